@@ -1,0 +1,23 @@
+# weir_floor(NAME DEPENDS ...): one static library per folder of src/. Sources named *_avx2.cpp and
+# *_avx512.cpp are compiled for that instruction set and nothing else is.
+function(weir_floor name)
+  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
+  if(NOT sources)
+    add_library(weir_${name} INTERFACE)
+    target_include_directories(weir_${name} INTERFACE ${CMAKE_SOURCE_DIR}/src)
+    target_link_libraries(weir_${name} INTERFACE ${arg_DEPENDS})
+    return()
+  endif()
+  add_library(weir_${name} STATIC ${sources})
+  target_include_directories(weir_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(weir_${name} PUBLIC ${arg_DEPENDS})
+  foreach(source ${sources})
+    if(source MATCHES "_avx2\\.cpp$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
+    elseif(source MATCHES "_avx512\\.cpp$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+        "-mavx2;-mfma;-mf16c;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni")
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,47 @@
+// GGUF files, read (version 2 and 3, little endian, split files) and written (version 3).
+//
+// A file is not trusted: every count, length and offset is checked against the bytes that are there
+// before anything is allocated for it, and the first thing wrong is an Error with its offset.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gguf/model_source.h"
+#include "util/memory.h"
+
+namespace weir {
+
+class GgufFile : public ModelSource {
+ public:
+  /// Opens `path`; part 1 of a split file (PREFIX-00001-of-0000N.gguf) opens the other parts too.
+  static Result<std::unique_ptr<GgufFile>> Open(const std::string& path);
+  /// Parses one unsplit file from memory, which must outlive the result (tests, the fuzzer).
+  static Result<std::unique_ptr<GgufFile>> Parse(const std::string& name, const uint8_t* data,
+                                                 size_t size);
+
+  const std::string& name() const override { return name_; }
+  bool synthetic() const override;  // general metadata says weir.synthetic = true
+  const Metadata& metadata() const override { return metadata_; }
+  const std::vector<TensorInfo>& tensors() const override { return tensors_; }
+  const uint8_t* Rows(size_t index, int64_t row, int64_t n_rows, uint8_t* scratch) const override;
+
+  int n_parts() const { return static_cast<int>(parts_.size()); }
+  int64_t file_bytes() const;
+
+ private:
+  std::string name_;
+  Metadata metadata_;
+  std::vector<TensorInfo> tensors_;
+  std::vector<const uint8_t*> tensor_data_;
+  std::vector<MappedFile> parts_;
+};
+
+/// Writes `source` as one GGUF file, version 3, alignment 32, tensors in order. Written to PATH.tmp
+/// and renamed, so PATH is never half a file. `progress(bytes_done, bytes_total)` may be null.
+Status WriteGguf(const ModelSource& source, const std::string& path,
+                 void (*progress)(void* context, int64_t bytes_done, int64_t bytes_total) = nullptr,
+                 void* context = nullptr);
+
+}  // namespace weir

@@ -1,0 +1,41 @@
+// A fixed pool of workers. The caller works too, as thread 0; nothing allocates per call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace weir {
+
+class ThreadPool {
+ public:
+  /// Starts n_threads - 1 workers (n_threads >= 1).
+  explicit ThreadPool(int n_threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int n_threads() const { return n_threads_; }
+
+  /// Calls fn(begin, end, thread) on disjoint ranges of at most `grain` items that cover [0, n_items)
+  /// and returns when all are done. Ranges are handed out as threads become free, so results must not
+  /// depend on which thread runs which range. fn must not throw. Calls must not nest.
+  template <class Fn>
+  void ParallelFor(int64_t n_items, int64_t grain, Fn&& fn) {
+    using F = std::remove_reference_t<Fn>;
+    Run(n_items, grain, const_cast<void*>(static_cast<const void*>(&fn)),
+        [](void* context, int64_t begin, int64_t end, int thread) {
+          (*static_cast<F*>(context))(begin, end, thread);
+        });
+  }
+
+ private:
+  struct Shared;
+  using Callback = void (*)(void* context, int64_t begin, int64_t end, int thread);
+  void Run(int64_t n_items, int64_t grain, void* context, Callback callback);
+
+  int n_threads_;
+  std::unique_ptr<Shared> shared_;
+};
+
+}  // namespace weir
