@@ -1,0 +1,97 @@
+// The operations of a forward pass, one table of function pointers per instruction set.
+//
+// Bits: every kernel gives the same bits on every instruction set, for any number of activation rows and
+// any split of the work. Sums over a vector run in 16 lanes (element i goes to lane i mod 16, with fused
+// multiply-add), and the lanes are added pairwise: 8 apart, then 4, 2, 1. exp() is one polynomial for all.
+// The plain table (portable C++, *_plain.cpp) is the specification; the others are tested against it,
+// bit by bit. Vector lengths n are multiples of 16 unless said otherwise; no alignment is needed.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/isa.h"
+#include "kernels/packed_matrix.h"
+
+namespace weir {
+
+inline constexpr int kQuantBlock = 32;  // columns per activation scale
+inline constexpr int kSumBlock = 16;    // columns per activation sum
+inline constexpr int kPageTokens = 64;  // positions per KV page: attention's unit of accumulation
+
+/// n_rows rows of activations of n_cols columns, in the forms that matrices multiply with. Only the forms
+/// that the matrix needs are read. int8 values are in [-127, 127].
+struct Activations {
+  int64_t n_rows = 0;
+  int64_t n_cols = 0;
+  const float* f32 = nullptr;      // [n_rows][n_cols]
+  const int8_t* q8 = nullptr;      // [n_rows][n_cols]
+  const float* scale = nullptr;    // [n_rows][n_cols / 32]
+  const int32_t* sum = nullptr;    // [n_rows][n_cols / 16], of q8
+  const int32_t* pick = nullptr;   // if set: row i of the product uses activation row pick[i]
+};
+
+/// y[i * y_stride + r] = sum over c of W[r][c] x[i][c], for the rows r of tiles [tile_begin, tile_end) (rows
+/// past w.n_rows are not written) and i < x.n_rows. Per group of columns the int8 products are summed
+/// exactly, then added to the output with one fused multiply-add per group, groups in order:
+///   acc = fma(scale_w * scale_x, float(sum q_w q_x - zero * sum q_x), acc), and where the type has minima
+///   acc = fma(-(min_w * scale_x), float(sum q_x), acc) directly after.
+/// F32, F16, BF16: four chains of fma, over columns c mod 4, added (0 + 1) + (2 + 3).
+/// Returns the number of tiles unpacked: each is unpacked once, whatever x.n_rows is.
+using MatMulFn = int64_t (*)(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+                             const Activations& x, float* y, int64_t y_stride);
+
+enum class KvType { kF16, kF32 };
+
+/// The running softmax of a few query heads over pages of one KV head.
+struct AttentionState {
+  float* max;  // [n_heads], -infinity at the start
+  float* sum;  // [n_heads], 0 at the start
+  float* out;  // [n_heads][head_dim], 0 at the start; divide by sum at the end
+};
+
+struct RowKernels {
+  /// Blocks of 32 (n a multiple of 32): scale = max|x| / 127, q = round to nearest even of x * (127 / max|x|),
+  /// all zero if max|x| is 0; sum[j] = sum of 16 q.
+  void (*quantize)(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum);
+  /// y = x * weight / sqrt(mean(x^2) + eps). y may be x.
+  void (*rms_norm)(const float* x, const float* weight, int64_t n, float eps, float* y);
+  /// x = x * factor / max(||x||_2, eps), in place.
+  void (*l2_norm)(float* x, int64_t n, float eps, float factor);
+  /// x += y.
+  void (*add)(const float* y, int64_t n, float* x);
+  /// x += factor * y.
+  void (*add_scaled)(const float* y, float factor, int64_t n, float* x);
+  /// y = silu(gate) * up. y may be gate or up.
+  void (*silu_mul)(const float* gate, const float* up, int64_t n, float* y);
+  /// x *= sigmoid(gate).
+  void (*sigmoid_mul)(const float* gate, int64_t n, float* x);
+  /// Causal convolution of width 4 per channel, then silu:
+  /// y = silu(w[0] x[0] + w[1] x[1] + w[2] x[2] + w[3] x[3]); w [4][n], x: four rows of n, oldest first.
+  void (*conv_silu)(const float* w, const float* const x[4], int64_t n, float* y);
+  /// One token of the gated delta rule for one value head (spec 6.4, single pass). state [dim][dim], row j is
+  /// the state of value component j over key components; q, k, v, out [dim]; decay = e^g; q already scaled.
+  void (*delta_rule)(float* state, const float* q, const float* k, const float* v, float decay,
+                     float beta, int64_t dim, float* out);
+  /// Adds positions [0, n_positions) of one page to the state of n_heads query heads that share a KV head:
+  /// the page's softmax partial (its max, sum and weighted values) is computed on its own and then merged, so
+  /// the bits depend on absolute pages only. q [n_heads][q_stride]; k, v [kPageTokens][head_dim] of kv_type.
+  void (*attend_page)(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const void* k,
+                      const void* v, KvType kv_type, int n_positions, float scale,
+                      const AttentionState& state);
+  /// IEEE half, round to nearest even.
+  void (*to_half)(const float* x, int64_t n, uint16_t* half);
+  /// The largest of n values (any n >= 1); NaN counts as -infinity.
+  float (*max)(const float* x, int64_t n);
+};
+
+struct KernelTable {
+  Isa isa;
+  MatMulFn mat_mul;
+  RowKernels rows;
+};
+
+/// The table of an instruction set that was built in and that this machine supports.
+const KernelTable& Kernels(Isa isa);
+
+}  // namespace weir
