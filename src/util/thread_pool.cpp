@@ -1,0 +1,143 @@
+#include "util/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "util/clock.h"
+#include "util/error.h"
+
+namespace weir {
+namespace {
+
+// Long enough to bridge the serial pieces between two parallel ones, so that a step does not pay for
+// waking its workers (some 50 us on a virtual machine) at each of them; short enough that with more
+// threads than cores a waiting thread soon gives its core to one that works.
+constexpr int64_t kSpinNs = 20'000;
+constexpr int kPausesPerClockRead = 16;
+
+void CpuRelax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+/// Spins, then sleeps, until done(value) holds for the value of `word`; returns that value.
+template <class T, class Done>
+T Await(const std::atomic<T>& word, Done done) {
+  T value = word.load(std::memory_order_acquire);
+  if (done(value)) return value;
+  const int64_t give_up = NowNs() + kSpinNs;
+  do {
+    for (int i = 0; i < kPausesPerClockRead; ++i) {
+      CpuRelax();
+      value = word.load(std::memory_order_acquire);
+      if (done(value)) return value;
+    }
+  } while (NowNs() < give_up);
+  while (!done(value)) {
+    word.wait(value, std::memory_order_acquire);
+    value = word.load(std::memory_order_acquire);
+  }
+  return value;
+}
+
+constexpr uint32_t kOpen = 1u << 31;
+
+}  // namespace
+
+// The caller never waits for a worker that has not woken up in time to help: a call opens the gate,
+// workers count themselves in while it is open, and the caller closes it once no range is left and
+// waits for those inside only. The fields of a call change only while the gate is closed and nobody
+// is inside.
+struct ThreadPool::Shared {
+  alignas(64) std::atomic<uint32_t> generation{0};  // rises with each call: what idle workers watch
+  alignas(64) std::atomic<uint32_t> gate{0};        // kOpen | workers inside
+  alignas(64) std::atomic<int64_t> next{0};         // first item not handed out yet
+
+  alignas(64) int64_t n_items = 0;
+  int64_t grain = 1;
+  void* context = nullptr;
+  Callback callback = nullptr;
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> workers;
+
+  void Drain(int thread) {
+    for (;;) {
+      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+      if (begin >= n_items) return;
+      callback(context, begin, begin + std::min(grain, n_items - begin), thread);
+    }
+  }
+
+  bool Enter() {
+    uint32_t seen = gate.load(std::memory_order_relaxed);
+    while (seen & kOpen) {
+      if (gate.compare_exchange_weak(seen, seen + 1, std::memory_order_acquire,
+                                     std::memory_order_relaxed)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  void Leave() {
+    const bool last_and_closed = gate.fetch_sub(1, std::memory_order_release) == 1;
+    if (last_and_closed) gate.notify_one();
+  }
+
+  void Work(int thread) {
+    uint32_t seen = 0;
+    for (;;) {
+      seen = Await(generation, [seen](uint32_t value) { return value != seen; });
+      if (stop.load(std::memory_order_relaxed)) return;
+      if (!Enter()) continue;
+      Drain(thread);
+      Leave();
+    }
+  }
+
+  void WakeWorkers() {
+    generation.fetch_add(1, std::memory_order_release);
+    generation.notify_all();
+  }
+};
+
+ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads), shared_(std::make_unique<Shared>()) {
+  WEIR_CHECK(n_threads >= 1);
+  shared_->workers.reserve(n_threads - 1);
+  for (int thread = 1; thread < n_threads; ++thread) {
+    shared_->workers.emplace_back([shared = shared_.get(), thread] { shared->Work(thread); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  shared_->stop.store(true, std::memory_order_relaxed);
+  shared_->WakeWorkers();
+  for (std::thread& worker : shared_->workers) worker.join();
+}
+
+void ThreadPool::Run(int64_t n_items, int64_t grain, void* context, Callback callback) {
+  WEIR_CHECK(grain >= 1);
+  Shared& shared = *shared_;
+  WEIR_CHECK(shared.gate.load(std::memory_order_relaxed) == 0);  // calls do not nest or overlap
+  shared.n_items = n_items;
+  shared.grain = grain;
+  shared.context = context;
+  shared.callback = callback;
+  shared.next.store(0, std::memory_order_relaxed);
+  if (n_threads_ == 1 || n_items <= grain) {
+    shared.Drain(0);
+    return;
+  }
+  shared.gate.store(kOpen, std::memory_order_release);
+  shared.WakeWorkers();
+  shared.Drain(0);
+  shared.gate.fetch_and(~kOpen, std::memory_order_relaxed);
+  Await(shared.gate, [](uint32_t value) { return value == 0; });
+}
+
+}  // namespace weir
