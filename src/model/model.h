@@ -1,0 +1,97 @@
+// A loaded model and its forward pass over a ragged batch. Floors above see batches, costs and logits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gguf/model_source.h"
+#include "kernels/kernel_table.h"
+#include "model/cache.h"
+#include "model/config.h"
+#include "util/thread_pool.h"
+
+namespace weir {
+
+class Tokenizer;
+
+/// Consecutive tokens of one sequence. A batch is a list of slices, at most one per sequence, any lengths.
+struct Slice {
+  std::span<const int32_t> tokens;
+  int64_t position = 0;            // of tokens[0]; 0 starts the sequence with an empty state
+  std::span<const int32_t> pages;  // block table: page of positions [64 i, 64 i + 64), for all positions up to the end
+  int32_t slot = 0;                // recurrent slot
+  int32_t n_logits = 0;            // logits are wanted for the last n_logits tokens
+};
+
+/// The work of one step in the terms of the limit T* (docs/metrics.md): bytes are those of the file's own
+/// formats. Experts count as often as the step really used distinct ones.
+struct StepCost {
+  int64_t weight_bytes = 0;
+  int64_t kv_bytes = 0;     // KV read: each sequence's positions once
+  int64_t state_bytes = 0;  // recurrent state, read + written
+  int64_t int8_macs = 0;    // of quantised weights
+  int64_t f32_macs = 0;     // of F32/F16/BF16 weights, attention and the delta rule
+  StepCost& operator+=(const StepCost& other);
+};
+
+enum class Dtype { kInt8, kF32 };  // int8 activations; or dequantised weights and f32 activations
+
+struct LoadOptions {
+  Dtype dtype = Dtype::kInt8;
+  Isa isa = Isa::kPlain;
+  /// Called now and then with bytes packed so far; may be empty.
+  void (*progress)(void* context, int64_t bytes_done, int64_t bytes_total) = nullptr;
+  void* context = nullptr;
+};
+
+/// What a model takes before it is loaded, from the tensor table alone.
+struct ModelFootprint {
+  int64_t n_params = 0;
+  int64_t file_tensor_bytes = 0;  // all tensors, in the file's formats
+  int64_t packed_bytes = 0;       // resident after loading
+};
+
+class Model {
+ public:
+  /// Checks every tensor the architecture needs (name, type, shape) and computes the footprint.
+  static Result<ModelFootprint> Plan(const ModelSource& source, Dtype dtype);
+  /// Packs the weights, in parallel. The caller has checked that the footprint fits.
+  static Result<std::unique_ptr<Model>> Load(const ModelSource& source, const LoadOptions& options,
+                                             ThreadPool& threads);
+  ~Model();
+
+  const ModelConfig& config() const;
+  const std::string& name() const;  // what the user called it
+  bool synthetic() const;
+  Dtype dtype() const;
+  Isa isa() const;
+  KvType kv_type() const;  // f16, or f32 with Dtype::kF32
+  const ModelFootprint& footprint() const;
+
+  /// Scratch of forward passes of at most max_rows tokens and max_logits logit rows.
+  class Workspace;
+  Result<std::unique_ptr<Workspace>> MakeWorkspace(int64_t max_rows, int64_t max_logits) const;
+  int64_t WorkspaceBytes(int64_t max_rows, int64_t max_logits) const;
+
+  /// Runs the slices and returns logits [sum of n_logits][n_vocab], slices in order, valid until the next
+  /// call; allocates nothing. Token ids must be in [0, n_vocab). `cost` receives the work of this step.
+  const float* Forward(std::span<const Slice> slices, Cache& cache, Workspace& workspace,
+                       ThreadPool& threads, StepCost* cost) const;
+
+  /// Weight tiles unpacked by Forward since loading: grows by the same amount whatever the rows of a step.
+  int64_t n_tiles_unpacked() const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Opens MODEL: a path to a .gguf file or synth:NAME:QUANT.
+Result<std::unique_ptr<ModelSource>> OpenModel(const std::string& model);
+
+}  // namespace weir
