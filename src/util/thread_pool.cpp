@@ -12,7 +12,7 @@ namespace weir {
 namespace {
 
 // Long enough to bridge the serial pieces between two parallel ones, so that a step does not pay for
-// waking its workers (some 50 us on a virtual machine) at each of them; short enough that with more
+// waking its workers (some 25 us on a virtual machine) at each of them; short enough that with more
 // threads than cores a waiting thread soon gives its core to one that works.
 constexpr int64_t kSpinNs = 20'000;
 constexpr int kPausesPerClockRead = 16;
