@@ -1,0 +1,15 @@
+// "The user asked to stop": one flag for the process, which long loops look at.
+#pragma once
+
+namespace weir {
+
+/// From now on the first SIGINT or SIGTERM raises the flag; one that arrives while it is raised leaves the
+/// process at once with exit code 130.
+void CatchInterrupts();
+
+bool Interrupted();
+
+/// Lowers the flag, for a program that goes on after stopping what it was asked to stop.
+void ClearInterrupt();
+
+}  // namespace weir

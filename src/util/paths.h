@@ -1,0 +1,14 @@
+// Where weir keeps what outlives a run.
+#pragma once
+
+#include <string>
+
+#include "util/error.h"
+
+namespace weir {
+
+/// The directory for the user's measurements, created if missing: $XDG_DATA_HOME/weir, or
+/// ~/.local/share/weir. kBadInput if neither variable names an absolute path, kFailed if it cannot be made.
+Result<std::string> DataDirectory();
+
+}  // namespace weir
