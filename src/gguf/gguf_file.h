@@ -27,19 +27,27 @@ class GgufFile : public ModelSource {
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const uint8_t* Rows(size_t index, int64_t row, int64_t n_rows, uint8_t* scratch) const override;
 
-  int n_parts() const { return static_cast<int>(parts_.size()); }
-  int64_t file_bytes() const;
+  int n_parts() const { return n_parts_; }
+  int64_t file_bytes() const { return file_bytes_; }
 
  private:
+  explicit GgufFile(std::string name) : name_(std::move(name)) {}
+  Status AddPart(const std::string& part_name, const uint8_t* data, size_t size);
+  Status OpenOtherParts(int64_t count);
+  Status CheckUniqueNames() const;
+
   std::string name_;
+  int n_parts_ = 0;
+  int64_t file_bytes_ = 0;
   Metadata metadata_;
   std::vector<TensorInfo> tensors_;
   std::vector<const uint8_t*> tensor_data_;
   std::vector<MappedFile> parts_;
 };
 
-/// Writes `source` as one GGUF file, version 3, alignment 32, tensors in order. Written to PATH.tmp
-/// and renamed, so PATH is never half a file. `progress(bytes_done, bytes_total)` may be null.
+/// Writes `source` as one GGUF file, version 3, tensors in order, with the alignment that its metadata
+/// names (32 if none), without split.* keys. Written to PATH.tmp and renamed, so PATH is never half a
+/// file. `progress(context, bytes_done, bytes_total)` of tensor data may be null.
 Status WriteGguf(const ModelSource& source, const std::string& path,
                  void (*progress)(void* context, int64_t bytes_done, int64_t bytes_total) = nullptr,
                  void* context = nullptr);
