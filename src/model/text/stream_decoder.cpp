@@ -1,0 +1,22 @@
+#include "model/text/stream_decoder.h"
+
+#include "model/text/utf8.h"
+
+namespace weir {
+
+std::string StreamDecoder::Push(int32_t id) {
+  std::string text;
+  if (tokenizer_.IsControl(id) && !show_control_) return text;
+  pending_ += tokenizer_.Piece(id);
+  pending_.erase(0, RepairUtf8(pending_, /*at_end=*/false, &text));
+  return text;
+}
+
+std::string StreamDecoder::Flush() {
+  std::string text;
+  RepairUtf8(pending_, /*at_end=*/true, &text);
+  pending_.clear();
+  return text;
+}
+
+}  // namespace weir

@@ -1,0 +1,30 @@
+// Token ids to text as they come: what Push returns is always whole characters.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "model/text/tokenizer.h"
+
+namespace weir {
+
+/// One stream of tokens. All that it returns, concatenated, is valid UTF-8: a character whose bytes are
+/// spread over several tokens comes with its last byte, and bytes that are no character as U+FFFD.
+class StreamDecoder {
+ public:
+  /// `tokenizer` outlives the decoder. Control tokens are nothing, or their name with `show_control`.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool show_control = false)
+      : tokenizer_(tokenizer), show_control_(show_control) {}
+
+  /// The text that is complete with this token; empty in the midst of a character.
+  std::string Push(int32_t id);
+  /// The rest, at the end of the stream: U+FFFD if it ends in the midst of a character, else nothing.
+  std::string Flush();
+
+ private:
+  const Tokenizer& tokenizer_;
+  bool show_control_;
+  std::string pending_;  // the bytes of a character that is not complete
+};
+
+}  // namespace weir

@@ -1,0 +1,62 @@
+// Text to token ids and back: byte-level BPE (`tokenizer.ggml.model` = gpt2) with the pre-tokenisers of
+// pre_tokenizer.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gguf/model_source.h"
+#include "model/text/merge_table.h"
+#include "model/text/pre_tokenizer.h"
+#include "model/text/special_tokens.h"
+#include "model/text/vocabulary.h"
+
+namespace weir {
+
+/// Immutable once created; any number of threads may use one.
+class Tokenizer {
+ public:
+  /// Reads the keys `tokenizer.ggml.*`. kBadInput for a kind of tokenizer that weir does not know (the
+  /// model may still be of use to those who work on ids) and for anything missing or inconsistent.
+  static Result<std::unique_ptr<Tokenizer>> Create(const Metadata& metadata);
+
+  /// The ids of `text`, without BOS or EOS. Special tokens written in it are recognised with
+  /// `parse_specials`; else control and user-defined ones are spelled out like any other text, so that
+  /// nothing a user writes can become one. Bytes that are not UTF-8 are encoded as they are. A byte for
+  /// which the vocabulary has no token is dropped, as it is by the engines that models are tested with.
+  std::vector<int32_t> Encode(std::string_view text, bool parse_specials) const;
+
+  int32_t n_tokens() const { return vocabulary_.size(); }
+  /// The bytes of a token, not UTF-8 by themselves; none for an id outside the vocabulary.
+  std::string_view Piece(int32_t id) const { return vocabulary_.Bytes(id); }
+  bool IsControl(int32_t id) const { return vocabulary_.Type(id) == TokenType::kControl; }
+  /// Generation must stop at such a token: the file's end-of-text and end-of-turn tokens, and those that
+  /// are known by name to end a text, a turn or a hole to fill in.
+  bool IsEndOfGeneration(int32_t id) const;
+
+  std::optional<int32_t> bos() const { return bos_; }
+  std::optional<int32_t> eos() const { return eos_; }
+  /// Whether the model expects BOS before a text; only then, and with bos(), is it to be added.
+  bool add_bos() const { return add_bos_; }
+
+ private:
+  Tokenizer(Vocabulary vocabulary, PreTokenizer pre_tokenizer, MergeTable merges);
+  Status ReadIds(const Metadata& metadata);
+  void EncodePlain(std::string_view text, std::vector<int32_t>* ids) const;
+
+  Vocabulary vocabulary_;
+  PreTokenizer pre_tokenizer_;
+  MergeTable merges_;
+  SpecialTokens specials_;
+  std::array<int32_t, 256> byte_tokens_;  // -1 where the vocabulary has none
+  std::optional<int32_t> bos_, eos_;
+  bool add_bos_ = false;
+  std::vector<int32_t> end_of_generation_;  // sorted
+};
+
+}  // namespace weir
