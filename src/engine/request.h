@@ -2,29 +2,17 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "model/sampler.h"
 
 namespace weir {
 
-struct SamplingParams {
-  float temperature = 0;  // 0: greedy
-  int top_k = 0;          // 0: off
-  float top_p = 1;        // 1: off
-  float min_p = 0;        // 0: off
-  float repetition_penalty = 1;
-  float presence_penalty = 0;
-  float frequency_penalty = 0;
-  uint64_t seed = 0;
-  std::vector<std::pair<int32_t, float>> logit_bias;
-  /// If set: one bit per token id, 0 forbids it (64 ids a word). For constrained decoding.
-  std::shared_ptr<const std::vector<uint64_t>> allowed_tokens;
-};
-
-/// Requests of one gate prefill, wait until `size` of them have their first token, and then decode together.
+/// Requests of one gate prefill, wait until `size` of them have their first token or have ended, and then
+/// decode together. An id names one such meeting. A gate opens before its time when those who wait at gates
+/// keep out all who could still come: too early rather than never.
 struct Gate {
   int64_t id = 0;
   int size = 0;

@@ -40,6 +40,8 @@ struct StepCost {
 
 enum class Dtype { kInt8, kF32 };  // int8 activations; or dequantised weights and f32 activations
 
+inline KvType KvTypeOf(Dtype dtype) { return dtype == Dtype::kF32 ? KvType::kF32 : KvType::kF16; }
+
 struct LoadOptions {
   Dtype dtype = Dtype::kInt8;
   Isa isa = Isa::kPlain;
@@ -75,12 +77,14 @@ class Model {
   /// Scratch of forward passes of at most max_rows tokens and max_logits logit rows.
   class Workspace;
   Result<std::unique_ptr<Workspace>> MakeWorkspace(int64_t max_rows, int64_t max_logits) const;
-  int64_t WorkspaceBytes(int64_t max_rows, int64_t max_logits) const;
+  static int64_t WorkspaceBytes(const ModelConfig& config, Dtype dtype, int64_t max_rows,
+                                int64_t max_logits);
 
   /// Runs the slices and returns logits [sum of n_logits][n_vocab], slices in order, valid until the next
-  /// call; allocates nothing. Token ids must be in [0, n_vocab). `cost` receives the work of this step.
-  const float* Forward(std::span<const Slice> slices, Cache& cache, Workspace& workspace,
-                       ThreadPool& threads, StepCost* cost) const;
+  /// call, the caller's to change; allocates nothing. Token ids must be in [0, n_vocab). `cost` receives the
+  /// work of this step.
+  float* Forward(std::span<const Slice> slices, Cache& cache, Workspace& workspace,
+                 ThreadPool& threads, StepCost* cost) const;
 
   /// Weight tiles unpacked by Forward since loading: grows by the same amount whatever the rows of a step.
   int64_t n_tiles_unpacked() const;

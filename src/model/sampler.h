@@ -1,0 +1,96 @@
+// From a row of logits to a token.
+//
+// Order of operations, on the ids' logits x:
+//   1. repetition penalty r, for ids of the prompt and the answer so far, once each (as in CTRL):
+//      x / r if x > 0, else x * r
+//   2. frequency and presence penalty, for ids of the answer only (as OpenAI defines them):
+//      x - frequency * (times generated) - presence
+//   3. logit bias: x + bias
+//   4. ids outside allowed_tokens, and NaN, become -infinity: never drawn
+//   5. temperature 0: the largest, the lowest id among equals. Otherwise p ~ exp(x / temperature), cut to
+//      the top_k likeliest, then to those with at least min_p times the probability of the likeliest, then to
+//      the fewest whose share of what is left reaches top_p; among equal logits lower ids come first
+//   6. one draw from what is left, ids ascending
+//
+// The token depends on the logits, the parameters, the tokens so far and how many of them were drawn, and
+// on nothing else: probabilities are integers (multiples of 2^-40 of the largest), so that sums have no
+// order, and exp and the random numbers are our own, so that all platforms agree.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "util/error.h"
+
+namespace weir {
+
+struct SamplingParams {
+  float temperature = 0;  // 0: greedy
+  int top_k = 0;          // 0: off
+  float top_p = 1;        // 1: off
+  float min_p = 0;        // 0: off
+  float repetition_penalty = 1;
+  float presence_penalty = 0;
+  float frequency_penalty = 0;
+  uint64_t seed = 0;
+  std::vector<std::pair<int32_t, float>> logit_bias;
+  /// If set: one bit per token id, 0 forbids it (64 ids a word, absent words forbid). For constrained
+  /// decoding.
+  std::shared_ptr<const std::vector<uint64_t>> allowed_tokens;
+};
+
+/// kBadInput, naming the parameter, if one is out of its range.
+Status CheckSampling(const SamplingParams& params, int64_t n_vocab);
+
+/// Working memory of Sampler::Draw, one per thread that draws.
+class SamplerScratch {
+ public:
+  explicit SamplerScratch(int64_t n_vocab);
+  static int64_t Bytes(int64_t n_vocab);
+
+ private:
+  friend class Sampler;
+  struct Candidate {
+    uint64_t weight;  // probability, times a common factor
+    float logit;
+    int32_t id;
+  };
+  // Both hold at most n_vocab entries; untouched parts of them take no memory.
+  std::vector<Candidate> candidates_;  // that can be drawn, ids ascending
+  std::vector<Candidate> ranking_;     // for the cuts, in any order
+};
+
+/// The sampler of one request.
+class Sampler {
+ public:
+  /// `params` have passed CheckSampling; at most max_tokens tokens will be drawn.
+  Sampler(SamplingParams params, int64_t n_vocab, std::span<const int32_t> prompt,
+          int64_t max_tokens);
+
+  /// The next token of the answer; nothing if no id can be drawn (all forbidden or NaN), then or later.
+  /// Changes `logits` [n_vocab]. Allocates nothing.
+  std::optional<int32_t> Draw(std::span<float> logits, SamplerScratch& scratch);
+
+ private:
+  using Candidate = SamplerScratch::Candidate;
+  struct Seen {
+    int32_t id;
+    int32_t n_generated;
+  };
+
+  void Remember(int32_t id);
+  void Adjust(std::span<float> logits) const;
+  int32_t DrawAtTemperature(std::span<const float> logits, float max, SamplerScratch& scratch);
+  uint64_t NextRandom() const;
+
+  SamplingParams params_;
+  bool penalised_;
+  std::vector<Seen> seen_;  // sorted by id, kept only if a penalty is on
+  uint64_t n_drawn_ = 0;
+};
+
+}  // namespace weir
