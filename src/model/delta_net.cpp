@@ -1,0 +1,98 @@
+// Gated DeltaNet: a short convolution, then one matrix-valued state per value head that every token decays,
+// corrects and reads (spec 6). The recurrent form runs for every token: it depends on tokens and their
+// order only, whatever chunks a prompt is cut into, and a head's 64 KB state stays in L2 over a chunk.
+#include <cmath>
+#include <cstring>
+
+#include "model/transformer.h"
+
+namespace weir {
+namespace {
+
+float Softplus(float x) { return x > 20.0f ? x : std::log1p(std::exp(x)); }
+float Sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+
+}  // namespace
+
+void Transformer::GatedDeltaNet(const LayerWeights& layer) {
+  const DeltaNetWeights& w = layer.delta_net;
+  Project(w.qkv, s_.h, s_.mixed, c_.conv_dim());
+  Project(w.gate, s_.h, s_.z, c_.value_dim());
+  Project(w.alpha, s_.h, s_.alpha, c_.n_value_heads);
+  Project(w.beta, s_.h, s_.beta, c_.n_value_heads);
+  ForRows(n_rows_, [&](int64_t row) { Convolve(layer, row); });
+
+  s_.o.n_cols = c_.value_dim();
+  const int64_t n_slices = static_cast<int64_t>(slices_.size());
+  ForRows(n_slices * c_.n_value_heads, [&](int64_t item) {
+    Recur(layer, item / c_.n_value_heads, item % c_.n_value_heads);
+  });
+  ForRows(n_slices, [&](int64_t slice_index) { KeepConvInputs(layer, slice_index); });
+  Quantize(s_.o, n_rows_);
+  Project(w.out, s_.o, s_.y, c_.n_embd);
+  AddToResidual(s_.y);
+}
+
+/// Convolution, l2 norms of the q and k heads, and the two gates of a row.
+void Transformer::Convolve(const LayerWeights& layer, int64_t row) {
+  const DeltaNetWeights& w = layer.delta_net;
+  const RowRef& ref = s_.rows[row];
+  const int64_t n = c_.conv_dim();
+  const float* before = cache_.Conv(layer.kind_index, slices_[static_cast<size_t>(ref.slice)].slot);
+  const float* inputs[4];
+  for (int64_t tap = 0; tap < 4; ++tap) {
+    const int64_t token = ref.token - 3 + tap;  // in the slice; negative: from before it
+    inputs[tap] = token >= 0 ? s_.mixed + (row - 3 + tap) * n : before + (3 + token) * n;
+  }
+  float* out = s_.conv + row * n;
+  k_.conv_silu(w.conv, inputs, n, out);
+  const float query_scale = 1.0f / std::sqrt(static_cast<float>(c_.linear_dim));
+  for (int64_t head = 0; head < c_.n_key_heads; ++head) {
+    k_.l2_norm(out + head * c_.linear_dim, c_.linear_dim, c_.rms_eps, query_scale);
+    k_.l2_norm(out + c_.key_dim() + head * c_.linear_dim, c_.linear_dim, c_.rms_eps, 1.0f);
+  }
+  float* alpha = s_.alpha + row * c_.n_value_heads;
+  float* beta = s_.beta + row * c_.n_value_heads;
+  for (int64_t head = 0; head < c_.n_value_heads; ++head) {
+    alpha[head] = std::exp(w.a[head] * Softplus(alpha[head] + w.dt_bias[head]));
+    beta[head] = Sigmoid(beta[head]);
+  }
+}
+
+/// The last three inputs of the convolution, for the slice's next tokens.
+void Transformer::KeepConvInputs(const LayerWeights& layer, int64_t slice_index) {
+  const Slice& slice = slices_[static_cast<size_t>(slice_index)];
+  const int64_t first_row = s_.slice_rows[slice_index];
+  const int64_t n = c_.conv_dim();
+  const size_t n_bytes = static_cast<size_t>(n) * sizeof(float);
+  float* kept = cache_.Conv(layer.kind_index, slice.slot);
+  const int64_t n_tokens = static_cast<int64_t>(slice.tokens.size());
+  for (int64_t i = 0; i < 3; ++i) {
+    const int64_t token = n_tokens - 3 + i;
+    const float* source = token >= 0 ? s_.mixed + (first_row + token) * n : kept + (3 + token) * n;
+    std::memmove(kept + i * n, source, n_bytes);
+  }
+}
+
+/// All tokens of a slice through the state of one value head; value head h shares key head h mod n_key_heads.
+void Transformer::Recur(const LayerWeights& layer, int64_t slice_index, int64_t head) {
+  const Slice& slice = slices_[static_cast<size_t>(slice_index)];
+  const int64_t first_row = s_.slice_rows[slice_index];
+  const int64_t dim = c_.linear_dim;
+  float* state = cache_.Delta(layer.kind_index, slice.slot) + head * dim * dim;
+  const int64_t key_head = head % c_.n_key_heads;
+  const int64_t end_row = first_row + static_cast<int64_t>(slice.tokens.size());
+  for (int64_t row = first_row; row < end_row; ++row) {
+    const float* u = s_.conv + row * c_.conv_dim();
+    const float* q = u + key_head * dim;
+    const float* k = u + c_.key_dim() + key_head * dim;
+    const float* v = u + 2 * c_.key_dim() + head * dim;
+    float* out = s_.o.row(row) + head * dim;
+    k_.delta_rule(state, q, k, v, s_.alpha[row * c_.n_value_heads + head],
+                  s_.beta[row * c_.n_value_heads + head], dim, out);
+    k_.rms_norm(out, layer.delta_net.norm, dim, c_.rms_eps, out);
+    k_.silu_mul(s_.z + row * c_.value_dim() + head * dim, out, dim, out);
+  }
+}
+
+}  // namespace weir

@@ -1,0 +1,57 @@
+// One sequence on one model, without an engine: for logits, perplexity and tests.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "model/model.h"
+
+namespace weir {
+
+class Session {
+ public:
+  /// A sequence of at most max_tokens tokens, fed in chunks of at most max_chunk. kRefused if that takes
+  /// more than available_bytes.
+  static Result<std::unique_ptr<Session>> Open(const Model& model, int64_t max_tokens,
+                                               int64_t max_chunk, ThreadPool& threads,
+                                               int64_t available_bytes);
+
+  /// Appends tokens (at most max_chunk, ids in the vocabulary) and returns the logits of the last n_logits of
+  /// them, [n_logits][n_vocab], valid until the next call.
+  const float* Feed(std::span<const int32_t> tokens, int64_t n_logits);
+  /// Back to an empty context.
+  void Reset() { position_ = 0; }
+
+  int64_t position() const { return position_; }
+  int64_t max_tokens() const { return max_tokens_; }
+  int64_t max_chunk() const { return max_chunk_; }
+
+ private:
+  Session(const Model& model, ThreadPool& threads) : model_(model), threads_(threads) {}
+
+  const Model& model_;
+  ThreadPool& threads_;
+  int64_t max_tokens_ = 0, max_chunk_ = 0, position_ = 0;
+  Cache cache_;
+  std::unique_ptr<Model::Workspace> workspace_;
+  std::vector<int32_t> pages_;
+};
+
+/// The id of the largest logit, the lowest one at a tie.
+int32_t ArgMax(std::span<const float> logits);
+
+/// Mean negative log-likelihood, in nats, of tokens[1..] of each consecutive window of `window` tokens given
+/// those before them in the window; the last partial window is dropped (docs/metrics.md, "perplexity").
+struct Perplexity {
+  int64_t n_windows = 0, n_tokens = 0;  // windows, scored tokens
+  double nll = 0;
+  double ppl() const;
+};
+/// max_windows 0: all. kBadInput if the text has fewer tokens than one window. `stop()` is asked between windows.
+Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> tokens,
+                                     int64_t n_vocab, int64_t window, int64_t max_windows,
+                                     bool (*stop)(), void (*progress)(int64_t done, int64_t total));
+
+}  // namespace weir

@@ -1,0 +1,139 @@
+#include "model/transformer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace weir {
+namespace {
+
+// Tiles handed to a thread at a time: small enough that two threads end together, large enough that a
+// hand-out (some 50 ns) is lost in the work.
+constexpr int64_t kTileGrain = 8;
+
+}  // namespace
+
+Transformer::Transformer(const ModelConfig& config, const Weights& weights,
+                         const KernelTable& kernels, Dtype dtype,
+                         std::span<const float> rope_frequencies, std::span<const Slice> slices,
+                         Cache& cache, Model::Workspace& workspace, ThreadPool& threads)
+    : c_(config),
+      w_(weights),
+      mat_mul_(kernels.mat_mul),
+      k_(kernels.rows),
+      dtype_(dtype),
+      rope_frequencies_(rope_frequencies),
+      slices_(slices),
+      cache_(cache),
+      s_(workspace),
+      threads_(threads) {}
+
+void Transformer::Forward() {
+  Begin();
+  Embed();
+  for (const LayerWeights& layer : w_.layers) {
+    Norm(s_.x, layer.mixer_norm, s_.h, n_rows_);
+    if (layer.recurrent) {
+      GatedDeltaNet(layer);
+    } else {
+      Attention(layer);
+    }
+    Norm(s_.x, layer.ffn_norm, s_.h, n_rows_);
+    if (c_.n_experts > 0) {
+      Moe(layer.moe);
+    } else {
+      Ffn(layer.ffn);
+    }
+  }
+  LmHead();
+}
+
+/// Lists the rows, empties the state of sequences that start, and turns positions into rotations.
+void Transformer::Begin() {
+  for (size_t i = 0; i < slices_.size(); ++i) {
+    const Slice& slice = slices_[i];
+    s_.slice_rows[i] = n_rows_;
+    if (slice.position == 0 && c_.n_linear_layers() > 0) cache_.ClearSlot(slice.slot);
+    for (size_t t = 0; t < slice.tokens.size(); ++t) {
+      s_.rows[n_rows_++] = {static_cast<int32_t>(i), static_cast<int32_t>(t),
+                            slice.position + static_cast<int64_t>(t)};
+    }
+  }
+  const int64_t n_pairs = c_.n_rot / 2;
+  ForRows(n_rows_, [&](int64_t row) {
+    for (int64_t j = 0; j < n_pairs; ++j) {
+      const double angle = static_cast<double>(s_.rows[row].position) *
+                           static_cast<double>(rope_frequencies_[static_cast<size_t>(j)]);
+      s_.rope_cos[row * n_pairs + j] = static_cast<float>(std::cos(angle));
+      s_.rope_sin[row * n_pairs + j] = static_cast<float>(std::sin(angle));
+    }
+  });
+}
+
+void Transformer::Embed() {
+  ForRows(n_rows_, [&](int64_t row) {
+    const RowRef& ref = s_.rows[row];
+    const int32_t token =
+        slices_[static_cast<size_t>(ref.slice)].tokens[static_cast<size_t>(ref.token)];
+    UnpackRow(w_.token_embd, token, s_.x + row * c_.n_embd);
+  });
+}
+
+/// Normed rows, quantised in the same pass: one quantisation per distinct input of the projections.
+void Transformer::Norm(const float* x, Vector weight, ActivationRows& out, int64_t n_rows) {
+  ForRows(n_rows, [&](int64_t row) {
+    k_.rms_norm(x + row * c_.n_embd, weight, c_.n_embd, c_.rms_eps, out.row(row));
+  });
+  Quantize(out, n_rows);
+}
+
+void Transformer::Quantize(ActivationRows& rows, int64_t n_rows) {
+  if (dtype_ == Dtype::kF32 || rows.n_cols % kQuantBlock != 0) return;
+  const int64_t n = rows.n_cols;
+  ForRows(n_rows, [&](int64_t row) {
+    k_.quantize(rows.row(row), n, rows.q8 + row * n, rows.scale + row * (n / kQuantBlock),
+                rows.sum + row * (n / kSumBlock));
+  });
+}
+
+/// y = W x for all rows of the step.
+void Transformer::Project(const PackedMatrix& w, const ActivationRows& x, float* y,
+                          int64_t y_stride) {
+  ProjectRows(w, x, n_rows_, nullptr, y, y_stride);
+}
+
+/// y = W x for the first n_rows rows of x, or for rows pick[0, n_rows).
+void Transformer::ProjectRows(const PackedMatrix& w, const ActivationRows& x, int64_t n_rows,
+                              const int32_t* pick, float* y, int64_t y_stride) {
+  const Activations a{n_rows, w.n_cols, x.f32, x.q8, x.scale, x.sum, pick};
+  threads_.ParallelFor(w.n_tiles(), kTileGrain, [&](int64_t begin, int64_t end, int) {
+    n_tiles_.fetch_add(mat_mul_(w, begin, end, a, y, y_stride), std::memory_order_relaxed);
+  });
+}
+
+void Transformer::AddBias(Vector bias, int64_t n, float* rows) {
+  if (!bias) return;
+  ForRows(n_rows_, [&](int64_t row) { k_.add(bias, n, rows + row * n); });
+}
+
+void Transformer::AddToResidual(const float* y) {
+  ForRows(n_rows_, [&](int64_t row) {
+    k_.add(y + row * c_.n_embd, c_.n_embd, s_.x + row * c_.n_embd);
+  });
+}
+
+void Transformer::LmHead() {
+  int64_t n_last = 0, row = 0;
+  for (const Slice& slice : slices_) {
+    row += static_cast<int64_t>(slice.tokens.size());
+    for (int64_t i = row - slice.n_logits; i < row; ++i) {
+      std::memcpy(s_.y + n_last++ * c_.n_embd, s_.x + i * c_.n_embd,
+                  static_cast<size_t>(c_.n_embd) * sizeof(float));
+    }
+  }
+  if (n_last == 0) return;
+  Norm(s_.y, w_.output_norm, s_.last, n_last);
+  ProjectRows(w_.lm_head, s_.last, n_last, nullptr, s_.logits, c_.n_vocab);
+}
+
+}  // namespace weir
