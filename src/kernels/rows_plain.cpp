@@ -1,0 +1,196 @@
+// The row operations in portable C++: the specification that the vector tables are tested against, bit by
+// bit. Where a product is fused with a sum, the fma is written out.
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "kernels/rows.h"
+
+namespace weir {
+
+float Exp(float x) {
+  if (x < kExpLowest) return 0;
+  if (x > kExpHighest) x = kExpHighest;
+  const float shifted = std::fmaf(x, kLog2E, kExpShift);
+  const float n = shifted - kExpShift;
+  const float r = std::fmaf(n, -kLn2Low, std::fmaf(n, -kLn2High, x));
+  float p = std::fmaf(kExpC4, r, kExpC3);
+  p = std::fmaf(p, r, kExpC2);
+  p = std::fmaf(p, r, kExpC1);
+  p = std::fmaf(p, r, kExpC0);
+  p = std::fmaf(p, r * r, r);
+  const float scale = std::bit_cast<float>((std::bit_cast<uint32_t>(shifted) + 127) << 23);
+  return std::fmaf(p, scale, scale);
+}
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+float FoldLanes(float* lane) {
+  for (int half = 8; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+  }
+  return lane[0];
+}
+
+float Dot(const float* x, const float* y, int64_t n) {
+  float lane[16] = {};
+  for (int64_t i = 0; i < n; ++i) lane[i % 16] = std::fmaf(x[i], y[i], lane[i % 16]);
+  return FoldLanes(lane);
+}
+
+float Silu(float x) { return x / (1 + Exp(-x)); }
+
+float HalfToFloat(uint16_t half) {
+  const uint32_t sign = (half & 0x8000u) << 16;
+  const uint32_t exponent = half >> 10 & 31;
+  const uint32_t mantissa = half & 0x3ff;
+  uint32_t magnitude = (exponent + 112) << 23 | mantissa << 13;
+  if (exponent == 0) {
+    magnitude = std::bit_cast<uint32_t>(static_cast<float>(mantissa) * 0x1p-24f);
+  } else if (exponent == 31) {
+    magnitude = 0x7f800000 | mantissa << 13 | (mantissa ? 0x400000 : 0);  // quiet, as F16C does
+  }
+  return std::bit_cast<float>(sign | magnitude);
+}
+
+uint16_t FloatToHalf(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = bits >> 16 & 0x8000;
+  const uint32_t magnitude = bits & 0x7fffffff;
+  uint32_t half;
+  if (magnitude > 0x7f800000) {
+    half = 0x7e00 | (magnitude >> 13 & 0x3ff);  // quiet, with the payload's upper part, as F16C does
+  } else if (magnitude >= 0x477ff000) {         // 65520: halfway between the largest half and 2^16
+    half = 0x7c00;
+  } else if (magnitude < 0x38800000) {
+    // Below 2^-14 a half is a multiple of 2^-24, which is the last bit of floats in [0.5, 1).
+    half = std::bit_cast<uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000;
+  } else {
+    half = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+  }
+  return static_cast<uint16_t>(sign | half);
+}
+
+void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) {
+  for (int64_t block = 0; block < n / kQuantBlock; ++block) {
+    const float* in = x + block * kQuantBlock;
+    int8_t* out = q + block * kQuantBlock;
+    bool finite = true;
+    float max = 0;
+    for (int i = 0; i < kQuantBlock; ++i) {
+      finite = finite && std::isfinite(in[i]);
+      max = std::fabs(in[i]) > max ? std::fabs(in[i]) : max;
+    }
+    const bool zero = !finite || max < kTiniestBlock;
+    scale[block] = !finite ? kNan : zero ? 0 : max / 127;
+    sum[2 * block] = sum[2 * block + 1] = 0;
+    for (int i = 0; i < kQuantBlock; ++i) {
+      out[i] = zero ? 0 : static_cast<int8_t>(std::nearbyint(in[i] * (127 / max)));
+      sum[2 * block + i / kSumBlock] += out[i];
+    }
+  }
+}
+
+void RmsNorm(const float* x, const float* weight, int64_t n, float eps, float* y) {
+  const float mean = Dot(x, x, n) / static_cast<float>(n);
+  const float factor = 1 / std::sqrt(mean + eps);
+  for (int64_t i = 0; i < n; ++i) y[i] = x[i] * factor * weight[i];
+}
+
+void L2Norm(float* x, int64_t n, float eps, float factor) {
+  const float norm = std::sqrt(Dot(x, x, n));
+  const float scale = factor / (norm < eps ? eps : norm);
+  for (int64_t i = 0; i < n; ++i) x[i] *= scale;
+}
+
+void Add(const float* y, int64_t n, float* x) {
+  for (int64_t i = 0; i < n; ++i) x[i] += y[i];
+}
+
+void AddScaled(const float* y, float factor, int64_t n, float* x) {
+  for (int64_t i = 0; i < n; ++i) x[i] = std::fmaf(factor, y[i], x[i]);
+}
+
+void SiluMul(const float* gate, const float* up, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) y[i] = Silu(gate[i]) * up[i];
+}
+
+void SigmoidMul(const float* gate, int64_t n, float* x) {
+  for (int64_t i = 0; i < n; ++i) x[i] /= 1 + Exp(-gate[i]);
+}
+
+void ConvSilu(const float* w, const float* const x[4], int64_t n, float* y) {
+  for (int64_t i = 0; i < n; ++i) {
+    float sum = w[i] * x[0][i];
+    for (int tap = 1; tap < 4; ++tap) sum = std::fmaf(w[tap * n + i], x[tap][i], sum);
+    y[i] = Silu(sum);
+  }
+}
+
+void DeltaRule(float* state, const float* q, const float* k, const float* v, float decay, float beta,
+               int64_t dim, float* out) {
+  const float kq = Dot(k, q, dim);
+  for (int64_t j = 0; j < dim; ++j) {
+    float* row = state + j * dim;
+    const float d = beta * std::fmaf(-decay, Dot(row, k, dim), v[j]);
+    out[j] = std::fmaf(d, kq, decay * Dot(row, q, dim));
+    for (int64_t i = 0; i < dim; ++i) row[i] = std::fmaf(k[i], d, decay * row[i]);
+  }
+}
+
+float Max(const float* x, int64_t n) {
+  float max = -kInfinity;
+  for (int64_t i = 0; i < n; ++i) max = x[i] > max ? x[i] : max;
+  return max + 0.0f;  // makes -0 into +0, so that the order of comparisons cannot show
+}
+
+void LoadRow(const void* page, KvType type, int64_t position, int64_t head_dim, float* row) {
+  const int64_t begin = position * head_dim;
+  for (int64_t i = 0; i < head_dim; ++i) {
+    row[i] = type == KvType::kF32 ? static_cast<const float*>(page)[begin + i]
+                                  : HalfToFloat(static_cast<const uint16_t*>(page)[begin + i]);
+  }
+}
+
+void AttendPage(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const void* k,
+                const void* v, KvType kv_type, int n_positions, float scale,
+                const AttentionState& state) {
+  for (int h = 0; h < n_heads; ++h) {
+    float row[kMaxHeadDim];
+    float weight[kPageTokens];
+    for (int j = 0; j < n_positions; ++j) {
+      LoadRow(k, kv_type, j, head_dim, row);
+      weight[j] = scale * Dot(q + h * q_stride, row, head_dim);
+    }
+    const float page_max = Max(weight, n_positions);
+    float lane[16] = {};
+    float values[kMaxHeadDim] = {};
+    for (int j = 0; j < n_positions; ++j) {
+      weight[j] = Exp(weight[j] - page_max);
+      lane[j % 16] += weight[j];
+      LoadRow(v, kv_type, j, head_dim, row);
+      for (int64_t i = 0; i < head_dim; ++i) values[i] = std::fmaf(weight[j], row[i], values[i]);
+    }
+    const float max = page_max > state.max[h] ? page_max : state.max[h];
+    const float keep = Exp(state.max[h] - max);
+    const float take = Exp(page_max - max);
+    state.max[h] = max;
+    state.sum[h] = std::fmaf(state.sum[h], keep, FoldLanes(lane) * take);
+    float* out = state.out + h * head_dim;
+    for (int64_t i = 0; i < head_dim; ++i) out[i] = std::fmaf(out[i], keep, values[i] * take);
+  }
+}
+
+void ToHalf(const float* x, int64_t n, uint16_t* half) {
+  for (int64_t i = 0; i < n; ++i) half[i] = FloatToHalf(x[i]);
+}
+
+}  // namespace
+
+const RowKernels kRowsPlain = {Quantize, RmsNorm,  L2Norm,    Add,        AddScaled, SiluMul,
+                               SigmoidMul, ConvSilu, DeltaRule, AttendPage, ToHalf,    Max};
+
+}  // namespace weir
