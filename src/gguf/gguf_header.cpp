@@ -334,6 +334,7 @@ void CheckOverlap(Cursor& cursor, const GgufHeader& header) {
 }
 
 void ReadMagicAndVersion(Cursor& cursor) {
+  if (cursor.size() == 0) cursor.Fail(0, "header", "a GGUF file", "an empty file");
   const uint8_t* magic = cursor.Take(4, 1, "magic");
   if (magic && std::memcmp(magic, "GGUF", 4) != 0) {
     const std::string_view found(reinterpret_cast<const char*>(magic), 4);

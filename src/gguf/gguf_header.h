@@ -12,7 +12,7 @@ namespace weir {
 inline constexpr uint32_t kGgufVersion = 3;
 inline constexpr int64_t kDefaultAlignment = 32;
 /// Less than 8 would leave float tensors unaligned; more than this is a mistake.
-inline constexpr int64_t kMinAlignment = 8, kMaxAlignment = int64_t{1} << 30;
+inline constexpr int64_t kMinAlignment = 8, kMaxAlignment = int64_t{1} << 20;
 
 struct GgufHeader {
   Metadata metadata;
