@@ -35,7 +35,7 @@ struct Activations {
 /// past w.n_rows are not written) and i < x.n_rows. Per group of columns the int8 products are summed
 /// exactly, then added to the output with one fused multiply-add per group, groups in order:
 ///   acc = fma(scale_w * scale_x, float(sum q_w q_x - zero * sum q_x), acc), and where the type has minima
-///   acc = fma(-(min_w * scale_x), float(sum q_x), acc) directly after.
+///   acc = fma(-min_w, scale_x * float(sum q_x), acc) directly after.
 /// F32, F16, BF16: four chains of fma, over columns c mod 4, added (0 + 1) + (2 + 3).
 /// Returns the number of tiles unpacked: each is unpacked once, whatever x.n_rows is.
 using MatMulFn = int64_t (*)(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,

@@ -69,7 +69,8 @@ struct FileBlock {
 using DecodeFn = void (*)(const uint8_t* block, FileBlock* out);
 DecodeFn DecoderOf(TensorType type);
 
-/// Tiles read back in plain C++, for UnpackRow and the plain matrix multiplication.
+// Tiles read back in plain C++, for UnpackRow and the plain matrix multiplication:
+
 /// Writes the operands of one unit, [8 steps][16][4].
 void UnpackUnit(const PackLayout& layout, const uint8_t* unit, uint8_t* operands);
 
@@ -79,5 +80,8 @@ struct GroupScale {
 };
 GroupScale ScaleAt(const PackLayout& layout, const uint8_t* tile, const TileOffsets& offsets,
                    int64_t group, int64_t row);
+
+/// Value i of a tile of F32, F16 or BF16.
+float FloatAt(TensorType type, const uint8_t* tile, int64_t i);
 
 }  // namespace weir

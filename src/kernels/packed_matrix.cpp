@@ -106,19 +106,8 @@ void AddPlane(const uint8_t* plane, int width, int shift, uint8_t* steps) {
   }
 }
 
-float WidenAt(TensorType type, const uint8_t* tile, int64_t i) {
-  if (type == TensorType::kF32) {
-    float value;
-    std::memcpy(&value, tile + 4 * i, 4);
-    return value;
-  }
-  uint16_t bits;
-  std::memcpy(&bits, tile + 2 * i, 2);
-  return type == TensorType::kF16 ? HalfToFloat(bits) : BFloat16ToFloat(bits);
-}
-
 void UnpackFloatRow(TensorType type, const uint8_t* tile, int64_t row, int64_t n, float* values) {
-  for (int64_t c = 0; c < n; ++c) values[c] = WidenAt(type, tile, c * kTileRows + row);
+  for (int64_t c = 0; c < n; ++c) values[c] = FloatAt(type, tile, c * kTileRows + row);
 }
 
 }  // namespace
@@ -195,6 +184,17 @@ GroupScale ScaleAt(const PackLayout& layout, const uint8_t* tile, const TileOffs
     min = HalfAt(halves, kTileRows + row) * static_cast<float>(integer);
   }
   return {HalfAt(halves, row) * layout.factor * static_cast<float>(scale), min};
+}
+
+float FloatAt(TensorType type, const uint8_t* tile, int64_t i) {
+  if (type == TensorType::kF32) {
+    float value;
+    std::memcpy(&value, tile + 4 * i, 4);
+    return value;
+  }
+  uint16_t bits;
+  std::memcpy(&bits, tile + 2 * i, 2);
+  return type == TensorType::kF16 ? HalfToFloat(bits) : BFloat16ToFloat(bits);
 }
 
 void UnpackRow(const PackedMatrix& matrix, int64_t row, float* values) {

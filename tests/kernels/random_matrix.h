@@ -1,8 +1,8 @@
 // Random rows in the file's formats, for the tests of packing and of the matrix kernels.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <random>
 #include <vector>
 
@@ -31,6 +31,16 @@ inline HalfPlaces HalvesOf(TensorType type) {
     case TensorType::kQ6_K: return {208};
     default: return {0};
   }
+}
+
+/// Whether byte i of a block decides if the block's values are finite.
+inline bool HoldsScale(TensorType type, int i) {
+  if (type == TensorType::kF32) return i >= 2;
+  if (type == TensorType::kBF16) return true;
+  if (type == TensorType::kMXFP4) return i == 0;
+  if (type == TensorType::kIQ1_M) return i == 53 || i == 55;
+  const auto [first, second] = HalvesOf(type);
+  return i / 2 == first / 2 || (second >= 0 && i / 2 == second / 2);
 }
 
 enum class Scales {
