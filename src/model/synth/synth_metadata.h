@@ -1,0 +1,12 @@
+// The metadata of a synthetic model: the keys of a real file (spec 2 and 8) and a filler vocabulary.
+#pragma once
+
+#include "gguf/model_source.h"
+#include "model/synth/recipe.h"
+#include "model/synth/synth_model.h"
+
+namespace weir {
+
+Metadata SynthMetadata(const SynthModel& model, const SynthQuant& quant);
+
+}  // namespace weir
