@@ -46,6 +46,9 @@ Result<std::unique_ptr<Session>> Session::Open(const Model& model, int64_t max_t
   return session;
 }
 
+Session::Session(const Model& model, ThreadPool& threads) : model_(model), threads_(threads) {}
+Session::~Session() = default;
+
 const float* Session::Feed(std::span<const int32_t> tokens, int64_t n_logits) {
   WEIR_CHECK(position_ + static_cast<int64_t>(tokens.size()) <= max_tokens_);
   const Slice slice{tokens, position_, pages_, 0, static_cast<int32_t>(n_logits)};
@@ -61,7 +64,9 @@ double Perplexity::ppl() const { return std::exp(nll); }
 
 Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> tokens,
                                      int64_t n_vocab, int64_t window, int64_t max_windows,
-                                     bool (*stop)(), void (*progress)(int64_t done, int64_t total)) {
+                                     bool (*stop)(),
+                                     void (*progress)(void* context, int64_t done, int64_t total),
+                                     void* context) {
   Perplexity result;
   const int64_t n_whole = static_cast<int64_t>(tokens.size()) / window;
   if (n_whole == 0) {
@@ -71,7 +76,7 @@ Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> 
   double total = 0;
   for (int64_t w = 0; w < result.n_windows; ++w) {
     if (stop && stop()) return Error{ErrorCode::kInterrupted, "interrupted", {}};
-    if (progress) progress(w, result.n_windows);
+    if (progress) progress(context, w, result.n_windows);
     session.Reset();
     const auto text = tokens.subspan(static_cast<size_t>(w * window), static_cast<size_t>(window));
     for (int64_t begin = 0; begin + 1 < window;) {

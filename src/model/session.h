@@ -18,6 +18,8 @@ class Session {
                                                int64_t max_chunk, ThreadPool& threads,
                                                int64_t available_bytes);
 
+  ~Session();
+
   /// Appends tokens (at most max_chunk, ids in the vocabulary) and returns the logits of the last n_logits of
   /// them, [n_logits][n_vocab], valid until the next call.
   const float* Feed(std::span<const int32_t> tokens, int64_t n_logits);
@@ -29,7 +31,7 @@ class Session {
   int64_t max_chunk() const { return max_chunk_; }
 
  private:
-  Session(const Model& model, ThreadPool& threads) : model_(model), threads_(threads) {}
+  Session(const Model& model, ThreadPool& threads);
 
   const Model& model_;
   ThreadPool& threads_;
@@ -52,6 +54,8 @@ struct Perplexity {
 /// max_windows 0: all. kBadInput if the text has fewer tokens than one window. `stop()` is asked between windows.
 Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> tokens,
                                      int64_t n_vocab, int64_t window, int64_t max_windows,
-                                     bool (*stop)(), void (*progress)(int64_t done, int64_t total));
+                                     bool (*stop)(),
+                                     void (*progress)(void* context, int64_t done, int64_t total),
+                                     void* context);
 
 }  // namespace weir
