@@ -1,0 +1,182 @@
+#include "store/database.h"
+
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <system_error>
+
+namespace weir {
+namespace {
+
+constexpr int kBusyTimeoutMs = 1000;
+
+constexpr const char* kOtherFile = "name another file with --db";
+
+bool IsDirectory(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_directory(path, ignored);
+}
+
+bool FolderExists(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  return folder.empty() || IsDirectory(folder.string());
+}
+
+Error CannotOpen(const std::string& path) {
+  if (IsDirectory(path)) {
+    return WithHint(BadInput("database {} is a directory; expected a file", path), kOtherFile);
+  }
+  if (!FolderExists(path)) {
+    return WithHint(BadInput("database {}: its folder does not exist", path),
+                    "create the folder, or " + std::string(kOtherFile));
+  }
+  return WithHint(Failed("cannot open database {}", path),
+                  "check that you may write to the file and to its folder (SQLite keeps -wal and -shm files "
+                  "beside it), or " + std::string(kOtherFile));
+}
+
+Error DatabaseError(sqlite3* handle, const std::string& path) {
+  switch (sqlite3_errcode(handle)) {
+    case SQLITE_CANTOPEN: return CannotOpen(path);
+    case SQLITE_NOTADB:
+      return WithHint(BadInput("{} is not an SQLite database; it was left as it is", path), kOtherFile);
+    case SQLITE_CORRUPT:
+      return WithHint(Failed("database {} is damaged ({})", path, sqlite3_errmsg(handle)),
+                      fmt::format("rescue what can be read with: sqlite3 {} .recover", path));
+    case SQLITE_READONLY:
+      return WithHint(Failed("database {} cannot be written to", path),
+                      "make the file and its folder writable, or " + std::string(kOtherFile));
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+      return WithHint(Failed("no permission to use database {}", path),
+                      "change the permissions of the file and its folder, or " + std::string(kOtherFile));
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return WithHint(Failed("database {} is locked by another program", path),
+                      "wait until the other weir or sqlite3 has finished, or " + std::string(kOtherFile));
+    case SQLITE_FULL:
+      return WithHint(Failed("no space left for database {}", path),
+                      "free some disk space, or name a file on another disk with --db");
+    case SQLITE_IOERR:
+      return WithHint(Failed("the disk failed on database {} ({})", path, sqlite3_errmsg(handle)),
+                      "check the disk, or name a file on another one with --db");
+    default: return Failed("database {}: {}", path, sqlite3_errmsg(handle));
+  }
+}
+
+}  // namespace
+
+void Statement::Close::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Database::Close::operator()(sqlite3* database) const { sqlite3_close(database); }
+
+void Statement::Clear() {
+  sqlite3_reset(handle_.get());
+  sqlite3_clear_bindings(handle_.get());
+}
+
+Result<bool> Statement::Step() {
+  const int code = sqlite3_step(handle_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  Error error = DatabaseError(sqlite3_db_handle(handle_.get()), path_);
+  sqlite3_reset(handle_.get());
+  return error;
+}
+
+Status Statement::Finish() {
+  WEIR_RETURN_IF_ERROR(Step());
+  sqlite3_reset(handle_.get());
+  return {};
+}
+
+// The number of parameters is a property of the source, not of any input.
+void Statement::BindInt(int index, int64_t value) {
+  WEIR_CHECK(sqlite3_bind_int64(handle_.get(), index, value) == SQLITE_OK);
+}
+void Statement::BindOne(int index, double value) {
+  WEIR_CHECK(sqlite3_bind_double(handle_.get(), index, value) == SQLITE_OK);
+}
+void Statement::BindOne(int index, std::string_view value) {
+  WEIR_CHECK(sqlite3_bind_text(handle_.get(), index, value.data(), static_cast<int>(value.size()),
+                               SQLITE_TRANSIENT) == SQLITE_OK);
+}
+void Statement::BindOne(int index, std::nullptr_t) {
+  WEIR_CHECK(sqlite3_bind_null(handle_.get(), index) == SQLITE_OK);
+}
+
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
+}
+int64_t Statement::Int(int column) const { return sqlite3_column_int64(handle_.get(), column); }
+double Statement::Real(int column) const { return sqlite3_column_double(handle_.get(), column); }
+std::string Statement::Text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  return text ? text : "";
+}
+std::optional<int64_t> Statement::OptionalInt(int column) const {
+  return IsNull(column) ? std::nullopt : std::optional(Int(column));
+}
+std::optional<double> Statement::OptionalReal(int column) const {
+  return IsNull(column) ? std::nullopt : std::optional(Real(column));
+}
+std::optional<std::string> Statement::OptionalText(int column) const {
+  return IsNull(column) ? std::nullopt : std::optional(Text(column));
+}
+
+Result<Database> Database::Open(const std::string& path, OpenMode mode) {
+  const int flags = mode == OpenMode::kReadOnly ? SQLITE_OPEN_READONLY
+                                                : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
+  Database database;
+  database.handle_.reset(handle);
+  database.path_ = path;
+  if (!handle) return Failed("no memory to open database {}", path);
+  if (code != SQLITE_OK) return DatabaseError(handle, path);
+  sqlite3_busy_timeout(handle, kBusyTimeoutMs);
+  return database;
+}
+
+Status Database::Run(const std::string& sql) {
+  if (sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return DatabaseError(handle_.get(), path_);
+  }
+  return {};
+}
+
+Result<Statement> Database::Prepare(std::string_view sql) {
+  sqlite3_stmt* handle = nullptr;
+  const int code = sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle,
+                                      nullptr);
+  if (code != SQLITE_OK) return DatabaseError(handle_.get(), path_);
+  Statement statement;
+  statement.handle_.reset(handle);
+  statement.path_ = path_;
+  return statement;
+}
+
+Result<int64_t> Database::QueryInt(std::string_view sql) {
+  WEIR_TRY(Statement statement, Prepare(sql));
+  WEIR_TRY(const bool row, statement.Step());
+  if (!row) return Failed("database {}: no row for {}", path_, sql);
+  return statement.Int(0);
+}
+
+int64_t Database::LastInsertId() const { return sqlite3_last_insert_rowid(handle_.get()); }
+
+Result<Transaction> Transaction::Begin(Database& database) {
+  WEIR_RETURN_IF_ERROR(database.Run("BEGIN IMMEDIATE"));
+  return Transaction(&database);
+}
+
+Transaction::~Transaction() {
+  if (database_) (void)database_->Run("ROLLBACK");
+}
+
+Status Transaction::Commit() {
+  WEIR_RETURN_IF_ERROR(database_->Run("COMMIT"));
+  database_ = nullptr;
+  return {};
+}
+
+}  // namespace weir

@@ -1,0 +1,133 @@
+// SQLite, wrapped thinly: owned handles, bound parameters, and an Error with a remedy for each way a
+// database file disappoints.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "util/error.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace weir {
+
+enum class OpenMode { kCreate, kReadOnly };
+
+/// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
+class Statement {
+ public:
+  /// Binds all parameters from the first; std::nullopt and nullptr bind NULL.
+  template <class... Args>
+  void Bind(const Args&... args) {
+    Clear();
+    int index = 0;
+    (BindOne(++index, args), ...);
+  }
+  /// Advances to the next row; false at the end, after which the statement may be bound again.
+  Result<bool> Step();
+  /// Binds, and runs a statement that gives no rows.
+  template <class... Args>
+  Status Execute(const Args&... args) {
+    Bind(args...);
+    return Finish();
+  }
+
+  /// Calls row(*this) for each row from here to the end.
+  template <class Fn>
+  Status ForEach(Fn&& row) {
+    while (true) {
+      WEIR_TRY(const bool more, Step());
+      if (!more) return {};
+      row(*this);
+    }
+  }
+
+  bool IsNull(int column) const;
+  int64_t Int(int column) const;
+  double Real(int column) const;
+  std::string Text(int column) const;
+  std::optional<int64_t> OptionalInt(int column) const;
+  std::optional<double> OptionalReal(int column) const;
+  std::optional<std::string> OptionalText(int column) const;
+
+ private:
+  friend class Database;
+  struct Close {
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  void Clear();
+  Status Finish();
+  void BindInt(int index, int64_t value);
+  void BindOne(int index, bool value) { BindInt(index, value); }
+  void BindOne(int index, int value) { BindInt(index, value); }
+  void BindOne(int index, int64_t value) { BindInt(index, value); }
+  void BindOne(int index, double value);
+  void BindOne(int index, std::string_view value);
+  void BindOne(int index, const std::string& value) { BindOne(index, std::string_view(value)); }
+  void BindOne(int index, const char* value) { BindOne(index, std::string_view(value)); }
+  void BindOne(int index, std::nullptr_t);
+  void BindOne(int index, std::nullopt_t) { BindOne(index, nullptr); }
+  template <class T>
+  void BindOne(int index, const std::optional<T>& value) {
+    value ? BindOne(index, *value) : BindOne(index, nullptr);
+  }
+
+  std::unique_ptr<sqlite3_stmt, Close> handle_;
+  std::string path_;
+};
+
+class Database {
+ public:
+  /// `path` may be ":memory:". kCreate makes the file, not its folder. Nothing is read yet.
+  static Result<Database> Open(const std::string& path, OpenMode mode);
+
+  /// Runs statements without parameters.
+  Status Run(const std::string& sql);
+  Result<Statement> Prepare(std::string_view sql);
+  /// Prepares and runs one statement.
+  template <class... Args>
+  Status Execute(std::string_view sql, const Args&... args) {
+    WEIR_TRY(Statement statement, Prepare(sql));
+    return statement.Execute(args...);
+  }
+  /// The same for an INSERT: the new row's id.
+  template <class... Args>
+  Result<int64_t> Insert(std::string_view sql, const Args&... args) {
+    WEIR_RETURN_IF_ERROR(Execute(sql, args...));
+    return LastInsertId();
+  }
+  /// The first column of the first row, as an integer.
+  Result<int64_t> QueryInt(std::string_view sql);
+
+  const std::string& path() const { return path_; }
+
+ private:
+  friend class Transaction;
+  struct Close {
+    void operator()(sqlite3* database) const;
+  };
+  int64_t LastInsertId() const;
+
+  std::unique_ptr<sqlite3, Close> handle_;
+  std::string path_;
+};
+
+/// Takes the write lock at once; rolls back unless committed.
+class Transaction {
+ public:
+  static Result<Transaction> Begin(Database& database);
+  ~Transaction();
+  Transaction(Transaction&& other) noexcept : database_(other.database_) { other.database_ = nullptr; }
+  Transaction& operator=(Transaction&&) = delete;
+  Status Commit();
+
+ private:
+  explicit Transaction(Database* database) : database_(database) {}
+  Database* database_;
+};
+
+}  // namespace weir

@@ -1,0 +1,282 @@
+#include "store/store.h"
+
+#include <algorithm>
+
+#include "store/schema.h"
+#include "util/paths.h"
+
+namespace weir {
+namespace {
+
+std::string_view Name(AttemptStatus status) {
+  switch (status) {
+    case AttemptStatus::kOk: return "ok";
+    case AttemptStatus::kFailed: return "failed";
+    case AttemptStatus::kInterrupted: break;
+  }
+  return "interrupted";
+}
+
+std::optional<std::string_view> Name(std::optional<FinishReason> finish) {
+  if (!finish) return std::nullopt;
+  switch (*finish) {
+    case FinishReason::kStop: return "stop";
+    case FinishReason::kLength: return "length";
+    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kError: break;
+  }
+  return "error";
+}
+
+// The schema says NULL where nothing is to be said.
+std::optional<std::string_view> NullIfEmpty(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+Status AddRequests(Database& database, int64_t attempt, const std::vector<RequestRow>& requests) {
+  WEIR_TRY(Statement add_token, database.Prepare("INSERT INTO token_time VALUES (?, ?, ?)"));
+  for (const RequestRow& request : requests) {
+    WEIR_TRY(const int64_t id,
+             database.Insert("INSERT INTO request (attempt, user, round, gated, scheduled_ns, submitted_ns, "
+                             "ended_ns, prompt_tokens, max_tokens, finish, error) "
+                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                             attempt, request.user, request.round, request.gated, request.scheduled_ns,
+                             request.submitted_ns, request.ended_ns, request.prompt_tokens,
+                             request.max_tokens, Name(request.finish), NullIfEmpty(request.error)));
+    for (size_t i = 0; i < request.token_ns.size(); ++i) {
+      WEIR_RETURN_IF_ERROR(add_token.Execute(id, static_cast<int64_t>(i), request.token_ns[i]));
+    }
+  }
+  return {};
+}
+
+Status AddSteps(Database& database, int64_t attempt, const std::vector<StepRecord>& steps) {
+  WEIR_TRY(Statement add,
+           database.Prepare("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const StepRecord& step = steps[i];
+    const StepCost& cost = step.cost;
+    WEIR_RETURN_IF_ERROR(add.Execute(attempt, static_cast<int64_t>(i), step.begin_ns, step.end_ns,
+                                     step.n_decode_rows, step.n_prefill_rows, cost.weight_bytes,
+                                     cost.kv_bytes, cost.state_bytes, cost.int8_macs, cost.f32_macs));
+  }
+  return {};
+}
+
+Result<int64_t> IdOfMachine(Database& database, const RunRow& run) {
+  WEIR_RETURN_IF_ERROR(database.Execute(
+      "INSERT INTO machine (fingerprint, cpu, memory_bytes, facts) VALUES (?, ?, ?, ?) "
+      "ON CONFLICT (fingerprint) DO UPDATE SET facts = excluded.facts",
+      run.machine_fingerprint, run.cpu, run.memory_bytes, run.machine_facts));
+  WEIR_TRY(Statement find, database.Prepare("SELECT id FROM machine WHERE fingerprint = ?"));
+  find.Bind(run.machine_fingerprint);
+  WEIR_RETURN_IF_ERROR(find.Step());
+  return find.Int(0);
+}
+
+Result<int64_t> IdOfBuild(Database& database, const std::string& build) {
+  WEIR_RETURN_IF_ERROR(
+      database.Execute("INSERT INTO build (version) VALUES (?) ON CONFLICT DO NOTHING", build));
+  WEIR_TRY(Statement find, database.Prepare("SELECT id FROM build WHERE version = ?"));
+  find.Bind(build);
+  WEIR_RETURN_IF_ERROR(find.Step());
+  return find.Int(0);
+}
+
+constexpr CellStatus kStatuses[] = {CellStatus::kOk,      CellStatus::kFailed,   CellStatus::kRefused,
+                                    CellStatus::kSkipped, CellStatus::kTooShort, CellStatus::kInterrupted};
+
+CellStatus ParseStatus(const std::string& name) {
+  for (CellStatus status : kStatuses) {
+    if (Name(status) == name) return status;
+  }
+  return CellStatus::kInterrupted;
+}
+
+CellResult ReadCell(const Statement& row) {
+  CellResult cell;
+  cell.id = row.Int(0);
+  cell.model = {row.Text(1), row.Text(2), row.Text(3), row.Int(4) != 0,
+                row.Int(5),  row.Int(6),  row.Int(7),  row.Text(8)};
+  cell.row = {static_cast<int>(row.Int(9)),  row.Int(10), row.Int(11),
+              static_cast<int>(row.Int(12)), static_cast<int>(row.Int(13)), row.OptionalInt(14)};
+  cell.status = ParseStatus(row.Text(15));
+  cell.reason = row.Text(16);
+  cell.logits_hash = row.OptionalText(17);
+  return cell;
+}
+
+Status ReadSamples(Database& database, const char* view, int64_t cell, std::vector<double>& samples) {
+  WEIR_TRY(Statement query, database.Prepare(fmt::format("SELECT tok_s FROM {} WHERE cell = ? AND "
+                                                         "tok_s IS NOT NULL ORDER BY repeat", view)));
+  query.Bind(cell);
+  return query.ForEach([&](const Statement& row) { samples.push_back(row.Real(0)); });
+}
+
+Status ReadFigures(Database& database, CellResult& cell) {
+  WEIR_TRY(Statement summary, database.Prepare("SELECT figure, n, median, p95, least, greatest "
+                                               "FROM summary WHERE cell = ?"));
+  summary.Bind(cell.id);
+  WEIR_RETURN_IF_ERROR(summary.ForEach([&](const Statement& row) {
+    cell.figures[row.Text(0)] = {row.Int(1), row.Real(2), row.Real(3), row.Real(4), row.Real(5)};
+  }));
+  WEIR_RETURN_IF_ERROR(ReadSamples(database, "decode_window", cell.id, cell.decode_samples));
+  WEIR_RETURN_IF_ERROR(ReadSamples(database, "aggregate_window", cell.id, cell.aggregate_samples));
+  WEIR_TRY(Statement flags,
+           database.Prepare("SELECT name, detail FROM flag WHERE cell = ? ORDER BY name"));
+  flags.Bind(cell.id);
+  return flags.ForEach([&](const Statement& row) { cell.flags.push_back({row.Text(0), row.Text(1)}); });
+}
+
+}  // namespace
+
+std::string_view Name(CellStatus status) {
+  switch (status) {
+    case CellStatus::kOk: return "ok";
+    case CellStatus::kFailed: return "failed";
+    case CellStatus::kRefused: return "refused";
+    case CellStatus::kSkipped: return "skipped";
+    case CellStatus::kTooShort: return "too_short";
+    case CellStatus::kInterrupted: break;
+  }
+  return "interrupted";
+}
+
+const Figure* CellResult::Find(std::string_view figure) const {
+  const auto found = figures.find(figure);
+  return found == figures.end() ? nullptr : &found->second;
+}
+
+Result<std::string> Store::DefaultPath() {
+  WEIR_TRY(const std::string directory, DataDirectory());
+  return directory + "/results.db";
+}
+
+Result<Store> Store::Open(const std::string& path) {
+  WEIR_TRY(Database database, Database::Open(path, OpenMode::kCreate));
+  WEIR_RETURN_IF_ERROR(PrepareSchema(database));
+  // With WAL and synchronous = NORMAL a commit costs no fsync; a power cut may lose the last repeats but
+  // never the file.
+  WEIR_RETURN_IF_ERROR(
+      database.Run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON"));
+  // Taking the write lock once tells now, not after the first measurement, that nothing can be written.
+  WEIR_TRY(Transaction probe, Transaction::Begin(database));
+  WEIR_RETURN_IF_ERROR(probe.Commit());
+  return Store(std::move(database));
+}
+
+Result<Store> Store::OpenReadOnly(const std::string& path) {
+  WEIR_TRY(Database database, Database::Open(path, OpenMode::kReadOnly));
+  WEIR_RETURN_IF_ERROR(CheckSchema(database));
+  return Store(std::move(database));
+}
+
+Result<int64_t> Store::BeginRun(const RunRow& run) {
+  WEIR_TRY(Transaction transaction, Transaction::Begin(database_));
+  WEIR_TRY(const int64_t machine, IdOfMachine(database_, run));
+  WEIR_TRY(const int64_t build, IdOfBuild(database_, run.build));
+  WEIR_TRY(const int64_t id,
+           database_.Insert("INSERT INTO run (machine, build, started_at, isa, threads, seed) "
+                            "VALUES (?, ?, datetime('now'), ?, ?, ?)",
+                            machine, build, run.isa, run.threads, static_cast<int64_t>(run.seed)));
+  WEIR_RETURN_IF_ERROR(transaction.Commit());
+  return id;
+}
+
+Status Store::EndRun(int64_t run) {
+  return database_.Execute("UPDATE run SET ended_at = datetime('now') WHERE id = ?", run);
+}
+
+Result<int64_t> Store::AddModel(const ModelRow& model) {
+  WEIR_RETURN_IF_ERROR(database_.Execute(
+      "INSERT INTO model (name, arch, quant, synthetic, n_params, file_tensor_bytes, packed_bytes, "
+      "fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+      "ON CONFLICT (name, fingerprint) DO UPDATE SET packed_bytes = excluded.packed_bytes",
+      model.name, NullIfEmpty(model.arch), NullIfEmpty(model.quant), model.synthetic, model.n_params,
+      model.file_tensor_bytes, model.packed_bytes, model.fingerprint));
+  WEIR_TRY(Statement find, database_.Prepare("SELECT id FROM model WHERE name = ? AND fingerprint = ?"));
+  find.Bind(model.name, model.fingerprint);
+  WEIR_RETURN_IF_ERROR(find.Step());
+  return find.Int(0);
+}
+
+Result<int64_t> Store::BeginCell(int64_t run, int64_t model, const CellRow& cell) {
+  return database_.Insert(
+      "INSERT INTO cell (run, model, users, prompt_tokens, gen_tokens, requests_per_user, repeats, "
+      "planned_bytes, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted')",
+      run, model, cell.users, cell.prompt_tokens, cell.gen_tokens, cell.requests_per_user, cell.repeats,
+      cell.planned_bytes);
+}
+
+Status Store::EndCell(int64_t cell, CellStatus status, const std::string& reason,
+                      const std::vector<Flag>& flags) {
+  WEIR_TRY(Transaction transaction, Transaction::Begin(database_));
+  WEIR_RETURN_IF_ERROR(database_.Execute("UPDATE cell SET status = ?, reason = ? WHERE id = ?",
+                                         Name(status), NullIfEmpty(reason), cell));
+  for (const Flag& flag : flags) {
+    WEIR_RETURN_IF_ERROR(
+        database_.Execute("INSERT INTO flag VALUES (?, ?, ?)", cell, flag.name, flag.detail));
+  }
+  return transaction.Commit();
+}
+
+Result<int64_t> Store::AddRates(int64_t run, const RatesRow& rates) {
+  return database_.Insert(
+      "INSERT INTO rates (run, time_ns, read_gb_s, read_write_gb_s, int8_gmac_s, f32_gmac_s) "
+      "VALUES (?, ?, ?, ?, ?, ?)",
+      run, rates.time_ns, rates.read_gb_s, rates.read_write_gb_s, rates.int8_gmac_s, rates.f32_gmac_s);
+}
+
+Result<int64_t> Store::BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before) {
+  return database_.Insert(
+      "INSERT INTO attempt (cell, repeat, status, rates_before) VALUES (?, ?, 'interrupted', ?)", cell,
+      repeat, rates_before);
+}
+
+Status Store::EndAttempt(int64_t attempt, const AttemptRow& row) {
+  WEIR_TRY(Transaction transaction, Transaction::Begin(database_));
+  WEIR_RETURN_IF_ERROR(database_.Execute(
+      "UPDATE attempt SET status = ?, reason = ?, peak_memory_bytes = ?, logits_hash = ?, "
+      "rates_after = ? WHERE id = ?",
+      Name(row.status), NullIfEmpty(row.reason), row.peak_memory_bytes, row.logits_hash, row.rates_after,
+      attempt));
+  WEIR_RETURN_IF_ERROR(AddRequests(database_, attempt, row.requests));
+  WEIR_RETURN_IF_ERROR(AddSteps(database_, attempt, row.steps));
+  return transaction.Commit();
+}
+
+Result<std::vector<CellResult>> Store::Results(int64_t run) { return ReadCells("c.run = ?", run); }
+
+Result<CellResult> Store::ResultOfCell(int64_t cell) {
+  WEIR_TRY(std::vector<CellResult> cells, ReadCells("c.id = ?", cell));
+  if (cells.empty()) return BadInput("database {} has no cell {}", path(), cell);
+  return std::move(cells.front());
+}
+
+Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int64_t id) {
+  WEIR_TRY(Statement query,
+           database_.Prepare(fmt::format(
+               "SELECT c.id, m.name, m.arch, m.quant, m.synthetic, m.n_params, m.file_tensor_bytes, "
+               "m.packed_bytes, m.fingerprint, c.users, c.prompt_tokens, c.gen_tokens, "
+               "c.requests_per_user, c.repeats, c.planned_bytes, c.status, c.reason, "
+               "(SELECT iif(min(logits_hash) = max(logits_hash), min(logits_hash), NULL) "
+               "FROM whole_repeat w WHERE w.cell = c.id) "
+               "FROM cell c JOIN model m ON m.id = c.model WHERE {} ORDER BY c.id", condition)));
+  query.Bind(id);
+  std::vector<CellResult> cells;
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { cells.push_back(ReadCell(row)); }));
+  for (CellResult& cell : cells) WEIR_RETURN_IF_ERROR(ReadFigures(database_, cell));
+  return cells;
+}
+
+Result<RatesRow> Store::BestRates(int64_t run) {
+  WEIR_TRY(Statement query,
+           database_.Prepare("SELECT max(time_ns), max(read_gb_s), max(read_write_gb_s), max(int8_gmac_s), "
+                             "max(f32_gmac_s) FROM rates WHERE run = ?"));
+  query.Bind(run);
+  WEIR_RETURN_IF_ERROR(query.Step());
+  return RatesRow{query.Int(0), query.OptionalReal(1), query.OptionalReal(2), query.OptionalReal(3),
+                  query.OptionalReal(4)};
+}
+
+}  // namespace weir

@@ -1,0 +1,148 @@
+// The results database: what was run, on what, and every raw time stamp. Written by one program at a time;
+// each call below is one transaction, so that a crash loses at most the attempt in progress.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "store/database.h"
+
+namespace weir {
+
+struct ModelRow {
+  std::string name;
+  std::string arch;
+  std::string quant;
+  bool synthetic = false;
+  int64_t n_params = 0;
+  int64_t file_tensor_bytes = 0;
+  int64_t packed_bytes = 0;
+  std::string fingerprint;  // of names, types and shapes of all tensors
+};
+
+struct RunRow {
+  std::string machine_fingerprint;
+  std::optional<std::string> cpu;
+  std::optional<int64_t> memory_bytes;
+  std::string machine_facts;  // JSON
+  std::string build;          // what `weir --version` prints
+  std::string isa;
+  int threads = 1;
+  uint64_t seed = 0;
+};
+
+struct CellRow {
+  int users = 1;
+  int64_t prompt_tokens = 0;
+  int64_t gen_tokens = 0;
+  int requests_per_user = 1;
+  int repeats = 1;
+  std::optional<int64_t> planned_bytes;
+};
+
+enum class CellStatus { kOk, kFailed, kRefused, kSkipped, kTooShort, kInterrupted };
+std::string_view Name(CellStatus status);
+
+/// Something about a cell that a reader of its figures must know.
+struct Flag {
+  std::string name;    // "noisy"
+  std::string detail;  // a sentence with the numbers
+};
+
+/// What the machine could do at one moment; absent is not measured.
+struct RatesRow {
+  int64_t time_ns = 0;
+  std::optional<double> read_gb_s, read_write_gb_s, int8_gmac_s, f32_gmac_s;
+};
+
+struct RequestRow {
+  int user = 0;
+  int round = 0;
+  bool gated = false;
+  int64_t scheduled_ns = 0;
+  std::optional<int64_t> submitted_ns, ended_ns;
+  int64_t prompt_tokens = 0;
+  int64_t max_tokens = 0;
+  std::optional<FinishReason> finish;
+  std::string error;
+  std::vector<int64_t> token_ns;
+};
+
+enum class AttemptStatus { kOk, kFailed, kInterrupted };
+
+/// One pass over a cell's workload, as it was.
+struct AttemptRow {
+  AttemptStatus status = AttemptStatus::kInterrupted;
+  std::string reason;
+  std::optional<int64_t> peak_memory_bytes;
+  std::optional<std::string> logits_hash;
+  std::optional<int64_t> rates_after;  // id
+  std::vector<RequestRow> requests;
+  std::vector<StepRecord> steps;
+};
+
+/// One figure over the samples of a cell (view `summary`).
+struct Figure {
+  int64_t n = 0;
+  double median = 0, p95 = 0, least = 0, greatest = 0;
+};
+
+/// A cell as tables, JSON and reports show it. `figures` has what could be computed: decode_tok_s,
+/// limit_tok_s, step_bytes, step_macs, aggregate_tok_s, prefill_tok_s, ttft_ms, itl_ms, tpot_ms,
+/// peak_memory_bytes.
+struct CellResult {
+  int64_t id = 0;
+  ModelRow model;
+  CellRow row;
+  CellStatus status = CellStatus::kInterrupted;
+  std::string reason;
+  std::map<std::string, Figure, std::less<>> figures;
+  std::vector<double> decode_samples, aggregate_samples;  // per whole repeat, in order of time
+  std::optional<std::string> logits_hash;  // if all whole repeats agree
+  std::vector<Flag> flags;
+
+  const Figure* Find(std::string_view figure) const;
+};
+
+class Store {
+ public:
+  /// $XDG_DATA_HOME/weir/results.db; its folder is created.
+  static Result<std::string> DefaultPath();
+  /// Opens for writing, creating file and schema if missing; an Error if it cannot be written to.
+  static Result<Store> Open(const std::string& path);
+  static Result<Store> OpenReadOnly(const std::string& path);
+
+  Result<int64_t> BeginRun(const RunRow& run);
+  Status EndRun(int64_t run);
+  /// The id of a model; the same model has the same id in all runs.
+  Result<int64_t> AddModel(const ModelRow& model);
+  /// A cell is `interrupted` until it is ended.
+  Result<int64_t> BeginCell(int64_t run, int64_t model, const CellRow& cell);
+  Status EndCell(int64_t cell, CellStatus status, const std::string& reason,
+                 const std::vector<Flag>& flags);
+  Result<int64_t> AddRates(int64_t run, const RatesRow& rates);
+  /// Likewise; repeat 0 is the warm-up.
+  Result<int64_t> BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before);
+  Status EndAttempt(int64_t attempt, const AttemptRow& row);
+
+  /// The cells of a run, in the order in which they were begun.
+  Result<std::vector<CellResult>> Results(int64_t run);
+  Result<CellResult> ResultOfCell(int64_t cell);
+  /// The best of each rate over all measurements of a run.
+  Result<RatesRow> BestRates(int64_t run);
+
+  Database& database() { return database_; }
+  const std::string& path() const { return database_.path(); }
+
+ private:
+  explicit Store(Database database) : database_(std::move(database)) {}
+  Result<std::vector<CellResult>> ReadCells(std::string_view condition, int64_t id);
+
+  Database database_;
+};
+
+}  // namespace weir

@@ -1,0 +1,168 @@
+#include "store/store.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "store/schema.h"
+#include "store_fixture.h"
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+
+TEST_F(StoreTest, ReopensWhatItWrote) {
+  int64_t run = 0;
+  {
+    Store store = OpenOrDie(Path());
+    run = *store.BeginRun(SomeRun());
+    const int64_t cell = *store.BeginCell(run, *store.AddModel(SomeModel()), {4, 8, 32, 2, 3, 12345});
+    ASSERT_TRUE(store.EndCell(cell, CellStatus::kRefused, "too big", {{"noisy", "spread 12 %"}}).ok());
+  }
+  Store store = OpenOrDie(Path());
+  const std::vector<CellResult> cells = *store.Results(run);
+  ASSERT_EQ(cells.size(), 1u);
+  EXPECT_EQ(cells[0].model.quant, "Q8_0");
+  EXPECT_EQ(cells[0].row.users, 4);
+  EXPECT_EQ(cells[0].row.planned_bytes, 12345);
+  EXPECT_EQ(cells[0].status, CellStatus::kRefused);
+  EXPECT_EQ(cells[0].reason, "too big");
+  EXPECT_TRUE(cells[0].figures.empty());
+  ASSERT_EQ(cells[0].flags.size(), 1u);
+  EXPECT_EQ(cells[0].flags[0].detail, "spread 12 %");
+}
+
+TEST_F(StoreTest, SameMachineBuildAndModelAreOneRow) {
+  Store store = OpenOrDie(Path());
+  for (int i = 0; i < 2; ++i) AddCell(store, 1);
+  for (const char* table : {"machine", "build", "model"}) {
+    EXPECT_EQ(*store.database().QueryInt(fmt::format("SELECT count(*) FROM {}", table)), 1) << table;
+  }
+  EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM run"), 2);
+}
+
+TEST_F(StoreTest, SchemaIsStrictVersionedAndChecked) {
+  Store store = OpenOrDie(Path());
+  Database& database = store.database();
+  EXPECT_EQ(*database.QueryInt("PRAGMA user_version"), kSchemaVersion);
+  EXPECT_EQ(*database.QueryInt("SELECT version FROM schema_version"), kSchemaVersion);
+  EXPECT_EQ(*database.QueryInt("SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND "
+                               "schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite%'"), 0);
+  const int64_t cell = AddCell(store, 1);
+  EXPECT_FALSE(database.Execute("UPDATE cell SET users = 'two' WHERE id = ?", cell).ok());
+  EXPECT_FALSE(database.Execute("UPDATE cell SET status = 'fine' WHERE id = ?", cell).ok());
+  EXPECT_FALSE(database.Execute("UPDATE cell SET model = 999 WHERE id = ?", cell).ok());
+}
+
+TEST_F(StoreTest, ViewsAgreeWithTheConstantOnShortWindows) {
+  Store store = OpenOrDie(Path());
+  const std::string literal = fmt::format("%>= {},%", kMinDecodeSteps);
+  for (const char* view : {"decode_window", "aggregate_window"}) {
+    EXPECT_EQ(*store.database().QueryInt(
+                  fmt::format("SELECT count(*) FROM sqlite_schema WHERE name = '{}' AND sql LIKE '{}'",
+                              view, literal)), 1) << view;
+  }
+}
+
+TEST_F(StoreTest, WhatACrashLeavesIsMarkedInterrupted) {
+  int64_t cell = 0;
+  {
+    Store store = OpenOrDie(Path());
+    cell = AddCell(store, 1);
+    ASSERT_TRUE(store.BeginAttempt(cell, 1, std::nullopt).ok());
+  }
+  Store store = OpenOrDie(Path());
+  EXPECT_EQ(store.ResultOfCell(cell)->status, CellStatus::kInterrupted);
+  EXPECT_EQ(*store.database().QueryInt("SELECT status = 'interrupted' FROM attempt"), 1);
+  EXPECT_EQ(*store.database().QueryInt("SELECT ended_at IS NULL FROM run"), 1);
+}
+
+TEST_F(StoreTest, ADirectoryIsRefused) {
+  const Result<Store> store = Store::Open(folder_.string());
+  ASSERT_FALSE(store.ok());
+  EXPECT_EQ(store.error().code, ErrorCode::kBadInput);
+  EXPECT_THAT(store.error().message, HasSubstr("is a directory"));
+  EXPECT_THAT(store.error().hint, HasSubstr("--db"));
+}
+
+TEST_F(StoreTest, AMissingFolderIsSaid) {
+  const Result<Store> store = Store::Open(Path("no/such/results.db"));
+  ASSERT_FALSE(store.ok());
+  EXPECT_THAT(store.error().message, HasSubstr("folder does not exist"));
+}
+
+TEST_F(StoreTest, AnotherFileIsLeftAsItIs) {
+  const std::string text(5000, 'x');
+  std::ofstream(Path()) << text;
+  const Result<Store> store = Store::Open(Path());
+  ASSERT_FALSE(store.ok());
+  EXPECT_EQ(store.error().code, ErrorCode::kBadInput);
+  EXPECT_THAT(store.error().message, HasSubstr("is not an SQLite database"));
+  EXPECT_EQ(std::filesystem::file_size(Path()), text.size());
+}
+
+TEST_F(StoreTest, AnotherProgramsDatabaseIsLeftAsItIs) {
+  {
+    Result<Database> other = Database::Open(Path(), OpenMode::kCreate);
+    ASSERT_TRUE(other->Run("CREATE TABLE music (title TEXT)").ok());
+  }
+  const Result<Store> store = Store::Open(Path());
+  ASSERT_FALSE(store.ok());
+  EXPECT_THAT(store.error().message, HasSubstr("belongs to another program"));
+  Result<Database> other = Database::Open(Path(), OpenMode::kReadOnly);
+  EXPECT_EQ(*other->QueryInt("SELECT count(*) FROM sqlite_schema"), 1);
+}
+
+TEST_F(StoreTest, ANewerSchemaIsRefused) {
+  {
+    Store store = OpenOrDie(Path());
+    ASSERT_TRUE(store.database().Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion + 1)).ok());
+  }
+  for (const Result<Store>& store : {Store::Open(Path()), Store::OpenReadOnly(Path())}) {
+    ASSERT_FALSE(store.ok());
+    EXPECT_EQ(store.error().code, ErrorCode::kBadInput);
+    EXPECT_THAT(store.error().message, HasSubstr("newer weir"));
+    EXPECT_THAT(store.error().hint, HasSubstr("update weir"));
+  }
+}
+
+TEST_F(StoreTest, WritingToAReadOnlyDatabaseIsSaid) {
+  { OpenOrDie(Path()); }
+  Result<Store> store = Store::OpenReadOnly(Path());
+  ASSERT_TRUE(store.ok()) << store.error().message;
+  const Result<int64_t> run = store->BeginRun(SomeRun());
+  ASSERT_FALSE(run.ok());
+  EXPECT_THAT(run.error().message, HasSubstr("cannot be written to"));
+  EXPECT_THAT(run.error().hint, HasSubstr("--db"));
+}
+
+TEST_F(StoreTest, AFullDiskIsSaidAndLosesOnlyTheAttempt) {
+  Store store = OpenOrDie(Path());
+  const int64_t cell = AddCell(store, 1);
+  const int64_t attempt = *store.BeginAttempt(cell, 1, std::nullopt);
+  // max_page_count is how SQLite itself lets a disk be full.
+  ASSERT_TRUE(store.database().Run("PRAGMA max_page_count = 1").ok());
+  AttemptRow row;
+  row.status = AttemptStatus::kOk;
+  row.requests.resize(1);
+  row.requests[0].token_ns.assign(100000, 1);
+  const Status status = store.EndAttempt(attempt, row);
+  ASSERT_FALSE(status.ok());
+  EXPECT_THAT(status.error().message, HasSubstr("no space left"));
+  EXPECT_EQ(*store.database().QueryInt("SELECT status = 'interrupted' FROM attempt"), 1);
+  EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM token_time"), 0);
+}
+
+TEST_F(StoreTest, ALockedDatabaseIsSaid) {
+  Store first = OpenOrDie(Path());
+  Result<Transaction> held = Transaction::Begin(first.database());
+  ASSERT_TRUE(held.ok());
+  const Result<Store> second = Store::Open(Path());
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(second.error().message, HasSubstr("locked by another program"));
+  EXPECT_THAT(second.error().hint, HasSubstr("wait"));
+}
+
+}  // namespace
+}  // namespace weir
