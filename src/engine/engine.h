@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
+#include <string>
 #include <vector>
 
 #include "engine/request.h"
@@ -15,26 +15,28 @@
 namespace weir {
 
 class Tokenizer;
+struct Outbox;
 
 struct EngineOptions {
-  int max_sequences = 1;        // decoding at the same time; more wait
-  int64_t context_tokens = 0;   // longest sequence, prompt and answer (0: the model's, bounded by memory)
-  int64_t kv_tokens = 0;        // positions that all sequences share (0: max_sequences * context_tokens)
-  int64_t prefill_tokens = 256; // prompt tokens per step at most, beside the decoding rows
+  int max_sequences = 1;         // admitted at the same time; more wait
+  int64_t context_tokens = 0;    // longest sequence, prompt and answer (0: the model's)
+  int64_t kv_tokens = 0;         // positions that all sequences share (0: max_sequences * context_tokens)
+  int64_t prefill_tokens = 256;  // prompt tokens per step at most, beside the decoding rows
   int n_threads = 1;
 };
 
 /// What the engine will take, before it takes it.
 struct EnginePlan {
+  EngineOptions options;  // for Start: what was 0 is filled in
   int64_t weights_bytes = 0, kv_bytes = 0, state_bytes = 0, workspace_bytes = 0;
   int64_t total_bytes() const { return weights_bytes + kv_bytes + state_bytes + workspace_bytes; }
 };
 
 /// One step of the engine, as it was.
 struct StepRecord {
-  int64_t begin_ns = 0, end_ns = 0;
-  int n_decode_rows = 0;   // users that got a further token
-  int n_prefill_rows = 0;  // prompt tokens
+  int64_t begin_ns = 0, end_ns = 0;  // begins where the previous one ended, if there was no waiting
+  int n_decode_rows = 0;             // users that got a further token
+  int n_prefill_rows = 0;            // prompt tokens
   StepCost cost;
 };
 
@@ -46,31 +48,37 @@ class Stream {
   Stream& operator=(Stream&&) noexcept;
   /// The next event, waiting at most timeout_ms (-1: for ever); nothing when the time is up or after the end.
   std::optional<Event> Next(int64_t timeout_ms = -1);
+  /// Ends the request before its next step, with FinishReason::kCancelled unless it has ended by then.
   void Cancel();
 
  private:
   friend class Engine;
-  struct Outbox;
   explicit Stream(std::shared_ptr<Outbox> outbox);
   std::shared_ptr<Outbox> outbox_;
 };
 
 class Engine {
  public:
-  /// kRefused, with the numbers and what would fit, when the plan exceeds `available_bytes`.
+  /// kRefused, with the numbers and what would fit, when the plan exceeds `available_bytes`; a context of 0
+  /// becomes the longest that fits. kBadInput for options out of range.
   static Result<EnginePlan> Plan(const ModelConfig& config, const ModelFootprint& footprint, Dtype dtype,
                                  const EngineOptions& options, int64_t available_bytes);
-  /// `model` and `tokenizer` (may be null: no text, no stop strings) must outlive the engine.
+  /// `options` are those of a plan that fits. `model` and `tokenizer` (may be null: no text, no stop strings,
+  /// no end but max_tokens) must outlive the engine.
   static Result<std::unique_ptr<Engine>> Start(const Model& model, const Tokenizer* tokenizer,
                                                const EngineOptions& options);
+  /// Ends all requests with FinishReason::kCancelled. Streams may be read afterwards.
   ~Engine();
 
-  /// Checks the request (kBadInput: empty prompt, ids out of range, longer than the context...) and queues it.
+  /// Checks the request (kBadInput: empty prompt, ids out of range, longer than the context...) and queues
+  /// it. Any thread may call.
   Result<Stream> Submit(Request request);
+
+  const EngineOptions& options() const;
 
   /// Records of all steps since the last call; recording starts with the first call.
   std::vector<StepRecord> TakeSteps();
-  /// Hash of the bits of the logits of the last step that had any, as 16 hex digits.
+  /// Hash of the bits of the logits of the last step that had any, as 16 hex digits; empty before that.
   std::string LogitsHash() const;
 
  private:

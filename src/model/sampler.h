@@ -50,6 +50,7 @@ Status CheckSampling(const SamplingParams& params, int64_t n_vocab);
 class SamplerScratch {
  public:
   explicit SamplerScratch(int64_t n_vocab);
+  SamplerScratch(SamplerScratch&&) = default;  // a copy would not keep the capacity
   static int64_t Bytes(int64_t n_vocab);
 
  private:

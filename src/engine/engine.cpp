@@ -1,0 +1,293 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <map>
+#include <thread>
+
+#include "engine/logits_hash.h"
+#include "engine/plan.h"
+#include "engine/scheduler.h"
+#include "engine/sequence.h"
+#include "engine/step_guard.h"
+#include "model/text/utf8.h"
+#include "model/workspace.h"
+#include "util/clock.h"
+#include "util/thread_pool.h"
+
+namespace weir {
+namespace {
+
+constexpr size_t kMaxStops = 64, kMaxStopBytes = 1024;  // they are looked for after every token
+
+Status CheckStops(const std::vector<std::string>& stops, bool have_tokenizer) {
+  if (!stops.empty() && !have_tokenizer) {
+    return BadInput("stop strings need a model with a tokenizer; this one has none");
+  }
+  if (stops.size() > kMaxStops) {
+    return BadInput("stop: expected at most {} strings, found {}", kMaxStops, stops.size());
+  }
+  for (const std::string& stop : stops) {
+    if (stop.empty() || stop.size() > kMaxStopBytes) {
+      return BadInput("stop: expected strings of 1 to {} bytes, found {}", kMaxStopBytes, stop.size());
+    }
+    if (!IsValidUtf8(stop)) return BadInput("stop: expected UTF-8");
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  Impl(const Model& the_model, const Tokenizer* the_tokenizer, const EngineOptions& the_options)
+      : model(the_model),
+        tokenizer(the_tokenizer),
+        options(the_options),
+        inbox(std::make_shared<Inbox>()),
+        threads(options.n_threads),
+        scheduler({.max_sequences = options.max_sequences,
+                   .n_pages = KvPages(options),
+                   .prefill_tokens = options.prefill_tokens}) {
+    for (int i = 0; i < options.n_threads; ++i) scratch.emplace_back(model.config().n_vocab);
+    slices.reserve(options.max_sequences);
+    draws.reserve(options.max_sequences);
+  }
+
+  // A row of logits on its way to a token.
+  struct Draw {
+    SequenceId id;
+    Sequence* sequence;
+    uint64_t logits_hash = 0;
+    std::optional<int32_t> token = {};
+    int64_t time_ns = 0;
+  };
+
+  Status Check(const Request& request) const;
+  Result<std::shared_ptr<Outbox>> Submit(Request request);
+  void Stop();
+
+  // On the engine thread.
+  void Run();
+  bool Receive(bool wait);
+  void EndCancelled();
+  bool Step();
+  void Gather(std::span<const PlannedSlice> plan, StepRecord& record);
+  void Compute(StepRecord& record);
+  void Keep(const StepRecord& record);
+
+  const Model& model;
+  const Tokenizer* const tokenizer;
+  const EngineOptions options;
+  const std::shared_ptr<Inbox> inbox;
+
+  ThreadPool threads;
+  Cache cache;
+  std::unique_ptr<Model::Workspace> workspace;
+  std::vector<SamplerScratch> scratch;  // [n_threads]
+  Scheduler scheduler;
+  SequenceId next_id = 0;
+  std::map<SequenceId, std::unique_ptr<Sequence>> sequences;  // that have not ended
+  std::vector<std::unique_ptr<Sequence>> arrivals;
+  std::vector<Slice> slices;  // of the step,
+  std::vector<Draw> draws;    // and those of them that sample
+  int64_t step_begin_ns = 0;
+
+  mutable std::mutex records_mutex;
+  bool recording = false;
+  std::vector<StepRecord> records;
+  std::optional<uint64_t> logits_hash;
+
+  std::thread engine_thread;
+};
+
+Status Engine::Impl::Check(const Request& request) const {
+  const int64_t n_prompt = static_cast<int64_t>(request.prompt.size());
+  const int64_t n_vocab = model.config().n_vocab;
+  if (n_prompt == 0) return BadInput("prompt: expected at least one token, found none");
+  for (int32_t id : request.prompt) {
+    if (id < 0 || id >= n_vocab) {
+      return BadInput("prompt: expected token ids below {}, found {}", n_vocab, id);
+    }
+  }
+  if (request.max_tokens < 1) {
+    return BadInput("max_tokens: expected 1 or more, found {}", request.max_tokens);
+  }
+  if (request.max_tokens > options.context_tokens - n_prompt) {
+    return BadInput("a prompt of {} tokens and an answer of up to {} do not fit the context of {}", n_prompt,
+                    request.max_tokens, options.context_tokens);
+  }
+  if (Scheduler::PagesFor(n_prompt + request.max_tokens) > scheduler.pages().n_pages()) {
+    return BadInput("a prompt of {} tokens and an answer of up to {} do not fit the {} that all users share",
+                    n_prompt, request.max_tokens, options.kv_tokens);
+  }
+  if (request.gate && (request.gate->size < 1 || request.gate->size > options.max_sequences)) {
+    return BadInput("gate: expected a size of 1 to {}, found {}", options.max_sequences,
+                    request.gate->size);
+  }
+  WEIR_RETURN_IF_ERROR(CheckStops(request.stop, tokenizer != nullptr));
+  return CheckSampling(request.sampling, n_vocab);
+}
+
+Result<std::shared_ptr<Outbox>> Engine::Impl::Submit(Request request) {
+  WEIR_RETURN_IF_ERROR(Check(request));
+  auto outbox = std::make_shared<Outbox>(inbox);
+  auto sequence =
+      std::make_unique<Sequence>(std::move(request), model.config().n_vocab, tokenizer, outbox);
+  {
+    std::lock_guard lock(inbox->mutex);
+    inbox->arrivals.push_back(std::move(sequence));
+  }
+  inbox->changed.notify_one();
+  return outbox;
+}
+
+void Engine::Impl::Run() {
+  bool idle = true;
+  while (Receive(idle)) idle = !Step();
+  for (auto& [id, sequence] : sequences) sequence->End(FinishReason::kCancelled);
+}
+
+/// Takes what has come; false if the engine is to stop. With `wait`, not before something has come.
+bool Engine::Impl::Receive(bool wait) {
+  std::unique_lock lock(inbox->mutex);
+  if (wait) {
+    inbox->changed.wait(lock, [this] {
+      return inbox->stopping || inbox->some_cancelled || !inbox->arrivals.empty();
+    });
+    step_begin_ns = NowNs();
+  }
+  arrivals.swap(inbox->arrivals);
+  const bool some_cancelled = std::exchange(inbox->some_cancelled, false);
+  const bool stopping = inbox->stopping;
+  lock.unlock();
+
+  for (std::unique_ptr<Sequence>& sequence : arrivals) {
+    const Request& request = sequence->request;
+    scheduler.Add(next_id, static_cast<int64_t>(request.prompt.size()), request.max_tokens,
+                  request.gate);
+    sequences.emplace(next_id++, std::move(sequence));
+  }
+  arrivals.clear();
+  if (some_cancelled) EndCancelled();
+  return !stopping;
+}
+
+void Engine::Impl::EndCancelled() {
+  for (auto at = sequences.begin(); at != sequences.end();) {
+    if (at->second->cancelled()) {
+      scheduler.Finish(at->first);
+      at->second->End(FinishReason::kCancelled);
+      at = sequences.erase(at);
+    } else {
+      ++at;
+    }
+  }
+}
+
+/// False if there is nothing to compute until something comes.
+bool Engine::Impl::Step() {
+  const std::span<const PlannedSlice> plan = scheduler.Plan();
+  if (plan.empty()) return false;
+  StepRecord record;
+  record.begin_ns = step_begin_ns;
+  {
+    const StepGuard guard;
+    Gather(plan, record);
+    Compute(record);
+    record.end_ns = step_begin_ns = NowNs();
+  }
+  scheduler.Commit();
+  Keep(record);
+  for (const Draw& draw : draws) {
+    if (draw.sequence->Take(draw.token, draw.time_ns)) {
+      scheduler.Finish(draw.id);
+      sequences.erase(draw.id);
+    }
+  }
+  return true;
+}
+
+void Engine::Impl::Gather(std::span<const PlannedSlice> plan, StepRecord& record) {
+  slices.clear();
+  draws.clear();
+  for (const PlannedSlice& planned : plan) {
+    Sequence& sequence = *sequences.find(planned.id)->second;
+    std::span<const int32_t> tokens(&sequence.last_token, 1);
+    if (planned.decoding) {
+      ++record.n_decode_rows;
+    } else {
+      tokens = std::span(sequence.request.prompt).subspan(planned.position, planned.n_tokens);
+      record.n_prefill_rows += static_cast<int>(planned.n_tokens);
+    }
+    slices.push_back({.tokens = tokens,
+                      .position = planned.position,
+                      .pages = planned.pages,
+                      .slot = planned.slot,
+                      .n_logits = planned.samples ? 1 : 0});
+    if (planned.samples) draws.push_back({.id = planned.id, .sequence = &sequence});
+  }
+}
+
+void Engine::Impl::Compute(StepRecord& record) {
+  float* logits = model.Forward(slices, cache, *workspace, threads, &record.cost);
+  const int64_t n_vocab = model.config().n_vocab;
+  threads.ParallelFor(draws.size(), 1, [&](int64_t begin, int64_t end, int thread) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::span row(logits + i * n_vocab, n_vocab);
+      Draw& draw = draws[i];
+      draw.logits_hash = HashBits(row);
+      draw.token = draw.sequence->sampler.Draw(row, scratch[thread]);
+      draw.time_ns = NowNs();
+    }
+  });
+}
+
+void Engine::Impl::Keep(const StepRecord& record) {
+  std::lock_guard lock(records_mutex);
+  if (recording) records.push_back(record);
+  if (draws.empty()) return;
+  logits_hash = 0;
+  for (const Draw& draw : draws) logits_hash = CombineHashes(*logits_hash, draw.logits_hash);
+}
+
+void Engine::Impl::Stop() {
+  {
+    std::lock_guard lock(inbox->mutex);
+    inbox->stopping = true;
+  }
+  inbox->changed.notify_one();
+  engine_thread.join();
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() { impl_->Stop(); }
+
+Result<std::unique_ptr<Engine>> Engine::Start(const Model& model, const Tokenizer* tokenizer,
+                                              const EngineOptions& options) {
+  WEIR_TRY(const EngineOptions resolved, ResolveOptions(model.config(), options));
+  auto impl = std::make_unique<Impl>(model, tokenizer, resolved);
+  WEIR_TRY(impl->cache, Cache::Allocate(model.config(), model.kv_type(), KvPages(resolved),
+                                        resolved.max_sequences));
+  WEIR_TRY(impl->workspace, model.MakeWorkspace(MaxRows(resolved), MaxLogits(resolved)));
+  impl->engine_thread = std::thread([raw = impl.get()] { raw->Run(); });
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
+}
+
+Result<Stream> Engine::Submit(Request request) {
+  WEIR_TRY(std::shared_ptr<Outbox> outbox, impl_->Submit(std::move(request)));
+  return Stream(std::move(outbox));
+}
+
+const EngineOptions& Engine::options() const { return impl_->options; }
+
+std::vector<StepRecord> Engine::TakeSteps() {
+  std::lock_guard lock(impl_->records_mutex);
+  impl_->recording = true;
+  return std::exchange(impl_->records, {});
+}
+
+std::string Engine::LogitsHash() const {
+  std::lock_guard lock(impl_->records_mutex);
+  return impl_->logits_hash ? fmt::format("{:016x}", *impl_->logits_hash) : std::string();
+}
+
+}  // namespace weir

@@ -1,0 +1,74 @@
+#include "engine/sequence.h"
+
+#include "util/clock.h"
+
+namespace weir {
+
+Sequence::Sequence(Request the_request, int64_t n_vocab, const Tokenizer* tokenizer,
+                   std::shared_ptr<Outbox> the_outbox)
+    : request(std::move(the_request)),
+      sampler(request.sampling, n_vocab, request.prompt, request.max_tokens),
+      tokenizer_(tokenizer),
+      stop_(request.stop),
+      outbox_(std::move(the_outbox)) {
+  if (tokenizer) decoder_.emplace(*tokenizer);
+}
+
+bool Sequence::Take(std::optional<int32_t> token, int64_t time_ns) {
+  Event event;
+  event.time_ns = time_ns;
+  if (token) {
+    Answer(*token, event);
+  } else {
+    event.finished = FinishReason::kError;
+    event.error = "no token can be drawn: all are forbidden, or their logits are not numbers";
+  }
+  if (event.finished) event.text += RestOfText();
+  const bool ended = event.finished.has_value();
+  Send(std::move(event));
+  return ended;
+}
+
+void Sequence::Answer(int32_t token, Event& event) {
+  event.token = last_token = token;
+  ++n_generated_;
+  if (tokenizer_ && !request.ignore_eos && tokenizer_->IsEndOfGeneration(token)) {
+    event.finished = FinishReason::kStop;
+    return;
+  }
+  if (decoder_) event.text = stop_.Push(decoder_->Push(token));
+  if (stop_.stopped()) {
+    event.finished = FinishReason::kStop;
+  } else if (n_generated_ == request.max_tokens) {
+    event.finished = FinishReason::kLength;
+  }
+}
+
+std::string Sequence::RestOfText() {
+  if (!decoder_ || stop_.stopped()) return {};
+  return stop_.Push(decoder_->Flush()) + stop_.Flush();
+}
+
+void Sequence::End(FinishReason reason) {
+  Event event;
+  event.text = RestOfText();
+  event.time_ns = NowNs();
+  event.finished = reason;
+  Send(std::move(event));
+}
+
+bool Sequence::cancelled() const {
+  std::lock_guard lock(outbox_->mutex);
+  return outbox_->cancelled;
+}
+
+void Sequence::Send(Event event) {
+  {
+    std::lock_guard lock(outbox_->mutex);
+    outbox_->ended = event.finished.has_value();
+    outbox_->events.push_back(std::move(event));
+  }
+  outbox_->changed.notify_all();
+}
+
+}  // namespace weir

@@ -1,0 +1,46 @@
+// One request on its way through the engine thread: what it asked for and how far its answer is.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/outbox.h"
+#include "engine/request.h"
+#include "engine/stop_scanner.h"
+#include "model/sampler.h"
+#include "model/text/stream_decoder.h"
+
+namespace weir {
+
+struct Sequence {
+  /// `tokenizer` may be null.
+  Sequence(Request the_request, int64_t n_vocab, const Tokenizer* tokenizer,
+           std::shared_ptr<Outbox> the_outbox);
+
+  /// Takes the token that was drawn (nothing: none could be) at time_ns and tells the stream. True if the
+  /// sequence has ended with it.
+  bool Take(std::optional<int32_t> token, int64_t time_ns);
+  /// Tells the stream that this is the end.
+  void End(FinishReason reason);
+
+  bool cancelled() const;
+
+  const Request request;
+  Sampler sampler;
+  int32_t last_token = -1;  // sampled, not yet computed
+
+ private:
+  /// The text that goes with a token, and why the sequence ends with it, if it does.
+  void Answer(int32_t token, Event& event);
+  void Send(Event event);
+  std::string RestOfText();
+
+  const Tokenizer* tokenizer_;
+  std::optional<StreamDecoder> decoder_;
+  StopScanner stop_;
+  int64_t n_generated_ = 0;
+  std::shared_ptr<Outbox> outbox_;
+};
+
+}  // namespace weir
