@@ -2,7 +2,8 @@
 """Writes src/model/text/unicode_tables.cpp from Debian's package `unicode-data`.
 
 Usage: scripts/generate_unicode_tables.py [FOLDER], by default /usr/share/unicode.
-The version is part of a tokenizer's behaviour: when a newer package changes the table, say so in the commit.
+The version is part of a tokenizer's behaviour: when a newer package changes the table, say so in
+the commit.
 """
 import pathlib
 import re

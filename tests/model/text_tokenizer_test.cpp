@@ -1,18 +1,20 @@
-#include "model/text/tokenizer.h"
-
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "gguf/gguf_file.h"
-#include "model/text/stream_decoder.h"
-#include "model/text/utf8.h"
+#include "model/text/tokenizer.h"
+#include "model/text_testing.h"
 #include "test_data.h"
 
 namespace weir {
 namespace {
 
-using ::testing::Test;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::unique_ptr<Tokenizer> Open(const std::string& path) {
   const auto file = GgufFile::Open(path);
@@ -54,6 +56,282 @@ TEST(Tokenizer, EncodesGoldenStringsForGpt2) {
   const std::string path = SharedData("golden/tokenizers/gpt-2.gguf");
   WEIR_SKIP_WITHOUT(path);
   ExpectGoldenIds(*Open(path), "gpt-2");
+}
+
+/// The 256 bytes in GPT-2's alphabet, by byte.
+std::vector<std::string> ByteAlphabet() {
+  std::vector<std::string> alphabet;
+  uint32_t next = 0x100;
+  for (uint32_t byte = 0; byte < 256; ++byte) {
+    const bool prints = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte != 0xAD);
+    alphabet.push_back(Utf8Of(prints ? byte : next++));
+  }
+  return alphabet;
+}
+
+/// What a file says about its tokenizer, to be changed by tests: 256 bytes, then what is added.
+struct Keys {
+  std::string model = "gpt2", pre = "gpt-2";
+  std::vector<std::string> tokens = ByteAlphabet(), merges;
+  std::vector<int64_t> types = std::vector<int64_t>(256, 1);
+
+  int32_t AddToken(const std::string& text, int64_t type) {
+    tokens.push_back(text);
+    types.push_back(type);
+    return static_cast<int32_t>(tokens.size()) - 1;
+  }
+  int32_t AddMerge(const std::string& left, const std::string& right) {
+    merges.push_back(left + " " + right);
+    return AddToken(left + right, 1);
+  }
+  Metadata Build() const {
+    Metadata metadata;
+    metadata.AddString("tokenizer.ggml.model", model);
+    metadata.AddString("tokenizer.ggml.pre", pre);
+    metadata.AddStrings("tokenizer.ggml.tokens", tokens);
+    metadata.AddI32s("tokenizer.ggml.token_type", types);
+    metadata.AddStrings("tokenizer.ggml.merges", merges);
+    return metadata;
+  }
+  std::unique_ptr<Tokenizer> Create() const {
+    auto tokenizer = Tokenizer::Create(Build());
+    EXPECT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+    return std::move(tokenizer).value();
+  }
+};
+
+std::string Concatenation(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
+  std::string text;
+  for (const int32_t id : ids) text += tokenizer.Piece(id);
+  return text;
+}
+
+TEST(Tokenizer, AnyBytesComeBack) {
+  std::mt19937_64 random(TestSeed());
+  for (int i = 0; i < 2000; ++i) {
+    std::string text;
+    for (size_t n = random() % 200; n > 0; --n) text += static_cast<char>(random());
+    for (const bool specials : {false, true}) {
+      ASSERT_EQ(Concatenation(Tiny(), Tiny().Encode(text, specials)), text)
+          << "seed " << TestSeed();
+    }
+  }
+}
+
+TEST(Tokenizer, AMegabyteInOnePieceComesBack) {
+  for (const std::string& unit : {std::string("a"), std::string(" "), std::string("\n"),
+                                  std::string("he"), std::string("\xFF"), std::string("\n ")}) {
+    std::string text;
+    while (text.size() < 1'000'000) text += unit;
+    ASSERT_EQ(Concatenation(Tiny(), Tiny().Encode(text, true)), text) << unit;
+  }
+}
+
+TEST(Tokenizer, MergesTheLowestRankFirstAndTheLeftmostOfEquals) {
+  Keys keys;
+  const int32_t bc = keys.AddMerge("b", "c");
+  const int32_t ab = keys.AddMerge("a", "b");
+  const int32_t aa = keys.AddMerge("a", "a");
+  const int32_t aaa = keys.AddMerge("aa", "a");
+  const auto tokenizer = keys.Create();
+  EXPECT_THAT(tokenizer->Encode("abc", false), ElementsAre('a', bc));
+  EXPECT_THAT(tokenizer->Encode("ab", false), ElementsAre(ab));
+  EXPECT_THAT(tokenizer->Encode("aaaaa", false), ElementsAre(aa, aaa));
+  EXPECT_THAT(tokenizer->Encode("aaa", false), ElementsAre(aaa));
+}
+
+/// Spec 9.3 word for word, in cubic time.
+std::vector<std::string> MergeNaively(
+    const std::string& piece, const std::vector<std::pair<std::string, std::string>>& merges) {
+  std::vector<std::string> symbols;
+  for (const char c : piece) symbols.emplace_back(1, c);
+  for (;;) {
+    size_t best = merges.size(), position = 0;
+    for (size_t i = 0; i + 1 < symbols.size(); ++i) {
+      const size_t rank =
+          std::find(merges.begin(), merges.end(), std::pair(symbols[i], symbols[i + 1])) -
+          merges.begin();
+      if (rank < best) {
+        best = rank;
+        position = i;
+      }
+    }
+    if (best == merges.size()) return symbols;
+    symbols[position] += symbols[position + 1];
+    symbols.erase(symbols.begin() + static_cast<std::ptrdiff_t>(position) + 1);
+  }
+}
+
+TEST(Tokenizer, MergesShortAndLongPiecesLikeTheDefinition) {
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 30; ++round) {
+    Keys keys;
+    std::vector<std::string> symbols = {"a", "b", "c"};
+    std::vector<std::pair<std::string, std::string>> merges;
+    while (merges.size() < 20) {
+      const std::pair pair(symbols[random() % symbols.size()], symbols[random() % symbols.size()]);
+      if (std::ranges::count(merges, pair) > 0) continue;
+      merges.push_back(pair);
+      if (std::ranges::count(symbols, pair.first + pair.second) > 0) {
+        keys.merges.push_back(pair.first + " " + pair.second);
+      } else {
+        keys.AddMerge(pair.first, pair.second);
+        symbols.push_back(pair.first + pair.second);
+      }
+    }
+    const auto tokenizer = keys.Create();
+    for (const size_t length : {1, 2, 5, 20, 47, 48, 49, 50, 100, 300}) {
+      std::string piece;
+      while (piece.size() < length) piece += static_cast<char>('a' + random() % 3);
+      std::vector<std::string> pieces;
+      for (const int32_t id : tokenizer->Encode(piece, false)) {
+        pieces.emplace_back(tokenizer->Piece(id));
+      }
+      ASSERT_EQ(pieces, MergeNaively(piece, merges)) << piece << ", seed " << TestSeed();
+    }
+  }
+}
+
+TEST(Tokenizer, LlamaPiecesThatAreTokensAreNotMerged) {
+  Keys keys;
+  keys.pre = "llama-bpe";
+  keys.AddMerge("a", "b");
+  const int32_t abc = keys.AddToken("abc", 1);
+  const int32_t spaced = keys.AddToken("\u0120abc", 1);
+  EXPECT_THAT(keys.Create()->Encode("abc abc", false), ElementsAre(abc, spaced));
+  keys.pre = "qwen2";
+  EXPECT_THAT(keys.Create()->Encode("abc", false), ElementsAre(256, 'c'));
+}
+
+TEST(Tokenizer, BytesWithoutATokenAreDropped) {
+  Keys keys;
+  keys.tokens['b'] = "something else";
+  EXPECT_THAT(keys.Create()->Encode("abcb", false), ElementsAre('a', 'c'));
+  EXPECT_THAT(keys.Create()->Encode("b", false), IsEmpty());
+}
+
+TEST(Tokenizer, TextNeverBecomesAControlToken) {
+  Keys keys;
+  keys.pre = "llama-bpe";  // whose pieces are looked up whole
+  const int32_t control = keys.AddToken("user", 3);
+  const auto tokenizer = keys.Create();
+  EXPECT_THAT(tokenizer->Encode("user", false), ElementsAre('u', 's', 'e', 'r'));
+  EXPECT_THAT(tokenizer->Encode("user", true), ElementsAre(control));
+  for (int32_t id = 0; id < Tiny().n_tokens(); ++id) {
+    for (const int32_t part : Tiny().Encode(Tiny().Piece(id), false)) {
+      EXPECT_FALSE(Tiny().IsControl(part)) << Tiny().Piece(id);
+    }
+  }
+}
+
+TEST(Tokenizer, OfTokensWithTheSameBytesThePlainOneThenTheFirstCounts) {
+  Keys keys;
+  keys.AddToken("a", 4);
+  keys.AddToken("a", 1);
+  keys.merges = {"x y"};
+  keys.AddToken("xy", 4);
+  const int32_t first = keys.AddToken("xy", 1);
+  keys.AddToken("xy", 1);
+  EXPECT_THAT(keys.Create()->Encode("axy", false), ElementsAre('a', first));
+}
+
+TEST(Tokenizer, EndOfGenerationIsByKeyAndByName) {
+  for (int32_t id = 0; id < Tiny().n_tokens(); ++id) {
+    const std::string_view piece = Tiny().Piece(id);
+    EXPECT_EQ(Tiny().IsEndOfGeneration(id), piece == "<|im_end|>" || piece == "<|endoftext|>");
+  }
+  EXPECT_EQ(Tiny().eos(), 2043);
+  EXPECT_EQ(Tiny().bos(), std::nullopt);
+
+  Metadata metadata = Keys().Build();
+  metadata.AddU32("tokenizer.ggml.eot_token_id", 7);
+  metadata.AddU32("tokenizer.ggml.bos_token_id", 8);
+  const auto tokenizer = Tokenizer::Create(metadata);
+  ASSERT_TRUE(tokenizer.ok());
+  EXPECT_TRUE((*tokenizer)->IsEndOfGeneration(7));
+  EXPECT_FALSE((*tokenizer)->IsEndOfGeneration(8));
+  EXPECT_EQ((*tokenizer)->bos(), 8);
+  EXPECT_EQ((*tokenizer)->eos(), std::nullopt);
+}
+
+TEST(Tokenizer, AddBosIsTheFilesWordOrThePreTokenisersHabit) {
+  Keys keys;
+  EXPECT_FALSE(keys.Create()->add_bos());
+  keys.pre = "llama-bpe";
+  EXPECT_TRUE(keys.Create()->add_bos());
+  Metadata metadata = keys.Build();
+  metadata.AddBool("tokenizer.ggml.add_bos_token", false);
+  EXPECT_FALSE((*Tokenizer::Create(metadata))->add_bos());
+}
+
+TEST(Tokenizer, IdsOutsideTheVocabularyAreNothing) {
+  for (const int32_t id : {-1, 2048, INT32_MAX, INT32_MIN}) {
+    EXPECT_EQ(Tiny().Piece(id), "");
+    EXPECT_FALSE(Tiny().IsControl(id));
+    EXPECT_FALSE(Tiny().IsEndOfGeneration(id));
+  }
+}
+
+TEST(Tokenizer, WrongKeysAreErrorsThatNameThem) {
+  const struct {
+    std::string expected;
+    void (*change)(Keys*);
+  } cases[] = {
+      {"tokenizer.ggml.model: expected \"gpt2\"", [](Keys* k) { k->model = "llama"; }},
+      {"tokenizer.ggml.pre: expected one of", [](Keys* k) { k->pre = "qwen36"; }},
+      {"tokenizer.ggml.tokens: expected 1 to 2^30", [](Keys* k) { k->tokens.clear(); }},
+      {"token_type: expected 256 entries, one per token, found 255",
+       [](Keys* k) { k->types.pop_back(); }},
+      {"token_type[3]: expected 0 to 6, found 7", [](Keys* k) { k->types[3] = 7; }},
+      {"token_type[3]: expected 0 to 6, found -1", [](Keys* k) { k->types[3] = -1; }},
+      {"merges[1]: expected two tokens and one space, found \"ab\"",
+       [](Keys* k) {
+         k->AddMerge("a", "b");
+         k->merges.push_back("ab");
+       }},
+      {"merges[0]: expected two tokens and one space, found \"a b c\"",
+       [](Keys* k) { k->merges.push_back("a b c"); }},
+      {"merges[0]: the left part of", [](Keys* k) { k->merges.push_back("aa b"); }},
+      {"merges[0]: the left part of \" b\"", [](Keys* k) { k->merges.push_back(" b"); }},
+      {"merges[0]: the right part of", [](Keys* k) { k->merges.push_back("a bb"); }},
+      {"merges[0]: the result of", [](Keys* k) { k->merges.push_back("a b"); }},
+      {"merges[0]: the result of",
+       [](Keys* k) {
+         k->merges.push_back("a b");
+         k->AddToken("ab", 3);
+       }},
+      {"merges[0]: the left part of \"\\xff\\n b\"",
+       [](Keys* k) { k->merges.push_back("\xFF\n b"); }},
+  };
+  for (const auto& c : cases) {
+    Keys keys;
+    c.change(&keys);
+    const auto tokenizer = Tokenizer::Create(keys.Build());
+    ASSERT_FALSE(tokenizer.ok()) << c.expected;
+    EXPECT_EQ(tokenizer.error().code, ErrorCode::kBadInput);
+    EXPECT_THAT(tokenizer.error().message, HasSubstr(c.expected));
+  }
+}
+
+TEST(Tokenizer, MissingKeysAndIdsOutOfRangeAreErrorsThatNameThem) {
+  const Metadata whole = Keys().Build();
+  for (const MetadataEntry& left_out : whole.entries()) {
+    Metadata metadata;
+    for (const MetadataEntry& entry : whole.entries()) {
+      if (entry.key != left_out.key) metadata.Add(entry);
+    }
+    const auto tokenizer = Tokenizer::Create(metadata);
+    ASSERT_FALSE(tokenizer.ok()) << left_out.key;
+    EXPECT_THAT(tokenizer.error().message, HasSubstr(left_out.key));
+  }
+  for (const char* key : {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id",
+                          "tokenizer.ggml.eot_token_id"}) {
+    Metadata metadata = whole;
+    metadata.AddU32(key, 256);
+    const auto tokenizer = Tokenizer::Create(metadata);
+    ASSERT_FALSE(tokenizer.ok()) << key;
+    EXPECT_THAT(tokenizer.error().message, HasSubstr(key));
+  }
 }
 
 }  // namespace

@@ -77,9 +77,9 @@ class Reader {
     return 0;
   }
 
-  /// The end of the white space piece at `pos`, where there is white space: up to the last line end if
-  /// `stop_at_lines` and there is one; all but the last character if something follows that is not in
-  /// `not_following`; else all.
+  /// The end of the white space piece at `pos`, where there is white space: up to the last line end
+  /// if `stop_at_lines` and there is one; all but the last character if something follows that is
+  /// not in `not_following`; else all.
   size_t WhiteSpaceEnd(size_t pos, bool stop_at_lines, uint32_t not_following) const {
     const size_t begin = pos;
     size_t last = pos;

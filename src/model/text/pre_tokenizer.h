@@ -1,8 +1,8 @@
 // How a text is cut into the pieces inside which byte pairs are merged (`tokenizer.ggml.pre`).
 //
-// The pieces are defined by regular expressions (spec 9.1 and 9.6); two hand-written scanners with a few
-// parameters do what they say, in time linear in the text. Bytes that are not UTF-8 count as characters of
-// CharClass::kOther, one each.
+// The pieces are defined by regular expressions (spec 9.1 and 9.6); two hand-written scanners with
+// a few parameters do what they say, in time linear in the text. Bytes that are not UTF-8 count as
+// characters of CharClass::kOther, one each.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace weir {
 struct PreTokenizer {
   enum class Scanner {
     kGpt2,   // 's|... | ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-    kLines,  // as kGpt2 with case folding, words after any one character, white space up to line ends
+    kLines,  // case is folded, any one character may begin a word, white space ends with a line
   };
 
   std::string_view name;
@@ -29,8 +29,8 @@ struct PreTokenizer {
   /// The pre-tokeniser that a file calls `name`; an Error that lists the known ones.
   static Result<PreTokenizer> FromName(std::string_view name);
 
-  /// The end of the piece that starts at `begin`, which is below text.size(). The bytes from text.data()
-  /// to `begin` have no influence.
+  /// The end of the piece that starts at `begin`, which is below text.size(). The bytes from
+  /// text.data() to `begin` have no influence.
   size_t PieceEnd(std::string_view text, size_t begin) const;
 };
 

@@ -34,7 +34,7 @@ SpecialTokens::Match SpecialTokens::LongestPrefix(std::string_view text, size_t 
   auto low = tokens_.begin();
   auto high = tokens_.end();
   for (size_t depth = 0; depth < text.size() && low != high; ++depth) {
-    // All of [low, high) begin with text[0, depth). Those that end there sort first and are behind low.
+    // All of [low, high) begin with text[0, depth) and are longer.
     std::tie(low, high) = std::equal_range(low, high, text[depth], ByteAt{depth});
     if (low != high && low->first.size() == depth + 1) {
       longest = {begin, depth + 1, low->second};
@@ -45,10 +45,10 @@ SpecialTokens::Match SpecialTokens::LongestPrefix(std::string_view text, size_t 
 }
 
 std::vector<SpecialTokens::Match> SpecialTokens::FindAll(std::string_view text) const {
-  // One candidate per position, the longest one there. When it overlaps a match that came before it, a
-  // shorter one at the same position may still fit.
+  // One candidate per position, the longest one there. When it overlaps a match that came before
+  // it, a shorter one at the same position may still fit.
   const auto comes_later = [](const Match& a, const Match& b) {
-    return std::tuple(b.length, a.id, a.begin) < std::tuple(a.length, b.id, b.begin);
+    return std::tuple(a.length, b.id, b.begin) < std::tuple(b.length, a.id, a.begin);
   };
   std::vector<Match> candidates;
   for (size_t begin = 0; begin < text.size(); ++begin) {

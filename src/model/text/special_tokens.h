@@ -23,9 +23,9 @@ class SpecialTokens {
   /// Of tokens with the same bytes, the lowest id counts. Empty ones are left out.
   explicit SpecialTokens(const Vocabulary& vocabulary);
 
-  /// The matches in `text`, in its order, disjoint. The longest token in the text is matched first, each
-  /// time it occurs, from the left; then the next longest one in what is left over, and so on; tokens of
-  /// equal length in the order of their ids.
+  /// The matches in `text`, in its order, disjoint. The longest token in the text is matched first,
+  /// each time it occurs, from the left; then the next longest one in what is left over, and so on;
+  /// tokens of equal length in the order of their ids.
   std::vector<Match> FindAll(std::string_view text) const;
 
  private:

@@ -8,17 +8,18 @@
 
 namespace weir {
 
-/// One stream of tokens. All that it returns, concatenated, is valid UTF-8: a character whose bytes are
-/// spread over several tokens comes with its last byte, and bytes that are no character as U+FFFD.
+/// One stream of tokens. All that it returns, concatenated, is valid UTF-8: a character whose bytes
+/// are spread over several tokens comes with its last byte, and bytes that are no character as
+/// U+FFFD.
 class StreamDecoder {
  public:
-  /// `tokenizer` outlives the decoder. Control tokens are nothing, or their name with `show_control`.
+  /// `tokenizer` outlives the decoder. Control tokens give no text unless `show_control`.
   explicit StreamDecoder(const Tokenizer& tokenizer, bool show_control = false)
       : tokenizer_(tokenizer), show_control_(show_control) {}
 
   /// The text that is complete with this token; empty in the midst of a character.
   std::string Push(int32_t id);
-  /// The rest, at the end of the stream: U+FFFD if it ends in the midst of a character, else nothing.
+  /// At the end of the stream: U+FFFD if it ends in the midst of a character, else nothing.
   std::string Flush();
 
  private:

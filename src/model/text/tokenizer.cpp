@@ -7,9 +7,9 @@ namespace weir {
 
 namespace {
 
-constexpr std::string_view kEndNames[] = {
-    "<|endoftext|>", "<|im_end|>",  "<|end_of_text|>", "<|eot_id|>",
-    "<|eom_id|>",    "<|fim_pad|>", "<|repo_name|>",   "<|file_sep|>"};
+constexpr std::string_view kEndNames[] = {"<|endoftext|>", "<|im_end|>",  "<|end_of_text|>",
+                                          "<|eot_id|>",    "<|eom_id|>",  "<|fim_pad|>",
+                                          "<|repo_name|>", "<|file_sep|>"};
 constexpr std::string_view kEndKeys[] = {
     "tokenizer.ggml.eos_token_id",     "tokenizer.ggml.eot_token_id",
     "tokenizer.ggml.eom_token_id",     "tokenizer.ggml.fim_pad_token_id",
@@ -42,7 +42,9 @@ Result<MergeTable> ReadMerges(const Metadata& metadata, const Vocabulary& vocabu
     const auto result = vocabulary.Find(both);
     if (!left || !right || !result) {
       return BadInput("tokenizer.ggml.merges[{}]: {} of {} is no token, or a control token", i,
-                      !left ? "the left part" : !right ? "the right part" : "the result",
+                      !left    ? "the left part"
+                      : !right ? "the right part"
+                               : "the result",
                       Quoted(merge));
     }
     table.Add(*left, *right, *result);
@@ -66,8 +68,9 @@ Tokenizer::Tokenizer(Vocabulary vocabulary, PreTokenizer pre_tokenizer, MergeTab
 Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(const Metadata& metadata) {
   WEIR_TRY(const std::string model, metadata.String("tokenizer.ggml.model"));
   if (model != "gpt2") {
-    return BadInput("tokenizer.ggml.model: expected \"gpt2\", the only kind that weir knows yet, found {}",
-                    Quoted(model));
+    return BadInput(
+        "tokenizer.ggml.model: expected \"gpt2\", the only kind that weir knows yet, found {}",
+        Quoted(model));
   }
   WEIR_TRY(const std::string pre, metadata.String("tokenizer.ggml.pre"));
   WEIR_TRY(const PreTokenizer pre_tokenizer, PreTokenizer::FromName(pre));

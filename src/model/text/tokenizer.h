@@ -1,5 +1,5 @@
-// Text to token ids and back: byte-level BPE (`tokenizer.ggml.model` = gpt2) with the pre-tokenisers of
-// pre_tokenizer.h.
+// Text to token ids and back: byte-level BPE (`tokenizer.ggml.model` = gpt2) with the
+// pre-tokenisers of pre_tokenizer.h.
 #pragma once
 
 #include <array>
@@ -21,22 +21,23 @@ namespace weir {
 /// Immutable once created; any number of threads may use one.
 class Tokenizer {
  public:
-  /// Reads the keys `tokenizer.ggml.*`. kBadInput for a kind of tokenizer that weir does not know (the
-  /// model may still be of use to those who work on ids) and for anything missing or inconsistent.
+  /// Reads the keys `tokenizer.ggml.*`. kBadInput for a kind of tokenizer that weir does not know
+  /// (the model may still be of use to those who work on ids) and for anything missing or
+  /// inconsistent.
   static Result<std::unique_ptr<Tokenizer>> Create(const Metadata& metadata);
 
   /// The ids of `text`, without BOS or EOS. Special tokens written in it are recognised with
-  /// `parse_specials`; else control and user-defined ones are spelled out like any other text, so that
-  /// nothing a user writes can become one. Bytes that are not UTF-8 are encoded as they are. A byte for
-  /// which the vocabulary has no token is dropped, as it is by the engines that models are tested with.
+  /// `parse_specials`; else they are spelled out like any other text, so that nothing a user writes
+  /// can become a control token. Bytes that are not UTF-8 are encoded as they are. A byte for which
+  /// the vocabulary has no token (SmolLM2 lacks 21) is dropped, as llama.cpp does.
   std::vector<int32_t> Encode(std::string_view text, bool parse_specials) const;
 
   int32_t n_tokens() const { return vocabulary_.size(); }
   /// The bytes of a token, not UTF-8 by themselves; none for an id outside the vocabulary.
   std::string_view Piece(int32_t id) const { return vocabulary_.Bytes(id); }
   bool IsControl(int32_t id) const { return vocabulary_.Type(id) == TokenType::kControl; }
-  /// Generation must stop at such a token: the file's end-of-text and end-of-turn tokens, and those that
-  /// are known by name to end a text, a turn or a hole to fill in.
+  /// Generation must stop at such a token: the file's end-of-text and end-of-turn tokens, and those
+  /// that are known by name to end a text, a turn or a hole to fill in.
   bool IsEndOfGeneration(int32_t id) const;
 
   std::optional<int32_t> bos() const { return bos_; }

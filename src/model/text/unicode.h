@@ -1,7 +1,9 @@
-// The classes of characters that pre-tokenisers know: general categories L, M and N, and White_Space.
+// The classes of characters that pre-tokenisers know: general categories L, M and N, and
+// White_Space.
 //
 // The Unicode version is part of a tokenizer's behaviour, so the tables are generated
-// (scripts/generate_unicode_tables.py) and pinned instead of taken from whatever library is installed.
+// (scripts/generate_unicode_tables.py) and pinned instead of taken from whatever library is
+// installed.
 #pragma once
 
 #include <cstdint>

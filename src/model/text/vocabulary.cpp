@@ -11,7 +11,8 @@ namespace weir {
 
 namespace {
 
-// GPT-2's alphabet: bytes that print stand for themselves as code points, the other 68 follow at U+0100.
+// GPT-2's alphabet: bytes that print stand for themselves as code points, the other 68 follow at
+// U+0100.
 constexpr int kAlphabetEnd = 0x100 + 68;
 
 constexpr std::array<int16_t, kAlphabetEnd> MakeByteOfCodePoint() {
