@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "kernels/isa.h"
@@ -35,17 +36,21 @@ struct ProbeBuffer {
 /// available memory; `small` if that third is less.
 ProbeBuffer PlanProbeBuffer(const Machine& machine);
 
+/// Told, by the calling thread, how much of a long call is done.
+using ProbeProgress = std::function<void(int64_t done, int64_t total)>;
+
 /// Holds the buffer, so that measuring again is cheap: before and after every repeat of a benchmark, say. The
 /// buffer is resident for as long as the prober lives; whoever reports peak memory subtracts it.
 class Prober {
  public:
-  /// Allocates the buffer and touches each page with n_threads threads. kBadInput if this machine does not
-  /// support `isa`; kRefused if there is no memory for the buffer.
-  static Result<Prober> Create(Isa isa, ProbeBuffer buffer, int n_threads);
+  /// Allocates the buffer and touches each page with n_threads threads: some seconds for 4 GB if a host has to
+  /// find the memory. kBadInput if this machine does not support `isa`; kRefused if there is no memory for the
+  /// buffer; kInterrupted.
+  static Result<Prober> Create(Isa isa, ProbeBuffer buffer, int n_threads, ProbeProgress progress = {});
 
   /// At least 5 passes make a rate that others may divide by. A pass reads the buffer once and rewrites it
-  /// once, and multiplies for 40 ms: 0.3 s for 3.8 GB at 35 GB/s. kInterrupted between two passes.
-  Result<MachineRates> Measure(int n_threads, int passes);
+  /// once, and multiplies for 40 ms: 0.3 s for 4 GB at 35 GB/s. kInterrupted, between two passes.
+  Result<MachineRates> Measure(int n_threads, int passes, ProbeProgress progress = {});
 
   int64_t buffer_bytes() const { return static_cast<int64_t>(buffer_.size()); }
 
