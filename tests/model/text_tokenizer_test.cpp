@@ -133,6 +133,7 @@ TEST(Tokenizer, MergesTheLowestRankFirstAndTheLeftmostOfEquals) {
   const int32_t ab = keys.AddMerge("a", "b");
   const int32_t aa = keys.AddMerge("a", "a");
   const int32_t aaa = keys.AddMerge("aa", "a");
+  keys.merges.push_back("b c");  // again: the first rank counts
   const auto tokenizer = keys.Create();
   EXPECT_THAT(tokenizer->Encode("abc", false), ElementsAre('a', bc));
   EXPECT_THAT(tokenizer->Encode("ab", false), ElementsAre(ab));
