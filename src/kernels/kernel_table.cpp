@@ -8,7 +8,7 @@ namespace weir {
 const KernelTable& Kernels(Isa isa) {
   static const KernelTable plain = {Isa::kPlain, MatMulPlain, kRowsPlain};
 #if defined(__x86_64__)
-  static const KernelTable avx2 = {Isa::kAvx2, MatMulPlain, kRowsAvx2};
+  static const KernelTable avx2 = {Isa::kAvx2, MatMulAvx2, kRowsAvx2};
   static const KernelTable avx512 = {Isa::kAvx512Vnni, MatMulAvx512, kRowsAvx512};
   if (isa == Isa::kAvx512Vnni) return avx512;
   if (isa == Isa::kAvx2) return avx2;

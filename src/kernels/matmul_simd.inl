@@ -1,8 +1,8 @@
-// The loops of a matrix multiplication around the kernels of an instruction set. The including file defines
-//   kRowBlock, kFloatRowBlock            rows of activations that its kernels take at most
-//   const PanelFn* PanelKernels(layout)  kernels for 1 .. kRowBlock rows
-//   kFloatPanelKernels[]                 kernels for 1 .. kFloatRowBlock rows
-//   UnpackOperands, UnpackScales, Widen  of a panel
+// The body of matmul_avx2.cpp and matmul_avx512.cpp, which define before they include it:
+//   Bytes, Floats                  vectors of 64 bytes and 16 floats, and the operations on them used here
+//   kRowBlock, kFloatRowBlock      rows of activations that its kernels take at most
+//   PanelKernels(layout)           kernels for 1 .. kRowBlock rows
+//   kFloatPanelKernels             kernels for 1 .. kFloatRowBlock rows
 // Each tile is unpacked panel by panel, and each panel multiplied with all rows of activations, whose sums
 // wait in a buffer on the stack meanwhile.
 
@@ -12,6 +12,101 @@ namespace {
 constexpr int kChains = 4;  // of the float types
 constexpr int64_t kMaxRows = 4096;
 constexpr int64_t kMaxFloatRows = kMaxRows / kChains;
+
+/// How far ahead of the codes that are unpacked memory is asked for, in bytes: tiles follow one another.
+constexpr int kAhead = 4096;
+
+/// Operands of codes with a plane of kLow bits and, unless kHigh is 0, one of the kHigh bits above them.
+/// Shifts move bits across bytes, but never into the bits that the masks keep.
+template <int kLow, int kHigh, bool kLevels>
+void UnpackPlanes(const uint8_t* units, int n_units, const uint8_t* levels, uint8_t* operands) {
+  const Bytes table = kLevels ? LoadLevels(levels) : Set1(0);
+  const Bytes low_mask = Set1((1 << kLow) - 1), high_mask = Set1(((1 << kHigh) - 1) << kLow);
+  for (int u = 0; u < n_units; ++u, units += (kLow + kHigh) * kStepBytes) {
+#pragma GCC unroll 8
+    for (int line = 0; line < kLow + kHigh; ++line) {
+      __builtin_prefetch(units + kAhead + line * kStepBytes);
+    }
+#pragma GCC unroll 8
+    for (int s = 0; s < kUnitSteps; ++s, operands += kStepBytes) {
+      const Bytes low = LoadBytes(units + s * kLow / 8 * kStepBytes);
+      Bytes codes = And(ShiftRight(low, s * kLow % 8), low_mask);
+      if (kHigh > 0) {
+        const Bytes high = LoadBytes(units + (kLow + s * kHigh / 8) * kStepBytes);
+        codes = AndOr(ShiftRight(high, s * kHigh % 8 - kLow), high_mask, codes);
+      }
+      if (kLevels) codes = Lookup(table, codes);
+      StoreBytes(operands, codes);
+    }
+  }
+}
+
+void UnpackOperands(const PackLayout& layout, const uint8_t* units, int n_units, uint8_t* operands) {
+  const uint8_t* levels = layout.levels;
+  switch (layout.bits) {
+    case 2: return UnpackPlanes<2, 0, false>(units, n_units, levels, operands);
+    case 3:
+      return levels ? UnpackPlanes<2, 1, true>(units, n_units, levels, operands)
+                    : UnpackPlanes<2, 1, false>(units, n_units, levels, operands);
+    case 4:
+      return levels ? UnpackPlanes<4, 0, true>(units, n_units, levels, operands)
+                    : UnpackPlanes<4, 0, false>(units, n_units, levels, operands);
+    case 5: return UnpackPlanes<4, 1, false>(units, n_units, levels, operands);
+    case 6: return UnpackPlanes<4, 2, false>(units, n_units, levels, operands);
+    case 8: return UnpackPlanes<8, 0, false>(units, n_units, levels, operands);
+  }
+}
+
+/// The scales of groups in one super-block: the groups' integers times the halves in `super`.
+void UnpackSuper(const PackLayout& layout, const uint8_t* groups, const uint8_t* super, float* scale,
+                 float* neg_min) {
+  const int group_bytes = GroupBytes(layout), n_groups = kSuperCols / layout.group;
+  const Floats d = Times(FromHalves(super), layout.factor);
+  if (!layout.has_min) {
+    for (int g = 0; g < n_groups; ++g) {
+      StoreFloats(scale + g * kTileRows, Mul(d, FromSigned(groups + g * group_bytes)));
+    }
+    return;
+  }
+  const Floats neg_d_min = Negated(FromHalves(super + 2 * kTileRows));
+  const bool nibbles = layout.scale == ScaleKind::kSuperNibbles;
+  for (int g = 0; g < n_groups; ++g, groups += group_bytes) {
+    const Floats integer = nibbles ? FromLowNibbles(groups) : FromSigned(groups);
+    const Floats min = nibbles ? FromHighNibbles(groups) : FromUnsigned(groups + kTileRows);
+    StoreFloats(scale + g * kTileRows, Mul(d, integer));
+    StoreFloats(neg_min + g * kTileRows, Mul(neg_d_min, min));
+  }
+}
+
+/// The scales and negated minima [n_groups][16] of groups that begin a super-block, if there are any.
+void UnpackScales(const PackLayout& layout, const uint8_t* groups, const uint8_t* supers, int n_groups,
+                  float* scale, float* neg_min) {
+  const int group_bytes = GroupBytes(layout);
+  if (layout.scale == ScaleKind::kHalf) {
+    for (int g = 0; g < n_groups; ++g, groups += group_bytes) {
+      StoreFloats(scale + g * kTileRows, FromHalves(groups));
+      if (!layout.has_min) continue;
+      StoreFloats(neg_min + g * kTileRows, Negated(FromHalves(groups + 2 * kTileRows)));
+    }
+  } else if (layout.scale == ScaleKind::kExponent) {
+    for (int g = 0; g < n_groups; ++g) {
+      StoreFloats(scale + g * kTileRows, FromExponents(groups + g * group_bytes));
+    }
+  } else {
+    const int per_super = kSuperCols / layout.group;
+    for (int g = 0; g < n_groups; g += per_super, supers += SuperBytes(layout)) {
+      UnpackSuper(layout, groups + g * group_bytes, supers, scale + g * kTileRows,
+                  neg_min + g * kTileRows);
+    }
+  }
+}
+
+/// n_cols columns of F16 or BF16 as floats [n_cols][16].
+void Widen(TensorType type, const uint8_t* values, int n_cols, float* floats) {
+  for (int c = 0; c < n_cols; ++c, values += 2 * kTileRows, floats += kTileRows) {
+    StoreFloats(floats, type == TensorType::kF16 ? FromHalves(values) : FromBFloats(values));
+  }
+}
 
 int64_t Smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -56,12 +151,11 @@ void MultiplyTile(const PackLayout& layout, const TileOffsets& offsets, const ui
   for (int64_t begin = 0; begin < x.n_cols; begin += kPanelCols) {
     const auto n_cols = static_cast<int>(Smaller(kPanelCols, x.n_cols - begin));
     const int n_groups = n_cols / layout.group;
-    const uint8_t* units = tile + begin / kUnitCols * kStepBytes * layout.bits;
-    const bool as_they_lie = layout.bits == 8;
-    if (!as_they_lie) UnpackOperands(layout, units, n_cols / kUnitCols, operands);
+    UnpackOperands(layout, tile + begin / kUnitCols * kStepBytes * layout.bits, n_cols / kUnitCols,
+                   operands);
     UnpackScales(layout, tile + offsets.groups + begin / layout.group * group_bytes,
                  tile + offsets.supers + begin / kSuperCols * super_bytes, n_groups, scale, neg_min);
-    const Panel panel = {as_they_lie ? units : operands, scale, neg_min, n_groups};
+    const Panel panel = {operands, scale, neg_min, n_groups};
     PanelRows rows;
     for (int64_t i = 0; i < n_rows;) {
       const int n = NextRows(n_rows - i, kRowBlock);
@@ -85,7 +179,7 @@ void MultiplyFloatTile(TensorType type, const uint8_t* tile, const Activations& 
     if (type == TensorType::kF32) {
       weights = reinterpret_cast<const float*>(tile) + begin * kTileRows;
     } else {
-      Widen(type, tile + begin * kTileRows * 2, n_cols * kTileRows, widened);
+      Widen(type, tile + begin * kTileRows * 2, n_cols, widened);
     }
     for (int64_t i = 0; i < n_rows;) {
       const int n = NextRows(n_rows - i, kFloatRowBlock);

@@ -1,0 +1,228 @@
+#include "kernels/intrinsics.h"
+#include "kernels/matmul.h"
+#include "kernels/matmul_panel.h"
+
+namespace weir {
+namespace {
+
+constexpr int kRowBlock = 4;
+constexpr int kFloatRowBlock = 3;  // times four chains
+
+struct Bytes {
+  __m256i a, b;  // the tile's rows 0 to 7, and 8 to 15
+};
+struct Floats {
+  __m256 a, b;
+};
+
+__m256i Load32(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+Bytes LoadBytes(const uint8_t* p) { return {Load32(p), Load32(p + 32)}; }
+void StoreBytes(uint8_t* p, Bytes v) {
+  _mm256_store_si256(reinterpret_cast<__m256i*>(p), v.a);
+  _mm256_store_si256(reinterpret_cast<__m256i*>(p + 32), v.b);
+}
+Bytes Set1(int byte) {
+  const __m256i v = _mm256_set1_epi8(static_cast<char>(byte));
+  return {v, v};
+}
+Bytes And(Bytes a, Bytes b) { return {_mm256_and_si256(a.a, b.a), _mm256_and_si256(a.b, b.b)}; }
+Bytes AndOr(Bytes a, Bytes mask, Bytes b) {
+  const Bytes masked = And(a, mask);
+  return {_mm256_or_si256(masked.a, b.a), _mm256_or_si256(masked.b, b.b)};
+}
+Bytes ShiftRight(Bytes v, int n) {
+  return n >= 0 ? Bytes{_mm256_srli_epi16(v.a, n), _mm256_srli_epi16(v.b, n)}
+                : Bytes{_mm256_slli_epi16(v.a, -n), _mm256_slli_epi16(v.b, -n)};
+}
+Bytes LoadLevels(const uint8_t* p) {
+  const __m128i levels = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m256i v = _mm256_broadcastsi128_si256(levels);
+  return {v, v};
+}
+Bytes Lookup(Bytes levels, Bytes codes) {
+  return {_mm256_shuffle_epi8(levels.a, codes.a), _mm256_shuffle_epi8(levels.b, codes.b)};
+}
+
+void StoreFloats(float* p, Floats v) {
+  _mm256_store_ps(p, v.a);
+  _mm256_store_ps(p + 8, v.b);
+}
+Floats Mul(Floats a, Floats b) { return {_mm256_mul_ps(a.a, b.a), _mm256_mul_ps(a.b, b.b)}; }
+Floats Times(Floats v, float factor) {
+  const __m256 f = _mm256_set1_ps(factor);
+  return Mul(v, {f, f});
+}
+Floats Negated(Floats v) {
+  const __m256 sign = _mm256_set1_ps(-0.f);
+  return {_mm256_xor_ps(v.a, sign), _mm256_xor_ps(v.b, sign)};
+}
+__m128i Load8(const uint8_t* p) { return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)); }
+__m128i Load16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+Bytes Widened(const uint8_t* p) {  // 16 bytes to 32 bits each
+  return {_mm256_cvtepu8_epi32(Load8(p)), _mm256_cvtepu8_epi32(Load8(p + 8))};
+}
+Floats FromIntegers(Bytes v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
+Floats FromHalves(const uint8_t* p) { return {_mm256_cvtph_ps(Load16(p)), _mm256_cvtph_ps(Load16(p + 16))}; }
+Floats FromBFloats(const uint8_t* p) {
+  const __m256i a = _mm256_slli_epi32(_mm256_cvtepu16_epi32(Load16(p)), 16);
+  const __m256i b = _mm256_slli_epi32(_mm256_cvtepu16_epi32(Load16(p + 16)), 16);
+  return {_mm256_castsi256_ps(a), _mm256_castsi256_ps(b)};
+}
+Floats FromSigned(const uint8_t* p) {
+  return FromIntegers({_mm256_cvtepi8_epi32(Load8(p)), _mm256_cvtepi8_epi32(Load8(p + 8))});
+}
+Floats FromUnsigned(const uint8_t* p) { return FromIntegers(Widened(p)); }
+Floats FromLowNibbles(const uint8_t* p) { return FromIntegers(And(Widened(p), Set1(15))); }
+Floats FromHighNibbles(const uint8_t* p) { return FromIntegers(ShiftRight(Widened(p), 4)); }
+/// 2^(e - 128), where e < 2 gives subnormals.
+__m256 PowersOfTwo(__m256i e) {
+  const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+  const __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+  const __m256i tiny = _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e);
+  return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, subnormal, tiny));
+}
+Floats FromExponents(const uint8_t* p) {
+  const Bytes e = Widened(p);
+  return {PowersOfTwo(e.a), PowersOfTwo(e.b)};
+}
+
+/// Four neighbouring activations, for each of 8 rows of the tile.
+__m256i Broadcast4(const int8_t* q) {
+  int32_t four;
+  __builtin_memcpy(&four, q, 4);
+  return _mm256_set1_epi32(four);
+}
+
+// vpmaddubsw adds two products in 16 bits and saturates. Operands of which kDepth such sums, of activations
+// of at most 127, stay below 2^15 are multiplied as they are, kDepth at a time. Larger ones (zero point
+// 128, kDepth 0) are taken as signed numbers of magnitude at most 128, whose sign goes to the activation.
+constexpr int kSignedDepth = 0;
+
+template <int kDepth>
+__m256i Products(__m256i operands, __m256i x) {
+  if (kDepth > kSignedDepth) return _mm256_maddubs_epi16(operands, x);
+  const __m256i weights = _mm256_xor_si256(operands, _mm256_set1_epi8(-128));
+  return _mm256_maddubs_epi16(_mm256_abs_epi8(weights), _mm256_sign_epi8(x, weights));
+}
+
+/// 8 of the tile's rows. kSteps is the number of steps in a group: 4 or 8.
+template <int kRows, int kSteps, int kDepth, bool kMin>
+void MultiplyHalf(const Panel& panel, const PanelRows& rows, int half, float* sums) {
+  constexpr int kRun = kDepth == kSignedDepth ? 1 : kDepth;
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256 sum[kRows];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) sum[r] = _mm256_load_ps(sums + r * kTileRows + half * 8);
+  const uint8_t* operands = panel.operands + half * 32;
+  int64_t column = 0;
+  for (int g = 0; g < panel.n_groups; ++g) {
+    __m256i dot[kRows];
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const bool from_zero = kMin || kDepth == kSignedDepth;
+      dot[r] = from_zero ? _mm256_setzero_si256() : _mm256_set1_epi32(rows.start[r][g]);
+    }
+#pragma GCC unroll 8
+    for (int run = 0; run < kSteps; run += kRun) {
+      __m256i pairs[kRows];
+#pragma GCC unroll 8
+      for (int s = run; s < run + kRun; ++s) {
+        const __m256i weights = Load32(operands + s * kStepBytes);
+#pragma GCC unroll 4
+        for (int r = 0; r < kRows; ++r) {
+          const __m256i x = Broadcast4(rows.q[r] + column + s * kStepCols);
+          const __m256i products = Products<kDepth>(weights, x);
+          pairs[r] = s == run ? products : _mm256_add_epi16(pairs[r], products);
+        }
+      }
+#pragma GCC unroll 4
+      for (int r = 0; r < kRows; ++r) {
+        dot[r] = _mm256_add_epi32(dot[r], _mm256_madd_epi16(pairs[r], ones));
+      }
+    }
+    operands += kSteps * kStepBytes;
+    column += kSteps * kStepCols;
+    const __m256 scale = _mm256_load_ps(panel.scale + g * kTileRows + half * 8);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const __m256 product = _mm256_mul_ps(scale, _mm256_set1_ps(rows.scale[r][g * kSteps / 8]));
+      sum[r] = _mm256_fmadd_ps(product, _mm256_cvtepi32_ps(dot[r]), sum[r]);
+    }
+    if (!kMin) continue;
+    const __m256 neg_min = _mm256_load_ps(panel.neg_min + g * kTileRows + half * 8);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      sum[r] = _mm256_fmadd_ps(neg_min, _mm256_set1_ps(rows.offset[r][g]), sum[r]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) _mm256_store_ps(sums + r * kTileRows + half * 8, sum[r]);
+}
+
+template <int kRows, int kSteps, int kDepth, bool kMin>
+void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
+  for (int half = 0; half < 2; ++half) MultiplyHalf<kRows, kSteps, kDepth, kMin>(panel, rows, half, sums);
+}
+
+template <int kSteps, int kDepth, bool kMin>
+constexpr PanelFn kPanelKernels[kRowBlock] = {
+    MultiplyPanel<1, kSteps, kDepth, kMin>, MultiplyPanel<2, kSteps, kDepth, kMin>,
+    MultiplyPanel<3, kSteps, kDepth, kMin>, MultiplyPanel<4, kSteps, kDepth, kMin>};
+
+template <int kSteps, bool kMin>
+const PanelFn* PanelKernelsOfDepth(int depth) {
+  if (depth >= kSteps) return kPanelKernels<kSteps, kSteps, kMin>;
+  if (depth >= 4) return kPanelKernels<kSteps, 4, kMin>;
+  if (depth >= 2) return kPanelKernels<kSteps, 2, kMin>;
+  return depth == 1 ? kPanelKernels<kSteps, 1, kMin> : kPanelKernels<kSteps, kSignedDepth, kMin>;
+}
+
+const PanelFn* PanelKernels(const PackLayout& layout) {
+  const int depth = 32767 / (2 * 127 * layout.max_operand);
+  if (layout.group == 16) {
+    return layout.has_min ? PanelKernelsOfDepth<4, true>(depth) : PanelKernelsOfDepth<4, false>(depth);
+  }
+  return layout.has_min ? PanelKernelsOfDepth<8, true>(depth) : PanelKernelsOfDepth<8, false>(depth);
+}
+
+template <int kRows>
+void MultiplyFloatHalf(const float* weights, int n_cols, const float* const* x, float* chains) {
+  __m256 sum[kRows][4];
+#pragma GCC unroll 12
+  for (int i = 0; i < kRows * 4; ++i) sum[i / 4][i % 4] = _mm256_load_ps(chains + i * kTileRows);
+  for (int c = 0; c < n_cols; c += 4) {
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+      if (c + k == n_cols) break;
+      const __m256 weight = _mm256_loadu_ps(weights + (c + k) * kTileRows);
+#pragma GCC unroll 3
+      for (int r = 0; r < kRows; ++r) {
+        sum[r][k] = _mm256_fmadd_ps(weight, _mm256_set1_ps(x[r][c + k]), sum[r][k]);
+      }
+    }
+  }
+#pragma GCC unroll 12
+  for (int i = 0; i < kRows * 4; ++i) _mm256_store_ps(chains + i * kTileRows, sum[i / 4][i % 4]);
+}
+
+template <int kRows>
+void MultiplyFloatPanel(const float* weights, int n_cols, const float* const* x, float* chains) {
+  for (int half = 0; half < 16; half += 8) MultiplyFloatHalf<kRows>(weights + half, n_cols, x, chains + half);
+}
+
+constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {MultiplyFloatPanel<1>, MultiplyFloatPanel<2>,
+                                                             MultiplyFloatPanel<3>};
+
+}  // namespace
+}  // namespace weir
+
+#include "kernels/matmul_simd.inl"
+
+namespace weir {
+
+int64_t MatMulAvx2(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
+                   float* y, int64_t y_stride) {
+  return MatMul(w, tile_begin, tile_end, x, y, y_stride);
+}
+
+}  // namespace weir

@@ -1,0 +1,2 @@
+# Checks of the sources and of what was built, each a script with a reason at its head.
+add_test(NAME checks.isa_symbols COMMAND ${CMAKE_SOURCE_DIR}/scripts/check_isa_symbols.sh ${CMAKE_BINARY_DIR})
