@@ -1,11 +1,10 @@
 #pragma once
 
+#include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace weir {
 
@@ -15,7 +14,7 @@ class TempFolder {
   TempFolder() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
     path_ = testing::TempDir() + "weir_" + test->test_suite_name() + "_" + test->name() + "_" +
-            std::to_string(getpid()) + "/";
+            std::to_string(getpid()) + "_" + std::to_string(n_made_++) + "/";
     std::filesystem::create_directories(path_);
   }
   ~TempFolder() { std::filesystem::remove_all(path_); }
@@ -25,6 +24,7 @@ class TempFolder {
   std::string operator/(const std::string& name) const { return path_ + name; }
 
  private:
+  static inline int n_made_ = 0;
   std::string path_;
 };
 

@@ -39,9 +39,9 @@ Error In(const std::string& file, const Error& error) {
 
 Error NotFirstPart(const std::string& path, int64_t number, int64_t count) {
   const auto first = SiblingPath(path, number, 1, count);
-  return WithHint(BadInput("{}: expected part 1 of a split model, found part {} of {}", path,
-                           number, count),
-                  first ? fmt::format("open {}", *first) : "open the file of part 1");
+  return WithHint(
+      BadInput("{}: expected part 1 of a split model, found part {} of {}", path, number, count),
+      first ? fmt::format("open {}", *first) : "open the file of part 1");
 }
 
 }  // namespace

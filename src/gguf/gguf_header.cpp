@@ -10,8 +10,9 @@ namespace {
 
 constexpr uint64_t kMaxTensorNameBytes = 63;
 constexpr int kMaxDims = 4;
-constexpr uint64_t kMinEntryBytes = 8 + 4 + 1;            // key length, type, one byte
-constexpr uint64_t kMinTensorInfoBytes = 8 + 4 + 8 + 4 + 8;  // name length, n_dims, ne, type, offset
+constexpr uint64_t kMinEntryBytes = 8 + 4 + 1;  // key length, type, one byte
+constexpr uint64_t kMinTensorInfoBytes =
+    8 + 4 + 8 + 4 + 8;  // name length, n_dims, ne, type, offset
 /// Bound on decoded metadata. A sparse file may claim terabytes; the largest real ones need 30 MB.
 constexpr uint64_t kMaxMetadataBytes = uint64_t{1} << 30;
 
@@ -64,7 +65,8 @@ class Cursor {
     const auto length = Read<uint64_t>(what);
     if (!ok()) return {};
     if (length > remaining()) {
-      Fail(start, what, fmt::format("a length of at most {} bytes, the rest of the file", remaining()),
+      Fail(start, what,
+           fmt::format("a length of at most {} bytes, the rest of the file", remaining()),
            fmt::format("{}", length));
       return {};
     }
@@ -86,7 +88,8 @@ class Budget {
   bool Charge(Cursor& cursor, uint64_t n, uint64_t item_bytes) {
     if (!cursor.ok()) return false;
     if (n > left_ / item_bytes) {
-      cursor.Fail(cursor.offset(), "value", fmt::format("{} bytes of metadata in all", kMaxMetadataBytes),
+      cursor.Fail(cursor.offset(), "value",
+                  fmt::format("{} bytes of metadata in all", kMaxMetadataBytes),
                   fmt::format("{} more items than fit", n - left_ / item_bytes));
       return false;
     }
@@ -132,19 +135,32 @@ MetadataValue ReadStrings(Cursor& cursor, Budget& budget, bool is_array, uint64_
 MetadataValue ReadValue(Cursor& cursor, Budget& budget, MetadataType type, bool is_array,
                         uint64_t n) {
   switch (type) {
-    case MetadataType::kU8: return ReadNumbers<uint8_t, uint64_t>(cursor, budget, is_array, n);
-    case MetadataType::kI8: return ReadNumbers<int8_t, int64_t>(cursor, budget, is_array, n);
-    case MetadataType::kU16: return ReadNumbers<uint16_t, uint64_t>(cursor, budget, is_array, n);
-    case MetadataType::kI16: return ReadNumbers<int16_t, int64_t>(cursor, budget, is_array, n);
-    case MetadataType::kU32: return ReadNumbers<uint32_t, uint64_t>(cursor, budget, is_array, n);
-    case MetadataType::kI32: return ReadNumbers<int32_t, int64_t>(cursor, budget, is_array, n);
-    case MetadataType::kU64: return ReadNumbers<uint64_t, uint64_t>(cursor, budget, is_array, n);
-    case MetadataType::kI64: return ReadNumbers<int64_t, int64_t>(cursor, budget, is_array, n);
-    case MetadataType::kF32: return ReadNumbers<float, double>(cursor, budget, is_array, n);
-    case MetadataType::kF64: return ReadNumbers<double, double>(cursor, budget, is_array, n);
-    case MetadataType::kBool: return ReadNumbers<uint8_t, bool>(cursor, budget, is_array, n);
-    case MetadataType::kString: return ReadStrings(cursor, budget, is_array, n);
-    case MetadataType::kArray: break;
+    case MetadataType::kU8:
+      return ReadNumbers<uint8_t, uint64_t>(cursor, budget, is_array, n);
+    case MetadataType::kI8:
+      return ReadNumbers<int8_t, int64_t>(cursor, budget, is_array, n);
+    case MetadataType::kU16:
+      return ReadNumbers<uint16_t, uint64_t>(cursor, budget, is_array, n);
+    case MetadataType::kI16:
+      return ReadNumbers<int16_t, int64_t>(cursor, budget, is_array, n);
+    case MetadataType::kU32:
+      return ReadNumbers<uint32_t, uint64_t>(cursor, budget, is_array, n);
+    case MetadataType::kI32:
+      return ReadNumbers<int32_t, int64_t>(cursor, budget, is_array, n);
+    case MetadataType::kU64:
+      return ReadNumbers<uint64_t, uint64_t>(cursor, budget, is_array, n);
+    case MetadataType::kI64:
+      return ReadNumbers<int64_t, int64_t>(cursor, budget, is_array, n);
+    case MetadataType::kF32:
+      return ReadNumbers<float, double>(cursor, budget, is_array, n);
+    case MetadataType::kF64:
+      return ReadNumbers<double, double>(cursor, budget, is_array, n);
+    case MetadataType::kBool:
+      return ReadNumbers<uint8_t, bool>(cursor, budget, is_array, n);
+    case MetadataType::kString:
+      return ReadStrings(cursor, budget, is_array, n);
+    case MetadataType::kArray:
+      break;
   }
   return false;
 }
@@ -222,9 +238,9 @@ void CheckShape(Cursor& cursor, uint64_t start, const TensorInfo& tensor) {
     if (d > 0) overflow |= __builtin_mul_overflow(n_bytes, tensor.ne[d], &n_bytes);
   }
   if (overflow) {
-    cursor.Fail(start, "dimensions", "fewer than 2^63 elements and bytes",
-                fmt::format("{} x {} x {} x {}", tensor.ne[0], tensor.ne[1], tensor.ne[2],
-                            tensor.ne[3]));
+    cursor.Fail(
+        start, "dimensions", "fewer than 2^63 elements and bytes",
+        fmt::format("{} x {} x {} x {}", tensor.ne[0], tensor.ne[1], tensor.ne[2], tensor.ne[3]));
   }
 }
 
@@ -327,8 +343,9 @@ void CheckOverlap(Cursor& cursor, const GgufHeader& header) {
     const uint64_t end = header.offsets[before] + header.tensors[before].n_bytes();
     if (header.offsets[i] >= end) continue;
     cursor.SetSubject(TensorSubject(header, i));
-    cursor.Fail(header.offsets[i], "data", "bytes of its own",
-                fmt::format("an overlap with {}, which ends at {}", TensorSubject(header, before), end));
+    cursor.Fail(
+        header.offsets[i], "data", "bytes of its own",
+        fmt::format("an overlap with {}, which ends at {}", TensorSubject(header, before), end));
     return;
   }
 }
@@ -380,8 +397,8 @@ std::string Printable(std::string_view text) {
 }
 
 Result<int64_t> Alignment(const Metadata& metadata) {
-  WEIR_TRY(const int64_t alignment, metadata.IntOr("general.alignment", kDefaultAlignment,
-                                                   kMinAlignment, kMaxAlignment));
+  WEIR_TRY(const int64_t alignment,
+           metadata.IntOr("general.alignment", kDefaultAlignment, kMinAlignment, kMaxAlignment));
   if ((alignment & (alignment - 1)) != 0) {
     return BadInput("metadata key general.alignment: expected a power of two, found {}", alignment);
   }

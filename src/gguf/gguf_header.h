@@ -17,10 +17,12 @@ inline constexpr int64_t kMinAlignment = 8, kMaxAlignment = int64_t{1} << 20;
 struct GgufHeader {
   Metadata metadata;
   std::vector<TensorInfo> tensors;
-  std::vector<uint64_t> offsets;  // of each tensor's first byte in the file; its last is inside, too
+  std::vector<uint64_t>
+      offsets;  // of each tensor's first byte in the file; its last is inside, too
 };
 
-/// Parses the file of `size` bytes at `data`. Errors: "NAME: what at offset N: expected .., found ..".
+/// Parses the file of `size` bytes at `data`. Errors: "NAME: what at offset N: expected .., found
+/// ..".
 Result<GgufHeader> ParseGgufHeader(const std::string& name, const uint8_t* data, size_t size);
 
 /// general.alignment of a metadata, or the default; an Error unless a power of two in range.

@@ -35,19 +35,32 @@ void AppendStrings(std::string& out, const MetadataEntry& entry) {
 
 void AppendValue(std::string& out, const MetadataEntry& entry) {
   switch (entry.type) {
-    case MetadataType::kU8: return AppendNumbers<uint8_t, uint64_t>(out, entry);
-    case MetadataType::kI8: return AppendNumbers<int8_t, int64_t>(out, entry);
-    case MetadataType::kU16: return AppendNumbers<uint16_t, uint64_t>(out, entry);
-    case MetadataType::kI16: return AppendNumbers<int16_t, int64_t>(out, entry);
-    case MetadataType::kU32: return AppendNumbers<uint32_t, uint64_t>(out, entry);
-    case MetadataType::kI32: return AppendNumbers<int32_t, int64_t>(out, entry);
-    case MetadataType::kU64: return AppendNumbers<uint64_t, uint64_t>(out, entry);
-    case MetadataType::kI64: return AppendNumbers<int64_t, int64_t>(out, entry);
-    case MetadataType::kF32: return AppendNumbers<float, double>(out, entry);
-    case MetadataType::kF64: return AppendNumbers<double, double>(out, entry);
-    case MetadataType::kBool: return AppendNumbers<uint8_t, bool>(out, entry);
-    case MetadataType::kString: return AppendStrings(out, entry);
-    case MetadataType::kArray: break;
+    case MetadataType::kU8:
+      return AppendNumbers<uint8_t, uint64_t>(out, entry);
+    case MetadataType::kI8:
+      return AppendNumbers<int8_t, int64_t>(out, entry);
+    case MetadataType::kU16:
+      return AppendNumbers<uint16_t, uint64_t>(out, entry);
+    case MetadataType::kI16:
+      return AppendNumbers<int16_t, int64_t>(out, entry);
+    case MetadataType::kU32:
+      return AppendNumbers<uint32_t, uint64_t>(out, entry);
+    case MetadataType::kI32:
+      return AppendNumbers<int32_t, int64_t>(out, entry);
+    case MetadataType::kU64:
+      return AppendNumbers<uint64_t, uint64_t>(out, entry);
+    case MetadataType::kI64:
+      return AppendNumbers<int64_t, int64_t>(out, entry);
+    case MetadataType::kF32:
+      return AppendNumbers<float, double>(out, entry);
+    case MetadataType::kF64:
+      return AppendNumbers<double, double>(out, entry);
+    case MetadataType::kBool:
+      return AppendNumbers<uint8_t, bool>(out, entry);
+    case MetadataType::kString:
+      return AppendStrings(out, entry);
+    case MetadataType::kArray:
+      break;
   }
   WEIR_CHECK(!"an element type");
 }

@@ -9,17 +9,28 @@ namespace weir {
 namespace {
 
 constexpr TypeTraits kTypes[] = {
-    {TensorType::kF32, "F32", 1, 4},           {TensorType::kF16, "F16", 1, 2},
-    {TensorType::kQ4_0, "Q4_0", 32, 18},       {TensorType::kQ4_1, "Q4_1", 32, 20},
-    {TensorType::kQ5_0, "Q5_0", 32, 22},       {TensorType::kQ5_1, "Q5_1", 32, 24},
-    {TensorType::kQ8_0, "Q8_0", 32, 34},       {TensorType::kQ2_K, "Q2_K", 256, 84},
-    {TensorType::kQ3_K, "Q3_K", 256, 110},     {TensorType::kQ4_K, "Q4_K", 256, 144},
-    {TensorType::kQ5_K, "Q5_K", 256, 176},     {TensorType::kQ6_K, "Q6_K", 256, 210},
-    {TensorType::kIQ2_XXS, "IQ2_XXS", 256, 66}, {TensorType::kIQ2_XS, "IQ2_XS", 256, 74},
-    {TensorType::kIQ3_XXS, "IQ3_XXS", 256, 98}, {TensorType::kIQ1_S, "IQ1_S", 256, 50},
-    {TensorType::kIQ4_NL, "IQ4_NL", 32, 18},   {TensorType::kIQ3_S, "IQ3_S", 256, 110},
-    {TensorType::kIQ2_S, "IQ2_S", 256, 82},    {TensorType::kIQ4_XS, "IQ4_XS", 256, 136},
-    {TensorType::kIQ1_M, "IQ1_M", 256, 56},    {TensorType::kBF16, "BF16", 1, 2},
+    {TensorType::kF32, "F32", 1, 4},
+    {TensorType::kF16, "F16", 1, 2},
+    {TensorType::kQ4_0, "Q4_0", 32, 18},
+    {TensorType::kQ4_1, "Q4_1", 32, 20},
+    {TensorType::kQ5_0, "Q5_0", 32, 22},
+    {TensorType::kQ5_1, "Q5_1", 32, 24},
+    {TensorType::kQ8_0, "Q8_0", 32, 34},
+    {TensorType::kQ2_K, "Q2_K", 256, 84},
+    {TensorType::kQ3_K, "Q3_K", 256, 110},
+    {TensorType::kQ4_K, "Q4_K", 256, 144},
+    {TensorType::kQ5_K, "Q5_K", 256, 176},
+    {TensorType::kQ6_K, "Q6_K", 256, 210},
+    {TensorType::kIQ2_XXS, "IQ2_XXS", 256, 66},
+    {TensorType::kIQ2_XS, "IQ2_XS", 256, 74},
+    {TensorType::kIQ3_XXS, "IQ3_XXS", 256, 98},
+    {TensorType::kIQ1_S, "IQ1_S", 256, 50},
+    {TensorType::kIQ4_NL, "IQ4_NL", 32, 18},
+    {TensorType::kIQ3_S, "IQ3_S", 256, 110},
+    {TensorType::kIQ2_S, "IQ2_S", 256, 82},
+    {TensorType::kIQ4_XS, "IQ4_XS", 256, 136},
+    {TensorType::kIQ1_M, "IQ1_M", 256, 56},
+    {TensorType::kBF16, "BF16", 1, 2},
     {TensorType::kMXFP4, "MXFP4", 32, 17},
 };
 
@@ -29,7 +40,7 @@ struct NamedId {
 };
 
 constexpr NamedId kUnreadTypes[] = {
-    {9, "Q8_1"}, {15, "Q8_K"}, {24, "I8"},     {25, "I16"},    {26, "I32"},   {27, "I64"},
+    {9, "Q8_1"}, {15, "Q8_K"},  {24, "I8"},    {25, "I16"},   {26, "I32"},  {27, "I64"},
     {28, "F64"}, {34, "TQ1_0"}, {35, "TQ2_0"}, {40, "NVFP4"}, {41, "Q1_0"}, {42, "Q2_0"},
 };
 

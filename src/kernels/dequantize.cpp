@@ -6,8 +6,8 @@
 #include "kernels/codebooks.h"
 #include "util/error.h"
 
-// One function per block format: `b` is the block in the file, `y` its values. All products are exact
-// in float32, so only the final additions round (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K).
+// One function per block format: `b` is the block in the file, `y` its values. All products are
+// exact in float32, so only the final additions round (Q4_1, Q5_1, Q2_K, Q4_K, Q5_K).
 
 namespace weir {
 namespace {
@@ -107,7 +107,8 @@ void Q2_K(const uint8_t* b, float* y) {
   }
 }
 
-/// The 6-bit scale of a sub-block of Q3_K: low nibbles in bytes 0 to 7, high pairs in bytes 8 to 11.
+/// The 6-bit scale of a sub-block of Q3_K: low nibbles in bytes 0 to 7, high pairs in bytes 8
+/// to 11.
 int Q3KScale(const uint8_t* s, int sub) {
   const int low = sub < 8 ? Low(s[sub]) : High(s[sub - 8]);
   return (low | (s[8 + sub % 4] >> (sub / 4 * 2) & 3) << 4) - 32;
@@ -307,9 +308,10 @@ void Blocks(const uint8_t* row, int64_t n, float* values) {
 float HalfToFloat(uint16_t half) {
   const uint32_t sign = uint32_t{half & 0x8000u} << 16;
   const uint32_t magnitude = half & 0x7fffu;
-  if (magnitude >= 0x7c00) return std::bit_cast<float>(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
-  // Placing the bits 13 up leaves an exponent 112 too small; a power of two corrects it, exactly, and
-  // makes subnormal halves normal.
+  if (magnitude >= 0x7c00)
+    return std::bit_cast<float>(sign | 0x7f800000 | (magnitude & 0x3ff) << 13);
+  // Placing the bits 13 up leaves an exponent 112 too small; a power of two corrects it, exactly,
+  // and makes subnormal halves normal.
   const float value = std::bit_cast<float>(magnitude << 13) * 0x1p112f;
   return std::bit_cast<float>(std::bit_cast<uint32_t>(value) | sign);
 }
@@ -321,8 +323,8 @@ uint16_t FloatToHalf(float value) {
   if (magnitude > 0x7f800000) return static_cast<uint16_t>(sign | 0x7e00);
   if (magnitude >= 0x477ff000) return static_cast<uint16_t>(sign | 0x7c00);  // rounds to 65536
   if (magnitude < 0x38800000) {
-    // Below the smallest normal half, adding 0.5 leaves the bits of value / 2^-24 in the low mantissa,
-    // rounded to nearest even by the addition itself.
+    // Below the smallest normal half, adding 0.5 leaves the bits of value / 2^-24 in the low
+    // mantissa, rounded to nearest even by the addition itself.
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
     return static_cast<uint16_t>(sign | (std::bit_cast<uint32_t>(shifted) - 0x3f000000));
   }
@@ -333,8 +335,9 @@ uint16_t FloatToHalf(float value) {
 float BFloat16ToFloat(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
 
 void DequantizeRow(TensorType type, const uint8_t* row, int64_t n, float* values) {
-#define WEIR_CASE(name) \
-  case TensorType::k##name: return Blocks<name, TensorType::k##name>(row, n, values)
+#define WEIR_CASE(name)     \
+  case TensorType::k##name: \
+    return Blocks<name, TensorType::k##name>(row, n, values)
   switch (type) {
     WEIR_CASE(F32);
     WEIR_CASE(F16);

@@ -9,8 +9,8 @@
 
 namespace weir {
 
-/// Writes PATH.tmp and renames it to PATH on Commit; without Commit, PATH stays as it was and PATH.tmp
-/// goes. Errors (unwritable path, full disk) name the path.
+/// Writes PATH.tmp and renames it to PATH on Commit; without Commit, PATH stays as it was and
+/// PATH.tmp goes. Errors (unwritable path, full disk) name the path.
 class AtomicFile {
  public:
   static Result<AtomicFile> Create(const std::string& path);

@@ -1,5 +1,5 @@
-// What a GGUF file can make weir do before a model is built from it: parse it, look keys up, read every
-// byte of every tensor, decode a row of each.
+// What a GGUF file can make weir do before a model is built from it: parse it, look keys up, read
+// every byte of every tensor, decode a row of each.
 #include <cstddef>
 #include <cstdint>
 #include <vector>

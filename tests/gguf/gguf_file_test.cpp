@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <limits>
 
 #include "gguf/gguf_bytes.h"
@@ -55,10 +56,18 @@ TEST(GgufFile, ReadsEveryScalarType) {
   ASSERT_TRUE(file.ok()) << file.error().message;
   const auto& entries = (*file)->metadata().entries();
   ASSERT_EQ(entries.size(), 12u);
-  const MetadataValue expected[] = {
-      uint64_t{255}, int64_t{-128}, uint64_t{65535}, int64_t{-32768}, uint64_t{0xffffffff},
-      int64_t{std::numeric_limits<int32_t>::min()}, 1.5, true, std::string("a\0b", 3),
-      ~uint64_t{0}, std::numeric_limits<int64_t>::min(), 1e300};
+  const MetadataValue expected[] = {uint64_t{255},
+                                    int64_t{-128},
+                                    uint64_t{65535},
+                                    int64_t{-32768},
+                                    uint64_t{0xffffffff},
+                                    int64_t{std::numeric_limits<int32_t>::min()},
+                                    1.5,
+                                    true,
+                                    std::string("a\0b", 3),
+                                    ~uint64_t{0},
+                                    std::numeric_limits<int64_t>::min(),
+                                    1e300};
   for (size_t i = 0; i < entries.size(); ++i) {
     EXPECT_EQ(entries[i].value, expected[i]) << entries[i].key;
     EXPECT_FALSE(entries[i].is_array) << entries[i].key;
@@ -127,6 +136,17 @@ TEST(GgufFile, TensorsLieWhereTheFileSays) {
   EXPECT_EQ(*(*file)->Rows(0, 0, 1, nullptr), 128);
   EXPECT_EQ(*(*file)->Rows(0, 1, 1, nullptr), 128 + 34);
   EXPECT_EQ(*(*file)->Rows(1, 0, 1, nullptr), 0);
+}
+
+TEST(GgufFile, MetadataLargerThanAnyModelNeedsIsRefused) {
+  const TempFolder folder;
+  const std::string path = folder / "sparse.gguf";
+  GgufBytes bytes;
+  bytes.Header(0, 1).Array("zeros", MetadataType::kU8, uint64_t{1} << 30).Save(path);
+  std::filesystem::resize_file(path, uint64_t{2} << 30);  // a hole: it takes no room on the disk
+  const auto file = GgufFile::Open(path);
+  ASSERT_FALSE(file.ok());
+  EXPECT_THAT(file.error().message, HasSubstr("expected 1073741824 bytes of metadata in all"));
 }
 
 TEST(GgufFile, PathsThatAreNoFileAreErrors) {

@@ -87,7 +87,9 @@ const HostileCase kCases[] = {
      [](GgufBytes& b) { b.Header(0, 1).Key("general.alignment", MetadataType::kU32).U32(0); },
      "general.alignment: expected an integer from 8 to 1048576, found 0"},
     {"AlignmentText",
-     [](GgufBytes& b) { b.Header(0, 1).Key("general.alignment", MetadataType::kString).Text("32"); },
+     [](GgufBytes& b) {
+       b.Header(0, 1).Key("general.alignment", MetadataType::kString).Text("32");
+     },
      "general.alignment: expected an integer from 8 to 1048576, found a string"},
     {"SplitCountNegative",
      [](GgufBytes& b) { b.Header(0, 1).Key("split.count", MetadataType::kI32).Put(int32_t{-1}); },
@@ -105,12 +107,16 @@ const HostileCase kCases[] = {
     {"NoDimensions", [](GgufBytes& b) { b.Header(1, 0).Tensor("x", {}, kF32, 0).Data(16); },
      "number of dimensions at offset 33: expected 1 to 4, found 0"},
     {"FiveDimensions",
-     [](GgufBytes& b) { b.Header(1, 0).Tensor("x", {1, 1, 1, 1, 1}, kF32, 0).Data(16); },
+     [](GgufBytes& b) {
+       b.Header(1, 0).Tensor("x", {1, 1, 1, 1, 1}, kF32, 0).Data(16);
+     },
      "expected 1 to 4, found 5"},
-    {"DimensionZero", [](GgufBytes& b) { b.Header(1, 0).Tensor("x", {4, 0}, kF32, 0).Data(16); },
+    {"DimensionZero",
+     [](GgufBytes& b) {
+       b.Header(1, 0).Tensor("x", {4, 0}, kF32, 0).Data(16);
+     },
      "dimension at offset 45: expected 1 to 2^63 - 1, found 0"},
-    {"Dimension2To63",
-     [](GgufBytes& b) { b.Header(1, 0).Tensor("x", {kHuge}, kF32, 0).Data(16); },
+    {"Dimension2To63", [](GgufBytes& b) { b.Header(1, 0).Tensor("x", {kHuge}, kF32, 0).Data(16); },
      "found 9223372036854775808"},
     {"ElementsOverflow",
      [](GgufBytes& b) {
@@ -233,7 +239,7 @@ TEST(GgufHostile, OverwrittenFieldsNeverCrash) {
   const uint64_t seed = TestSeed();
   SCOPED_TRACE(testing::Message() << "WEIR_SEED=" << seed);
   std::mt19937_64 random(seed);
-  constexpr uint64_t kValues[] = {0,     1,         255,           0x7fffffff, 0xffffffff,
+  constexpr uint64_t kValues[] = {0,     1,         255,          0x7fffffff, 0xffffffff,
                                   kHuge, kHuge - 1, ~uint64_t{0}, 1u << 30};
   const GgufBytes small = SmallFile();
   for (size_t offset = 0; offset + 8 <= small.bytes().size(); ++offset) {

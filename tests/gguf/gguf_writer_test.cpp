@@ -110,7 +110,8 @@ TEST_F(GgufWriter, PathsThatCannotBeWrittenAreErrors) {
   ASSERT_TRUE(source.ok());
   const Status absent = WriteGguf(**source, folder_ / "absent/out.gguf");
   ASSERT_FALSE(absent.ok());
-  EXPECT_THAT(absent.error().message, HasSubstr("absent/out.gguf.tmp: cannot create: No such file"));
+  EXPECT_THAT(absent.error().message,
+              HasSubstr("absent/out.gguf.tmp: cannot create: No such file"));
   const Status directory = WriteGguf(**source, folder_ / "");
   ASSERT_FALSE(directory.ok());
   EXPECT_THAT(directory.error().message, HasSubstr("not a regular file"));

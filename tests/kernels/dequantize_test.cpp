@@ -95,7 +95,8 @@ TEST(Half, EveryHalfIsExactAndReturns) {
 }
 
 TEST(Half, RoundsToNearestEven) {
-  // Between each pair of neighbours: the midpoint goes to the even one, a hair beside it to its side.
+  // Between each pair of neighbours: the midpoint goes to the even one, a hair beside it to its
+  // side.
   for (int bits = 0; bits < 0x7bff; ++bits) {
     const float low = HalfToFloat(static_cast<uint16_t>(bits));
     const float high = HalfToFloat(static_cast<uint16_t>(bits + 1));
