@@ -6,25 +6,29 @@
 namespace weir {
 namespace {
 
-constexpr uint64_t kPrime = 0x100000001b3;
-constexpr uint64_t kBasis = 0xcbf29ce484222325;
+constexpr uint64_t kOdd1 = 0x9e3779b97f4a7c15, kOdd2 = 0xbf58476d1ce4e5b9;
+
+// Both products are needed: with one, the flipped top bit of a word comes out of the rotation as a single
+// bit, and a flip of that bit in the next word looks the same.
+uint64_t Round(uint64_t chain, uint64_t word) {
+  return std::rotl(chain + word * kOdd1, 31) * kOdd2;
+}
 
 }  // namespace
 
 uint64_t CombineHashes(uint64_t a, uint64_t b) {
-  const uint64_t mixed = (std::rotl(a, 29) ^ b) * 0x9e3779b97f4a7c15;
+  const uint64_t mixed = Round(a, b);
   return mixed ^ (mixed >> 32);
 }
 
 uint64_t HashBits(std::span<const float> values) {
   constexpr size_t kChains = 4, kFloats = 2 * kChains;
-  uint64_t chain[kChains] = {kBasis, kBasis + 1, kBasis + 2, kBasis + 3};
+  uint64_t chain[kChains] = {1, 2, 3, 4};
   size_t i = 0;
   for (; i + kFloats <= values.size(); i += kFloats) {
     uint64_t words[kChains];
     std::memcpy(words, &values[i], sizeof(words));
-    // FNV's product carries upwards only; the rotation brings high bits back.
-    for (size_t j = 0; j < kChains; ++j) chain[j] = std::rotl((chain[j] ^ words[j]) * kPrime, 23);
+    for (size_t j = 0; j < kChains; ++j) chain[j] = Round(chain[j], words[j]);
   }
   uint64_t hash = values.size();
   for (uint64_t c : chain) hash = CombineHashes(hash, c);

@@ -15,8 +15,15 @@ std::string StopScanner::Push(std::string_view piece) {
 }
 
 size_t StopScanner::FirstStop() const {
-  size_t first = std::string::npos;
-  for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
+  size_t first_end = held_.size() + 1, first = std::string::npos;
+  for (const std::string& stop : stops_) {
+    const size_t at = held_.find(stop);
+    if (at == std::string::npos) continue;
+    const size_t end = at + stop.size();
+    if (end > first_end) continue;
+    first = end < first_end ? at : std::min(first, at);
+    first_end = end;
+  }
   return first;
 }
 

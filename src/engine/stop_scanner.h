@@ -1,4 +1,4 @@
-// Where a text must end: at the first of a request's stop strings.
+// Where a text must end: before the first of a request's stop strings to be complete.
 #pragma once
 
 #include <string>
@@ -22,6 +22,7 @@ class StopScanner {
   bool stopped() const { return stopped_; }
 
  private:
+  /// Where the stop string begins that ends first, the longest of those that end there; npos: there is none.
   size_t FirstStop() const;
   size_t HeldBack() const;
 

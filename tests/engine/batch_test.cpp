@@ -1,0 +1,163 @@
+// The promise that everything else rests on: a sequence's logits have the same bits whoever shares its
+// steps, however its prompt is cut, and with any number of threads.
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <random>
+
+#include "engine/logits_hash.h"
+#include "engine/scheduler.h"
+#include "model/harness.h"
+#include "model/workspace.h"
+#include "test_data.h"
+
+namespace weir {
+namespace {
+
+struct Answer {
+  std::vector<int32_t> tokens;
+  std::vector<uint64_t> logits;  // hash of the row that each token was drawn from
+};
+
+struct Asked {
+  Request request;
+  int64_t cancel_after = -1;  // tokens; -1: never
+};
+
+/// Runs requests to their end without an engine: Scheduler, Model::Forward, Sampler.
+class Batch {
+ public:
+  Batch(const Model& model, int64_t prefill_tokens, ThreadPool& threads)
+      : model_(model),
+        threads_(threads),
+        prefill_tokens_(prefill_tokens),
+        scratch_(model.config().n_vocab),
+        cache_(Cache::Allocate(model.config(), model.kv_type(), kPages, kSlots).value()),
+        workspace_(model.MakeWorkspace(prefill_tokens + kSlots, kSlots).value()) {}
+
+  std::vector<Answer> Run(const std::vector<Asked>& asked) {
+    Scheduler scheduler(
+        {.max_sequences = kSlots, .n_pages = kPages, .prefill_tokens = prefill_tokens_});
+    std::vector<Answer> answers(asked.size());
+    std::vector<Sampler> samplers;
+    for (size_t i = 0; i < asked.size(); ++i) {
+      const Request& request = asked[i].request;
+      scheduler.Add(i, request.prompt.size(), request.max_tokens, {});
+      samplers.emplace_back(request.sampling, model_.config().n_vocab, request.prompt,
+                            request.max_tokens);
+    }
+    for (;;) {
+      const std::span<const PlannedSlice> view = scheduler.Plan();
+      const std::vector<PlannedSlice> plan(view.begin(), view.end());
+      if (plan.empty()) return answers;
+      float* logits = Forward(plan, asked, answers);
+      scheduler.Commit();
+      for (const PlannedSlice& planned : plan) {
+        if (!planned.samples) continue;
+        const std::span row(logits, model_.config().n_vocab);
+        logits += row.size();
+        Answer& answer = answers[planned.id];
+        answer.logits.push_back(HashBits(row));
+        answer.tokens.push_back(samplers[planned.id].Draw(row, scratch_).value());
+        const int64_t n = answer.tokens.size();
+        if (n == asked[planned.id].request.max_tokens || n == asked[planned.id].cancel_after) {
+          scheduler.Finish(planned.id);
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr int kSlots = 5, kPages = 16;  // so that some wait
+
+  float* Forward(const std::vector<PlannedSlice>& plan, const std::vector<Asked>& asked,
+                 const std::vector<Answer>& answers) {
+    std::vector<Slice> slices;
+    for (const PlannedSlice& planned : plan) {
+      std::span<const int32_t> tokens = asked[planned.id].request.prompt;
+      tokens = planned.decoding ? std::span(answers[planned.id].tokens).last(1)
+                                : tokens.subspan(planned.position, planned.n_tokens);
+      slices.push_back({tokens, planned.position, planned.pages, planned.slot, planned.samples});
+    }
+    return model_.Forward(slices, cache_, *workspace_, threads_, nullptr);
+  }
+
+  const Model& model_;
+  ThreadPool& threads_;
+  const int64_t prefill_tokens_;
+  SamplerScratch scratch_;
+  Cache cache_;
+  std::unique_ptr<Model::Workspace> workspace_;
+};
+
+std::vector<Asked> RandomUsers(std::mt19937_64& random, int64_t n_vocab) {
+  std::vector<Asked> users;
+  for (int i = 0; i < 9; ++i) {
+    Asked user;
+    user.request.prompt.resize(i == 0 ? 1 : i == 1 ? 130 : 1 + random() % 70);
+    for (int32_t& id : user.request.prompt) id = static_cast<int32_t>(random() % n_vocab);
+    user.request.max_tokens = 1 + random() % 8;
+    user.request.sampling.temperature = i % 2 ? 0.8f : 0.f;
+    user.request.sampling.seed = random();
+    users.push_back(user);
+  }
+  return users;
+}
+
+class BatchedEqualsAlone : public testing::TestWithParam<const char*> {};
+
+TEST_P(BatchedEqualsAlone, BitForBit) {
+  std::string path = TestData(GetParam());
+  if (!std::filesystem::exists(path)) path = SharedData(GetParam());
+  WEIR_SKIP_WITHOUT(path);
+  SCOPED_TRACE(fmt::format("WEIR_SEED={}", TestSeed()));
+  std::mt19937_64 random(TestSeed());
+  ThreadPool one(1), two(2);
+  const auto model = LoadModel(path, Dtype::kInt8, BestIsa(), two);
+  const std::vector<Asked> users = RandomUsers(random, model->config().n_vocab);
+  std::vector<Answer> alone;
+  Batch by_itself(*model, 256, one);
+  for (const Asked& user : users) alone.push_back(by_itself.Run({user})[0]);
+
+  for (int64_t prefill_tokens : {1, 7, 64, 256}) {
+    Batch batch(*model, prefill_tokens, random() % 2 ? one : two);
+    std::vector<size_t> chosen(users.size());
+    std::iota(chosen.begin(), chosen.end(), 0);
+    std::shuffle(chosen.begin(), chosen.end(), random);
+    // All of them, or as many as the finest chunks allow in the time of a test.
+    chosen.resize(prefill_tokens == 1 ? 3 : 5 + random() % 5);
+    std::vector<Asked> mix;
+    for (size_t user : chosen) {
+      mix.push_back(users[user]);
+      if (random() % 4 == 0) mix.back().cancel_after = 1 + random() % 4;
+    }
+    const std::vector<Answer> together = batch.Run(mix);
+    for (size_t i = 0; i < mix.size(); ++i) {
+      SCOPED_TRACE(fmt::format("user {} among {}, prefill {}", chosen[i], mix.size(), prefill_tokens));
+      const size_t n = together[i].tokens.size();
+      Answer expected = alone[chosen[i]];
+      ASSERT_GE(expected.tokens.size(), n);
+      EXPECT_TRUE(mix[i].cancel_after != -1 || n == expected.tokens.size());
+      expected.tokens.resize(n);
+      expected.logits.resize(n);
+      EXPECT_EQ(together[i].logits, expected.logits);
+      EXPECT_EQ(together[i].tokens, expected.tokens);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, BatchedEqualsAlone,
+    testing::Values("weir-tiny-q8_0.gguf", "golden/qwen35-q4_k_m.gguf", "golden/qwen35-ud-iq2_xxs.gguf",
+                    "golden/qwen35moe-q4_k_m.gguf", "golden/qwen3-q8_0.gguf",
+                    "golden/qwen2-q8_0.gguf", "golden/llama-q4_k_m.gguf",
+                    "golden/llama-ropefreqs-q8_0.gguf", "golden/qwen35-f16.gguf",
+                    "golden/qwen35-all-q5_0.gguf", "golden/qwen35-all-iq3_s.gguf"),
+    [](const auto& test) {
+      std::string name;
+      for (char c : std::string(test.param)) name += std::isalnum(c) ? c : '_';
+      return name;
+    });
+
+}  // namespace
+}  // namespace weir
