@@ -12,7 +12,7 @@ inline constexpr int64_t kProbeBlock = 4096;  // buffers are multiples of this m
 
 struct ProbeKernels {
   /// Returns the sum of the 64-bit words of data. Several access patterns: which one is fastest depends on
-  /// the processor's prefetchers, so the best of all counts.
+  /// the processor's prefetchers, so the best of all counts; the likely winner comes first.
   using ReadFn = uint64_t (*)(const uint8_t* data, int64_t n_bytes);
   const ReadFn* reads;
   int n_reads;

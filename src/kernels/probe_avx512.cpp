@@ -102,8 +102,8 @@ double MultiplyF32(float a, float b, int64_t n_rounds) {
   return total;
 }
 
-constexpr ProbeKernels::ReadFn kReads[] = {Read<1, 0>, Read<2, 1024>};
-constexpr ProbeKernels::ReadWriteFn kReadWrites[] = {ReadWrite<0>, ReadWrite<2048>};
+constexpr ProbeKernels::ReadFn kReads[] = {Read<2, 1024>, Read<1, 0>};
+constexpr ProbeKernels::ReadWriteFn kReadWrites[] = {ReadWrite<2048>, ReadWrite<0>};
 
 }  // namespace
 
