@@ -13,6 +13,7 @@
 #include "kernels/isa.h"
 #include "model/model.h"
 #include "model/session.h"
+#include "model/workspace.h"
 #include "test_data.h"
 
 namespace weir {
