@@ -1,0 +1,26 @@
+// Numbers and foreign text as people read them in a terminal.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace weir {
+
+/// Text from a file, safe to print on one line: control characters, characters that reorder others and
+/// invalid UTF-8 appear as escapes (\n, \x1b, \u{202e}), and so does the backslash.
+std::string Escaped(std::string_view text);
+
+/// Text without control characters other than line feed and tab: what a model may send to a terminal.
+std::string WithoutControls(std::string_view text);
+
+/// The start of escaped `text` that fits into `width` columns, with "…" for what is cut off.
+std::string Shorten(std::string_view text, int width);
+
+/// "800,881,920".
+std::string Grouped(int64_t n);
+
+/// "801 MB", "28.6 GB": three digits, powers of ten.
+std::string ByteSize(int64_t n_bytes);
+
+}  // namespace weir
