@@ -82,7 +82,8 @@ CREATE TABLE rates (
   read_gb_s       REAL,
   read_write_gb_s REAL,               -- bytes read plus bytes written
   int8_gmac_s     REAL,
-  f32_gmac_s      REAL
+  f32_gmac_s      REAL,
+  buffer_small    INTEGER NOT NULL CHECK (buffer_small IN (0, 1))  -- caches may have served the reads
 ) STRICT;
 CREATE INDEX rates_of_run ON rates (run);
 

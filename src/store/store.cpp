@@ -102,7 +102,8 @@ CellResult ReadCell(const Statement& row) {
               static_cast<int>(row.Int(12)), static_cast<int>(row.Int(13)), row.OptionalInt(14)};
   cell.status = ParseStatus(row.Text(15));
   cell.reason = row.Text(16);
-  cell.logits_hash = row.OptionalText(17);
+  cell.logits_differ = row.OptionalText(17) != row.OptionalText(18);
+  if (!cell.logits_differ) cell.logits_hash = row.OptionalText(17);
   return cell;
 }
 
@@ -222,9 +223,10 @@ Status Store::EndCell(int64_t cell, CellStatus status, const std::string& reason
 
 Result<int64_t> Store::AddRates(int64_t run, const RatesRow& rates) {
   return database_.Insert(
-      "INSERT INTO rates (run, time_ns, read_gb_s, read_write_gb_s, int8_gmac_s, f32_gmac_s) "
-      "VALUES (?, ?, ?, ?, ?, ?)",
-      run, rates.time_ns, rates.read_gb_s, rates.read_write_gb_s, rates.int8_gmac_s, rates.f32_gmac_s);
+      "INSERT INTO rates (run, time_ns, read_gb_s, read_write_gb_s, int8_gmac_s, f32_gmac_s, "
+      "buffer_small) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      run, rates.time_ns, rates.read_gb_s, rates.read_write_gb_s, rates.int8_gmac_s, rates.f32_gmac_s,
+      rates.buffer_small);
 }
 
 Result<int64_t> Store::BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before) {
@@ -259,8 +261,8 @@ Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int
                "SELECT c.id, m.name, m.arch, m.quant, m.synthetic, m.n_params, m.file_tensor_bytes, "
                "m.packed_bytes, m.fingerprint, c.users, c.prompt_tokens, c.gen_tokens, "
                "c.requests_per_user, c.repeats, c.planned_bytes, c.status, c.reason, "
-               "(SELECT iif(min(logits_hash) = max(logits_hash), min(logits_hash), NULL) "
-               "FROM whole_repeat w WHERE w.cell = c.id) "
+               "(SELECT min(logits_hash) FROM whole_repeat w WHERE w.cell = c.id), "
+               "(SELECT max(logits_hash) FROM whole_repeat w WHERE w.cell = c.id) "
                "FROM cell c JOIN model m ON m.id = c.model WHERE {} ORDER BY c.id", condition)));
   query.Bind(id);
   std::vector<CellResult> cells;
@@ -272,11 +274,11 @@ Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int
 Result<RatesRow> Store::BestRates(int64_t run) {
   WEIR_TRY(Statement query,
            database_.Prepare("SELECT max(time_ns), max(read_gb_s), max(read_write_gb_s), max(int8_gmac_s), "
-                             "max(f32_gmac_s) FROM rates WHERE run = ?"));
+                             "max(f32_gmac_s), coalesce(max(buffer_small), 0) FROM rates WHERE run = ?"));
   query.Bind(run);
   WEIR_RETURN_IF_ERROR(query.Step());
   return RatesRow{query.Int(0), query.OptionalReal(1), query.OptionalReal(2), query.OptionalReal(3),
-                  query.OptionalReal(4)};
+                  query.OptionalReal(4), query.Int(5) != 0};
 }
 
 }  // namespace weir

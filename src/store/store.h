@@ -57,6 +57,7 @@ struct Flag {
 struct RatesRow {
   int64_t time_ns = 0;
   std::optional<double> read_gb_s, read_write_gb_s, int8_gmac_s, f32_gmac_s;
+  bool buffer_small = false;  // caches may have served the reads: B and B_rw may be too high
 };
 
 struct RequestRow {
@@ -102,7 +103,8 @@ struct CellResult {
   std::string reason;
   std::map<std::string, Figure, std::less<>> figures;
   std::vector<double> decode_samples, aggregate_samples;  // per whole repeat, in order of time
-  std::optional<std::string> logits_hash;  // if all whole repeats agree
+  std::optional<std::string> logits_hash;  // that all whole repeats agree on
+  bool logits_differ = false;
   std::vector<Flag> flags;
 
   const Figure* Find(std::string_view figure) const;

@@ -145,9 +145,9 @@ TEST_F(MetricsTest, LimitUsesTheBetterRatesAroundTheRepeat) {
   Store store = OpenOrDie(Path());
   const int64_t run = *store.BeginRun(SomeRun());
   const int64_t cell = *store.BeginCell(run, *store.AddModel(SomeModel()), {1, 8, 32, 1, 3, {}});
-  const int64_t before = *store.AddRates(run, {0, 10, 8, 50, 5});
+  const int64_t before = *store.AddRates(run, {0, 10, 8, 50, 5, false});
   AttemptRow row;
-  row.rates_after = *store.AddRates(run, {1, 5, 16, 100, std::nullopt});
+  row.rates_after = *store.AddRates(run, {1, 5, 16, 100, std::nullopt, false});
   row.status = AttemptStatus::kOk;
   // 30 MB at 10 GB/s: 3 ms, above 100 M / 100 G/s: 1 ms; 16 MB at 16 GB/s: 1 ms; 5 M / 5 G/s: 1 ms.
   const StepCost cost{28'000'000, 2'000'000, 16'000'000, 100'000'000, 5'000'000};
@@ -165,7 +165,7 @@ TEST_F(MetricsTest, ComputeBoundStepsAreLimitedByTheInt8Rate) {
   Store store = OpenOrDie(Path());
   const int64_t run = *store.BeginRun(SomeRun());
   const int64_t cell = *store.BeginCell(run, *store.AddModel(SomeModel()), {1, 8, 32, 1, 3, {}});
-  const int64_t rates = *store.AddRates(run, {0, 10, 10, 100, 10});
+  const int64_t rates = *store.AddRates(run, {0, 10, 10, 100, 10, false});
   AttemptRow row;
   row.status = AttemptStatus::kOk;
   for (int i = 0; i < 16; ++i) {

@@ -1,0 +1,29 @@
+// Results as people and programs read them. Nothing is printed here.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/store.h"
+
+namespace weir {
+
+/// The array "cells" of `weir bench --json`. Keys keep their names, what is absent is null.
+nlohmann::ordered_json CellsJson(const std::vector<CellResult>& cells);
+
+/// Terminal escapes; all empty where there is no terminal.
+struct TableStyle {
+  std::string_view head, dim, warn, reset;
+};
+
+/// The table of a run, no line wider than `width` columns (at least 48), then what has to be said about single
+/// cells. Where it does not fit, columns are left out from the least telling one, and a line says so. Texts in
+/// `cells` must be printable.
+std::string RenderTable(const std::vector<CellResult>& cells, int width, const TableStyle& style);
+
+/// `text` broken between words into lines of at most `width` columns, all but the first indented.
+std::string Wrap(std::string_view text, int width, int indent);
+
+}  // namespace weir

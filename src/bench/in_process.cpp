@@ -1,0 +1,230 @@
+#include "bench/in_process.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "machine/memory_use.h"
+#include "util/clock.h"
+
+namespace weir {
+namespace {
+
+constexpr int64_t kNormalToken = 1;  // tokenizer.ggml.token_type
+constexpr int64_t kWaitMs = 5;       // for one stream, before the others are looked at again
+
+/// general.file_type, where the file has one: it says Q4_K_M of what the tensors only show as a mixture.
+std::string_view NameOfFileType(int64_t file_type) {
+  switch (file_type) {
+    case 0: return "F32";
+    case 1: return "F16";
+    case 2: return "Q4_0";
+    case 7: return "Q8_0";
+    case 10: return "Q2_K";
+    case 12: return "Q3_K_M";
+    case 14: return "Q4_K_S";
+    case 15: return "Q4_K_M";
+    case 16: return "Q5_K_S";
+    case 17: return "Q5_K_M";
+    case 18: return "Q6_K";
+    case 19: return "IQ2_XXS";
+    case 20: return "IQ2_XS";
+    case 23: return "IQ3_XXS";
+    case 24: return "IQ1_S";
+    case 25: return "IQ4_NL";
+    case 26: return "IQ3_S";
+    case 27: return "IQ3_M";
+    case 28: return "IQ2_S";
+    case 29: return "IQ2_M";
+    case 30: return "IQ4_XS";
+    case 31: return "IQ1_M";
+    case 32: return "BF16";
+    default: return "";
+  }
+}
+
+std::string_view LargestType(const ModelSource& source) {
+  std::map<TensorType, int64_t> bytes;
+  for (const TensorInfo& tensor : source.tensors()) bytes[tensor.type] += tensor.n_bytes();
+  const auto most = std::max_element(bytes.begin(), bytes.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  return most == bytes.end() ? "" : Traits(most->first).name;
+}
+
+std::string QuantOf(const ModelSource& source) {
+  if (source.synthetic()) return source.name().substr(source.name().rfind(':') + 1);
+  const Result<int64_t> file_type = source.metadata().IntOr("general.file_type", -1, 0, 1000);
+  const std::string_view name = NameOfFileType(file_type ? *file_type : -1);
+  return std::string(name.empty() ? LargestType(source) : name);
+}
+
+/// FNV-1a over what makes two files the same work: names, types and shapes of the tensors.
+std::string FingerprintOf(const ModelSource& source) {
+  uint64_t hash = 0xcbf29ce484222325;
+  const auto add = [&](std::string_view bytes) {
+    for (const char byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 0x100000001b3;
+  };
+  for (const TensorInfo& tensor : source.tensors()) {
+    add(fmt::format("{} {} {};", tensor.name, Traits(tensor.type).name, fmt::join(tensor.ne, "x")));
+  }
+  return fmt::format("{:016x}", hash);
+}
+
+/// Ids of ordinary tokens; all ids if the file does not tell them from control tokens.
+std::vector<int32_t> PromptIds(const ModelSource& source, int64_t n_vocab) {
+  const Result<std::vector<int64_t>> types = source.metadata().Ints("tokenizer.ggml.token_type");
+  std::vector<int32_t> ids;
+  for (int32_t id = 0; id < n_vocab; ++id) {
+    const bool known = types && id < static_cast<int64_t>(types->size());
+    if (!types || (known && (*types)[id] == kNormalToken)) ids.push_back(id);
+  }
+  if (ids.empty()) {
+    for (int32_t id = 0; id < n_vocab; ++id) ids.push_back(id);
+  }
+  return ids;
+}
+
+class InProcessTarget : public Target {
+ public:
+  explicit InProcessTarget(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+
+  Result<int64_t> Submit(Request request) override {
+    WEIR_TRY(Stream stream, engine_->Submit(std::move(request)));
+    running_.push_back({next_id_, std::move(stream), false});
+    return next_id_++;
+  }
+
+  std::optional<TargetEvent> Next(int64_t timeout_ms) override {
+    const int64_t deadline = NowNs() + timeout_ms * 1'000'000;
+    while (!running_.empty()) {
+      // From the stream after the last one that had something: events of one step come in this order.
+      for (size_t i = 0; i < running_.size(); ++i) {
+        if (auto event = Take((at_ + i) % running_.size(), 0)) return event;
+      }
+      if (NowNs() >= deadline) break;
+      if (auto event = Take(WorthWaitingFor(), std::min(timeout_ms, kWaitMs))) return event;
+    }
+    return std::nullopt;
+  }
+
+  void CancelAll() override { running_.clear(); }
+  int64_t Now() const override { return NowNs(); }
+  std::vector<StepRecord> TakeSteps() override { return engine_->TakeSteps(); }
+  std::optional<std::string> LogitsHash() override {
+    std::string hash = engine_->LogitsHash();
+    return hash.empty() ? std::nullopt : std::optional(std::move(hash));
+  }
+
+ private:
+  struct Running {
+    int64_t id;
+    Stream stream;
+    bool decoding;
+  };
+
+  std::optional<TargetEvent> Take(size_t index, int64_t timeout_ms) {
+    Running& running = running_[index];
+    const std::optional<Event> event = running.stream.Next(timeout_ms);
+    if (!event) return std::nullopt;
+    TargetEvent taken{running.id, event->token >= 0, event->time_ns, event->finished, event->error};
+    running.decoding = true;
+    at_ = index + 1;
+    if (event->finished) {
+      running_.erase(running_.begin() + static_cast<int64_t>(index));
+      at_ = index;
+    }
+    return taken;
+  }
+
+  /// A sequence that decodes has an event after every step, so waiting for it costs one wake-up per step.
+  size_t WorthWaitingFor() const {
+    const auto found = std::find_if(running_.begin(), running_.end(), [](const Running& r) { return r.decoding; });
+    return found == running_.end() ? 0 : found - running_.begin();
+  }
+
+  std::unique_ptr<Engine> engine_;
+  std::vector<Running> running_;  // after the engine: dropping a stream cancels its request
+  size_t at_ = 0;
+  int64_t next_id_ = 0;
+};
+
+class InProcessSubject : public Subject {
+ public:
+  InProcessSubject(std::unique_ptr<ModelSource> source, const InProcessOptions& options)
+      : options_(options), source_(std::move(source)), config_(ReadConfig(*source_)),
+        footprint_(Model::Plan(*source_, Dtype::kInt8)) {
+    row_.name = source_->name();
+    row_.quant = QuantOf(*source_);
+    row_.synthetic = source_->synthetic();
+    row_.fingerprint = FingerprintOf(*source_);
+    if (footprint_) {
+      row_.n_params = footprint_->n_params;
+      row_.file_tensor_bytes = footprint_->file_tensor_bytes;
+      row_.packed_bytes = footprint_->packed_bytes;
+    }
+    if (config_) {
+      row_.arch = config_->arch_name;
+      prompt_ids_ = PromptIds(*source_, config_->n_vocab);
+    }
+  }
+
+  const ModelRow& row() const override { return row_; }
+  int64_t context_length() const override { return config_ ? config_->context_length : 0; }
+  const std::vector<int32_t>& prompt_ids() const override { return prompt_ids_; }
+
+  Result<int64_t> Plan(int users, int64_t tokens) const override {
+    if (!config_) return config_.error();
+    if (!footprint_) return footprint_.error();
+    const int64_t available = AvailableMemoryBytes().value_or(std::numeric_limits<int64_t>::max());
+    WEIR_TRY(const EnginePlan plan, Engine::Plan(*config_, *footprint_, Dtype::kInt8,
+                                                 OptionsFor(users, tokens), available));
+    return plan.total_bytes();
+  }
+
+  Status Load(const OnProgress& on_progress) override {
+    ThreadPool threads(options_.n_threads);
+    LoadOptions load;
+    load.isa = options_.isa;
+    load.progress = [](void* context, int64_t done, int64_t total) {
+      (*static_cast<const OnProgress*>(context))(done, total);
+    };
+    load.context = const_cast<OnProgress*>(&on_progress);
+    WEIR_TRY(model_, Model::Load(*source_, load, threads));
+    return {};
+  }
+
+  void Unload() override { model_.reset(); }
+
+  Result<std::unique_ptr<Target>> Start(int users, int64_t tokens) override {
+    WEIR_TRY(std::unique_ptr<Engine> engine, Engine::Start(*model_, nullptr, OptionsFor(users, tokens)));
+    std::unique_ptr<Target> target = std::make_unique<InProcessTarget>(std::move(engine));
+    return target;
+  }
+
+ private:
+  EngineOptions OptionsFor(int users, int64_t tokens) const {
+    EngineOptions options;
+    options.max_sequences = users;
+    options.context_tokens = tokens;
+    options.n_threads = options_.n_threads;
+    return options;
+  }
+
+  const InProcessOptions options_;
+  const std::unique_ptr<ModelSource> source_;
+  const Result<ModelConfig> config_;
+  const Result<ModelFootprint> footprint_;
+  ModelRow row_;
+  std::vector<int32_t> prompt_ids_;
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Subject>> OpenSubject(const std::string& model, const InProcessOptions& options) {
+  WEIR_TRY(std::unique_ptr<ModelSource> source, OpenModel(model));
+  std::unique_ptr<Subject> subject = std::make_unique<InProcessSubject>(std::move(source), options);
+  return subject;
+}
+
+}  // namespace weir

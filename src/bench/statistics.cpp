@@ -1,0 +1,120 @@
+#include "bench/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "store/schema.h"
+
+namespace weir {
+namespace {
+
+constexpr int kResamples = 10000;
+constexpr uint32_t kBootstrapSeed = 20261122;
+constexpr double kNoisySpread = 0.10;
+constexpr int kEnoughRepeats = 3;
+constexpr double kRatesDrift = 0.15;
+
+double Median(std::vector<double>& values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+void AddNoise(const CellResult& cell, const char* figure, const char* what, std::string& detail) {
+  const Figure* found = cell.Find(figure);
+  if (!found || found->median <= 0) return;
+  const double spread = (found->greatest - found->least) / found->median;
+  if (spread <= kNoisySpread) return;
+  detail += fmt::format("{}{} of {} repeats spread over {:.0f} % of the median", detail.empty() ? "" : "; ",
+                        what, found->n, spread * 100);
+}
+
+void AddDrift(const char* name, std::optional<double> before, std::optional<double> after,
+              std::string& detail) {
+  if (!before || !after || *before <= 0 || *after <= 0) return;
+  const double drift = std::abs(*after - *before) / std::max(*before, *after);
+  if (drift <= kRatesDrift) return;
+  detail += fmt::format("{}{} went from {:.4g} to {:.4g} during a repeat", detail.empty() ? "" : "; ", name,
+                        *before, *after);
+}
+
+std::string DriftDetail(std::span<const RatesAround> rates) {
+  std::string detail;
+  for (const auto& [before, after] : rates) {
+    AddDrift("read_gb_s", before.read_gb_s, after.read_gb_s, detail);
+    AddDrift("read_write_gb_s", before.read_write_gb_s, after.read_write_gb_s, detail);
+    AddDrift("int8_gmac_s", before.int8_gmac_s, after.int8_gmac_s, detail);
+    AddDrift("f32_gmac_s", before.f32_gmac_s, after.f32_gmac_s, detail);
+  }
+  return detail;
+}
+
+}  // namespace
+
+std::optional<Interval> MedianInterval(std::span<const double> samples) {
+  if (samples.size() < 2) return std::nullopt;
+  std::mt19937 random(kBootstrapSeed);
+  std::vector<double> medians, drawn(samples.size());
+  medians.reserve(kResamples);
+  for (int i = 0; i < kResamples; ++i) {
+    for (double& value : drawn) value = samples[random() % samples.size()];
+    medians.push_back(Median(drawn));
+  }
+  std::sort(medians.begin(), medians.end());
+  return Interval{medians[kResamples * 25 / 1000], medians[kResamples * 975 / 1000 - 1]};
+}
+
+std::optional<double> RooflineShare(const CellResult& cell) {
+  const Figure* decode = cell.Find("decode_tok_s");
+  const Figure* limit = cell.Find("limit_tok_s");
+  if (!decode || !limit || limit->median <= 0) return std::nullopt;
+  return decode->median / limit->median;
+}
+
+Verdict Judge(const CellResult& cell, const AttemptsSeen& attempts) {
+  if (attempts.interrupted) {
+    return {CellStatus::kInterrupted,
+            fmt::format("stopped after {} of {} repeats", attempts.n_ok, cell.row.repeats)};
+  }
+  if (attempts.n_ok == 0) return {CellStatus::kFailed, attempts.first_failure};
+  for (const auto& [figure, what] : {std::pair("decode_tok_s", "decode"), {"aggregate_tok_s", "aggregate"}}) {
+    if (cell.Find(figure)) continue;
+    return {CellStatus::kTooShort,
+            fmt::format("fewer than {} steps in the {} window: raise --gen-tokens", kMinDecodeSteps, what)};
+  }
+  return {CellStatus::kOk, ""};
+}
+
+std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts,
+                            std::span<const RatesAround> rates) {
+  std::vector<Flag> flags;
+  std::string noise;
+  AddNoise(cell, "decode_tok_s", "decode", noise);
+  AddNoise(cell, "aggregate_tok_s", "aggregate", noise);
+  if (!noise.empty()) flags.push_back({"noisy", noise});
+  if (const std::string drift = DriftDetail(rates); !drift.empty()) flags.push_back({"rates_drifted", drift});
+  if (const auto share = RooflineShare(cell); share && *share > 1) {
+    flags.push_back({"share_above_one",
+                     fmt::format("decode ran at {:.2f} of the limit: the rates are too low (a noisy "
+                                 "machine) or the weights were partly in a cache", *share)});
+  }
+  if (cell.logits_differ) flags.push_back({"logits_differ", "repeats of the same prompts gave different logits"});
+  if (attempts.n_ok > 0 && attempts.n_ok < kEnoughRepeats) {
+    flags.push_back({"few_repeats", fmt::format("the figures rest on {} repeats", attempts.n_ok)});
+  }
+  if (attempts.n_failed > 0 && attempts.n_ok > 0) {
+    flags.push_back({"repeats_failed", fmt::format("{} of {} repeats failed: {}", attempts.n_failed,
+                                                   cell.row.repeats, attempts.first_failure)});
+  }
+  const auto small = [](const RatesAround& around) {
+    return around.before.buffer_small || around.after.buffer_small;
+  };
+  if (std::any_of(rates.begin(), rates.end(), small)) {
+    flags.push_back({"probe_buffer_small",
+                     "too little free memory to measure bandwidth beyond the caches: it may be too high"});
+  }
+  return flags;
+}
+
+}  // namespace weir
