@@ -48,6 +48,7 @@ class GgufFile : public ModelSource {
 /// Writes `source` as one GGUF file, version 3, tensors in order, with the alignment that its
 /// metadata names (32 if none), without split.* keys. Written to PATH.tmp and renamed, so PATH is
 /// never half a file. `progress(context, bytes_done, bytes_total)` of tensor data may be null.
+/// kInterrupted when the user asks to stop (util/interrupt.h).
 Status WriteGguf(const ModelSource& source, const std::string& path,
                  void (*progress)(void* context, int64_t bytes_done, int64_t bytes_total) = nullptr,
                  void* context = nullptr);

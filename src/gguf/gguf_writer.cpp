@@ -3,6 +3,7 @@
 #include "gguf/gguf_file.h"
 #include "gguf/gguf_header.h"
 #include "util/atomic_file.h"
+#include "util/interrupt.h"
 
 namespace weir {
 namespace {
@@ -118,6 +119,7 @@ Status WriteTensor(const ModelSource& source, size_t index, AtomicFile& file, Re
   const int64_t chunk_rows = std::clamp<int64_t>(kChunkBytes / row_bytes, 1, tensor.n_rows());
   std::vector<uint8_t> scratch(static_cast<size_t>(chunk_rows * row_bytes));
   for (int64_t row = 0; row < tensor.n_rows(); row += chunk_rows) {
+    if (Interrupted()) return Error{ErrorCode::kInterrupted, "stopped: nothing was written", {}};
     const int64_t n_rows = std::min(chunk_rows, tensor.n_rows() - row);
     const uint8_t* bytes = source.Rows(index, row, n_rows, scratch.data());
     WEIR_RETURN_IF_ERROR(file.Write(bytes, static_cast<size_t>(n_rows * row_bytes)));
