@@ -1,15 +1,18 @@
 // Times the row operations on one thread: one line per operation and instruction set, the median and the
-// best of several rounds in which the instruction sets take turns (machines drift).
+// best of several rounds in which the instruction sets take turns (machines drift). CPU time, so that
+// other processes disturb less.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "kernels/rows.h"
-#include "util/clock.h"
+#include "util/memory.h"
 
 namespace weir {
 namespace {
@@ -30,17 +33,20 @@ std::vector<Table> Tables() {
   return tables;
 }
 
+std::string filter;  // operations without it in their name are left out
+
 /// Times work(rows), which does `amount` of `unit`, and prints amount per nanosecond (so GB/s for bytes)
 /// and nanoseconds per unit.
 void Measure(const std::string& what, double amount, const char* unit,
              const std::function<void(const RowKernels&)>& work) {
+  if (what.find(filter) == std::string::npos) return;
   const std::vector<Table> tables = Tables();
   std::vector<std::vector<double>> ns(tables.size());
   for (int round = 0; round < kRounds; ++round) {
     for (size_t t = 0; t < tables.size(); ++t) {
-      const int64_t begin = NowNs();
+      const std::clock_t begin = std::clock();
       work(*tables[t].rows);
-      ns[t].push_back(static_cast<double>(NowNs() - begin));
+      ns[t].push_back(static_cast<double>(std::clock() - begin) * (1e9 / CLOCKS_PER_SEC));
     }
   }
   for (size_t t = 0; t < tables.size(); ++t) {
@@ -57,13 +63,26 @@ std::vector<float> Ramp(int64_t n) {
   return values;
 }
 
+/// Zeroed memory in huge pages, as the engine's.
+template <class T>
+T* Memory(Buffer& buffer, int64_t n) {
+  auto allocated = Buffer::Allocate(n * sizeof(T));
+  if (!allocated.ok()) {
+    fmt::print(stderr, "{}\n", allocated.error().message);
+    std::exit(1);
+  }
+  buffer = std::move(allocated.value());
+  return buffer.as<T>();
+}
+
 /// One decode step of 32 users of Qwen3.5 0.8B: 18 layers of 16 heads of 128 x 128, and the same memory
 /// read and written by the simplest kernel.
 void MeasureDeltaRule() {
   constexpr int64_t kDim = 128;
   constexpr int64_t kHeads = 32 * 18 * 16;
   constexpr double kBytes = 2.0 * kHeads * kDim * kDim * sizeof(float);
-  std::vector<float> state(kHeads * kDim * kDim);
+  Buffer buffer;
+  float* state = Memory<float>(buffer, kHeads * kDim * kDim);
   auto x = Ramp(3 * kDim);
   kRowsPlain.l2_norm(&x[0], 2 * kDim, 0, 1);
   std::vector<float> out(kDim);
@@ -73,10 +92,10 @@ void MeasureDeltaRule() {
     }
   });
   const std::vector<float> zeros(kDim * kDim);
-  Measure("  add over the same memory", kBytes, "B", [&](const RowKernels& rows) {
+  Measure("add over the memory of delta_rule", kBytes, "B", [&](const RowKernels& rows) {
     for (int64_t h = 0; h < kHeads; ++h) rows.add(zeros.data(), kDim * kDim, &state[h * kDim * kDim]);
   });
-  Measure("  delta_rule, 1 MB of state 500 times", 500.0 * 2 * (1 << 20), "B", [&](const RowKernels& rows) {
+  Measure("delta_rule, 1 MB of state 500 times", 500.0 * 2 * (1 << 20), "B", [&](const RowKernels& rows) {
     for (int64_t h = 0; h < 500 * 16; ++h) {
       rows.delta_rule(&state[h % 16 * kDim * kDim], &x[0], &x[kDim], &x[2 * kDim], 0.98f, 0.5f, kDim,
                       out.data());
@@ -84,32 +103,34 @@ void MeasureDeltaRule() {
   });
 }
 
-/// 8 query heads on 2 KV heads of 256 over 4096 positions, for `caches` caches of 8.4 MB after one another.
-void MeasureAttention(int caches, int repeats) {
+/// 8 query heads on 2 KV heads of 256 over n_positions, for n_caches caches after one another.
+void MeasureAttention(int64_t n_positions, int n_caches, int n_repeats) {
   constexpr int64_t kHeadDim = 256;
-  constexpr int64_t kPositions = 4096;
   constexpr int64_t kPageValues = kPageTokens * kHeadDim;
+  const int64_t cache_values = 2 * n_positions * kHeadDim * 2;
   const auto q = Ramp(8 * kHeadDim);
-  std::vector<uint16_t> kv(caches * 2 * kPositions * kHeadDim * 2);
-  const auto values = Ramp(1 << 16);
-  for (size_t i = 0; i < kv.size(); i += values.size()) kRowsPlain.to_half(values.data(), 1 << 16, &kv[i]);
+  const auto values = Ramp(cache_values);
+  Buffer buffer;
+  uint16_t* kv = Memory<uint16_t>(buffer, n_caches * cache_values);
+  for (int i = 0; i < n_caches; ++i) {
+    kRowsPlain.to_half(values.data(), cache_values, &kv[i * cache_values]);
+  }
   std::vector<float> max(8), sum(8), out(8 * kHeadDim);
-  const auto work = [&](const RowKernels& rows) {
-    for (int cache = 0; cache < caches * repeats; ++cache) {
-      const uint16_t* page = &kv[cache % caches * 2 * kPositions * kHeadDim * 2];
+  const double bytes = 2.0 * static_cast<double>(n_repeats * n_caches * cache_values);
+  const std::string what =
+      fmt::format("attend_page, {} positions, {} KB of KV", n_positions, n_caches * cache_values * 2 >> 10);
+  Measure(what, bytes, "B", [&](const RowKernels& rows) {
+    for (int run = 0; run < n_caches * n_repeats; ++run) {
+      const uint16_t* page = &kv[run % n_caches * cache_values];
       for (int head = 0; head < 8; head += 4) {
         std::fill_n(&max[head], 4, -INFINITY);
-        for (int64_t at = 0; at < kPositions; at += kPageTokens, page += 2 * kPageValues) {
+        for (int64_t at = 0; at < n_positions; at += kPageTokens, page += 2 * kPageValues) {
           rows.attend_page(&q[head * kHeadDim], kHeadDim, 4, kHeadDim, page, page + kPageValues, KvType::kF16,
                            kPageTokens, 0.0625f, {&max[head], &sum[head], &out[head * kHeadDim]});
         }
       }
     }
-  };
-  const double n = static_cast<double>(caches) * repeats;
-  const std::string what = fmt::format("attend_page, 4096 positions, {} MB of KV", kv.size() * 2 >> 20);
-  Measure(what + ", bytes", n * 2 * kPositions * kHeadDim * 2 * 2, "B", work);
-  Measure(what + ", work", n * 8 * kPositions * kHeadDim * 2, "MAC", work);
+  });
 }
 
 /// Operations on rows of 4096 values that stay in the cache, per value.
@@ -139,9 +160,11 @@ void MeasureRows() {
 }  // namespace
 }  // namespace weir
 
-int main() {
+/// An argument limits the run to the operations with it in their name.
+int main(int argc, char** argv) {
+  if (argc > 1) weir::filter = argv[1];
   weir::MeasureRows();
   weir::MeasureDeltaRule();
-  weir::MeasureAttention(1, 20);
-  weir::MeasureAttention(32, 1);
+  weir::MeasureAttention(256, 1, 300);
+  weir::MeasureAttention(4096, 32, 1);
 }

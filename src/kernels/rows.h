@@ -4,7 +4,7 @@
 // the payload of a NaN: NaN stays NaN, and a block that quantize cannot represent (NaN or infinity in it)
 // gets q = 0 and scale NaN, so that its products are NaN as they would be in f32, not plausible numbers.
 // A block whose largest magnitude is below kTiniestBlock (127 / it would overflow) is all zero.
-// attend_page: n_heads 1 to 16, n_positions 1 to 64, head_dim at most 256. max returns +0 for -0.
+// attend_page takes 1 to kPageTokens positions. max gives +0 for -0.
 #pragma once
 
 #include "kernels/kernel_table.h"
@@ -21,8 +21,6 @@ extern const RowKernels kRowsAvx512;
 /// instead of subnormals, and at most e^88.3755 = 2.4e38, never infinity.
 float Exp(float x);
 
-inline constexpr int kMaxHeads = 16;
-inline constexpr int kMaxHeadDim = 256;
 inline constexpr float kTiniestBlock = 0x1p-120f;
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2. Adding kExpShift rounds x / ln 2 to an

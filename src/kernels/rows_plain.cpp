@@ -147,40 +147,49 @@ float Max(const float* x, int64_t n) {
   return max + 0.0f;  // makes -0 into +0, so that the order of comparisons cannot show
 }
 
-void LoadRow(const void* page, KvType type, int64_t position, int64_t head_dim, float* row) {
-  const int64_t begin = position * head_dim;
-  for (int64_t i = 0; i < head_dim; ++i) {
-    row[i] = type == KvType::kF32 ? static_cast<const float*>(page)[begin + i]
-                                  : HalfToFloat(static_cast<const uint16_t*>(page)[begin + i]);
+struct Page {
+  float At(int64_t i) const {
+    return type == KvType::kF32 ? static_cast<const float*>(values)[i]
+                                : HalfToFloat(static_cast<const uint16_t*>(values)[i]);
   }
+  const void* values;
+  KvType type;
+};
+
+float DotWithRow(const float* x, const Page& page, int64_t begin, int64_t n) {
+  float lane[16] = {};
+  for (int64_t i = 0; i < n; ++i) lane[i % 16] = std::fmaf(x[i], page.At(begin + i), lane[i % 16]);
+  return FoldLanes(lane);
 }
 
 void AttendPage(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const void* k,
                 const void* v, KvType kv_type, int n_positions, float scale,
                 const AttentionState& state) {
+  const Page keys{k, kv_type}, values{v, kv_type};
   for (int h = 0; h < n_heads; ++h) {
-    float row[kMaxHeadDim];
     float weight[kPageTokens];
     for (int j = 0; j < n_positions; ++j) {
-      LoadRow(k, kv_type, j, head_dim, row);
-      weight[j] = scale * Dot(q + h * q_stride, row, head_dim);
+      weight[j] = scale * DotWithRow(q + h * q_stride, keys, j * head_dim, head_dim);
     }
     const float page_max = Max(weight, n_positions);
     float lane[16] = {};
-    float values[kMaxHeadDim] = {};
     for (int j = 0; j < n_positions; ++j) {
       weight[j] = Exp(weight[j] - page_max);
       lane[j % 16] += weight[j];
-      LoadRow(v, kv_type, j, head_dim, row);
-      for (int64_t i = 0; i < head_dim; ++i) values[i] = std::fmaf(weight[j], row[i], values[i]);
     }
     const float max = page_max > state.max[h] ? page_max : state.max[h];
     const float keep = Exp(state.max[h] - max);
     const float take = Exp(page_max - max);
     state.max[h] = max;
     state.sum[h] = std::fmaf(state.sum[h], keep, FoldLanes(lane) * take);
-    float* out = state.out + h * head_dim;
-    for (int64_t i = 0; i < head_dim; ++i) out[i] = std::fmaf(out[i], keep, values[i] * take);
+    for (int64_t i = 0; i < head_dim; ++i) {
+      float value = 0;
+      for (int j = 0; j < n_positions; ++j) {
+        value = std::fmaf(weight[j], values.At(j * head_dim + i), value);
+      }
+      float& out = state.out[h * head_dim + i];
+      out = std::fmaf(out, keep, value * take);
+    }
   }
 }
 

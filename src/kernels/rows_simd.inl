@@ -5,6 +5,12 @@
 namespace weir {
 namespace {
 
+// Rows of the state and of keys are fetched into the cache this many rows before their use. From memory
+// delta_rule gains a fifth by it and attend_page half to two thirds; 4 to 24 rows make no difference.
+constexpr int64_t kRowsAhead = 8;
+
+void Prefetch(const void* address) { __builtin_prefetch(address); }
+
 V Exp(V x) {
   const V clamped = Min(Set1(kExpHighest), x);
   const V shifted = Fma(clamped, Set1(kLog2E), Set1(kExpShift));
@@ -86,16 +92,18 @@ void ConvSilu(const float* w, const float* const x[4], int64_t n, float* y) {
   }
 }
 
-/// Row by row: each is loaded from memory and stored once.
+/// Row by row: each comes from memory once, is read again from the L1 cache, and stored once. Holding k, q
+/// and the row in registers instead (dim = 128, AVX-512) is 1.7 times as fast while the state stays in the
+/// L2 cache but reaches only three quarters of this loop's speed from memory, where decoding finds it.
 void DeltaRule(float* state, const float* q, const float* k, const float* v, float decay, float beta,
                int64_t dim, float* out) {
   const float kq = Dot(k, q, dim);
-  const V keep = Set1(decay);
   for (int64_t j = 0; j < dim; ++j) {
     float* row = state + j * dim;
     V with_k = Set1(0);
     V with_q = Set1(0);
     for (int64_t i = 0; i < dim; i += 16) {
+      Prefetch(row + kRowsAhead * dim + i);  // past the last row comes the next head, as a rule
       const V s = Load(row + i);
       with_k = Fma(s, Load(k + i), with_k);
       with_q = Fma(s, Load(q + i), with_q);
@@ -103,7 +111,7 @@ void DeltaRule(float* state, const float* q, const float* k, const float* v, flo
     const float d = beta * Fma(-decay, Sum(with_k), v[j]);
     out[j] = Fma(d, kq, decay * Sum(with_q));
     for (int64_t i = 0; i < dim; i += 16) {
-      Store(row + i, Fma(Load(k + i), Set1(d), Mul(keep, Load(row + i))));
+      Store(row + i, Fma(Load(k + i), Set1(d), Mul(Set1(decay), Load(row + i))));
     }
   }
 }
@@ -120,33 +128,38 @@ float Max(const float* x, int64_t n) {
   return largest + 0.0f;  // makes -0 into +0, so that the order of comparisons cannot show
 }
 
-/// One page's softmax: weights exp(score - max of the page), and the factors of the merge.
+/// One page's softmax for a few heads: weights exp(score - max of the page), and the factors of the merge.
+template <int kHeads>
 struct PageSoftmax {
-  float weight[kMaxHeads][kPageTokens];
-  float keep[kMaxHeads];
-  float take[kMaxHeads];
+  float weight[kHeads][kPageTokens];
+  float keep[kHeads];
+  float take[kHeads];
 };
 
 /// How many vectors of each head fit beside one another when kHeads heads share kAccumulators registers.
 template <int kHeads>
 constexpr int kPerHead = kHeads * 4 <= kAccumulators ? 4 : kAccumulators / kHeads;
 
-/// weight[h][j] = scale * dot(q_h, k_j) for kHeads heads, keys loaded once for all of them. Writes up to
-/// three positions too many, copies of the last.
+/// weight[h][j] = scale * dot(q_h, k_j), keys loaded once for all heads. Writes up to three positions too
+/// many, copies of the last. Fetches keys ahead, and the values that AddValues reads in short pieces.
 template <int kHeads, class T>
-void Scores(const float* q, int64_t q_stride, int64_t head_dim, const T* k, int n_positions, float scale,
-            float (*weight)[kPageTokens]) {
+void Scores(const float* q, int64_t q_stride, int64_t head_dim, const T* k, const T* v, int n_positions,
+            float scale, PageSoftmax<kHeads>& page) {
   constexpr int kBlock = kPerHead<kHeads>;
   for (int j = 0; j < n_positions; j += kBlock) {
-    const T* row[kBlock];
+    int64_t row[kBlock];
     for (int p = 0; p < kBlock; ++p) {
-      row[p] = k + (j + p < n_positions ? j + p : n_positions - 1) * head_dim;
+      row[p] = (j + p < n_positions ? j + p : n_positions - 1) * head_dim;
     }
     V sum[kHeads * kBlock];
     for (int a = 0; a < kHeads * kBlock; ++a) sum[a] = Set1(0);
     for (int64_t i = 0; i < head_dim; i += 16) {
       V key[kBlock];
-      for (int p = 0; p < kBlock; ++p) key[p] = Load(row[p] + i);
+      for (int p = 0; p < kBlock; ++p) {
+        key[p] = Load(k + row[p] + i);
+        Prefetch(k + row[p] + i + kRowsAhead * head_dim);
+        Prefetch(v + row[p] + i);
+      }
       for (int h = 0; h < kHeads; ++h) {
         const V x = Load(q + h * q_stride + i);
         for (int p = 0; p < kBlock; ++p) sum[h * kBlock + p] = Fma(x, key[p], sum[h * kBlock + p]);
@@ -155,40 +168,15 @@ void Scores(const float* q, int64_t q_stride, int64_t head_dim, const T* k, int 
     float dot[kHeads * kBlock];
     for (int a = 0; a < kHeads * kBlock; a += 4) StoreSums(dot + a, sum + a);
     for (int h = 0; h < kHeads; ++h) {
-      for (int p = 0; p < kBlock; ++p) weight[h][j + p] = scale * dot[h * kBlock + p];
+      for (int p = 0; p < kBlock; ++p) page.weight[h][j + p] = scale * dot[h * kBlock + p];
     }
   }
 }
 
-/// out_h = keep_h out_h + take_h sum over j of weight_hj v_j, for kHeads heads and the 16 * kVectors
-/// components at `v` and `out`.
-template <int kHeads, int kVectors, class T>
-void AddValues(const PageSoftmax& page, int head, const T* v, int n_positions, int64_t head_dim,
-               float* out) {
-  V sum[kHeads][kVectors];
-  for (int h = 0; h < kHeads; ++h) {
-    for (int c = 0; c < kVectors; ++c) sum[h][c] = Set1(0);
-  }
-  for (int j = 0; j < n_positions; ++j) {
-    V value[kVectors];
-    for (int c = 0; c < kVectors; ++c) value[c] = Load(v + j * head_dim + 16 * c);
-    for (int h = 0; h < kHeads; ++h) {
-      const V weight = Set1(page.weight[head + h][j]);
-      for (int c = 0; c < kVectors; ++c) sum[h][c] = Fma(weight, value[c], sum[h][c]);
-    }
-  }
-  for (int h = 0; h < kHeads; ++h) {
-    for (int c = 0; c < kVectors; ++c) {
-      float* at = out + h * head_dim + 16 * c;
-      const V taken = Mul(sum[h][c], Set1(page.take[head + h]));
-      Store(at, Fma(Load(at), Set1(page.keep[head + h]), taken));
-    }
-  }
-}
-
-/// Turns the scores of one head into weights and merges the page's maximum and sum into the state.
-void Normalise(PageSoftmax& page, int head, int n_positions, const AttentionState& state) {
-  float* weight = page.weight[head];
+/// Turns the scores of head h into weights and merges the page's maximum and sum into the state.
+template <int kHeads>
+void Normalise(PageSoftmax<kHeads>& page, int h, int n_positions, float& state_max, float& state_sum) {
+  float* weight = page.weight[h];
   const int n_padded = (n_positions + 15) / 16 * 16;
   for (int j = n_positions; j < n_padded; ++j) weight[j] = -__builtin_inff();
   const float page_max = Max(weight, n_padded);
@@ -198,39 +186,60 @@ void Normalise(PageSoftmax& page, int head, int n_positions, const AttentionStat
     Store(weight + j, e);
     sum = Add(sum, e);
   }
-  const float max = page_max > state.max[head] ? page_max : state.max[head];
-  page.keep[head] = First(Exp(Set1(state.max[head] - max)));
-  page.take[head] = First(Exp(Set1(page_max - max)));
-  state.max[head] = max;
-  state.sum[head] = Fma(state.sum[head], page.keep[head], Sum(sum) * page.take[head]);
+  const float max = page_max > state_max ? page_max : state_max;
+  page.keep[h] = First(Exp(Set1(state_max - max)));
+  page.take[h] = First(Exp(Set1(page_max - max)));
+  state_max = max;
+  state_sum = Fma(state_sum, page.keep[h], Sum(sum) * page.take[h]);
+}
+
+/// out_h = keep_h out_h + take_h sum over j of weight_hj v_j, for the 16 * kVectors components at `v` and
+/// `out`.
+template <int kVectors, int kHeads, class T>
+void AddValues(const PageSoftmax<kHeads>& page, const T* v, int n_positions, int64_t head_dim, float* out) {
+  V sum[kHeads][kVectors];
+  for (int h = 0; h < kHeads; ++h) {
+    for (int c = 0; c < kVectors; ++c) sum[h][c] = Set1(0);
+  }
+  for (int j = 0; j < n_positions; ++j) {
+    V value[kVectors];
+    for (int c = 0; c < kVectors; ++c) value[c] = Load(v + j * head_dim + 16 * c);
+    for (int h = 0; h < kHeads; ++h) {
+      const V weight = Set1(page.weight[h][j]);
+      for (int c = 0; c < kVectors; ++c) sum[h][c] = Fma(weight, value[c], sum[h][c]);
+    }
+  }
+  for (int h = 0; h < kHeads; ++h) {
+    for (int c = 0; c < kVectors; ++c) {
+      float* at = out + h * head_dim + 16 * c;
+      Store(at, Fma(Load(at), Set1(page.keep[h]), Mul(sum[h][c], Set1(page.take[h]))));
+    }
+  }
 }
 
 template <int kHeads, class T>
-void AttendHeads(int head, const float* q, int64_t q_stride, int64_t head_dim, const T* k, const T* v,
-                 int n_positions, float scale, const AttentionState& state, PageSoftmax& page) {
-  Scores<kHeads>(q + head * q_stride, q_stride, head_dim, k, n_positions, scale, page.weight + head);
-  for (int h = head; h < head + kHeads; ++h) Normalise(page, h, n_positions, state);
+void AttendHeads(const float* q, int64_t q_stride, int64_t head_dim, const T* k, const T* v,
+                 int n_positions, float scale, float* state_max, float* state_sum, float* out) {
+  PageSoftmax<kHeads> page;
+  Scores(q, q_stride, head_dim, k, v, n_positions, scale, page);
+  for (int h = 0; h < kHeads; ++h) Normalise(page, h, n_positions, state_max[h], state_sum[h]);
   constexpr int kVectors = kPerHead<kHeads>;
-  float* out = state.out + head * head_dim;
   int64_t i = 0;
   for (; i + 16 * kVectors <= head_dim; i += 16 * kVectors) {
-    AddValues<kHeads, kVectors>(page, head, v + i, n_positions, head_dim, out + i);
+    AddValues<kVectors>(page, v + i, n_positions, head_dim, out + i);
   }
-  for (; i < head_dim; i += 16) {
-    AddValues<kHeads, 1>(page, head, v + i, n_positions, head_dim, out + i);
-  }
+  for (; i < head_dim; i += 16) AddValues<1>(page, v + i, n_positions, head_dim, out + i);
 }
 
 template <class T>
 void AttendPageOf(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const T* k, const T* v,
                   int n_positions, float scale, const AttentionState& state) {
-  PageSoftmax page;
-  int head = 0;
-  for (; head + kHeadBlock <= n_heads; head += kHeadBlock) {
-    AttendHeads<kHeadBlock>(head, q, q_stride, head_dim, k, v, n_positions, scale, state, page);
-  }
-  for (; head < n_heads; ++head) {
-    AttendHeads<1>(head, q, q_stride, head_dim, k, v, n_positions, scale, state, page);
+  for (int h = 0; h < n_heads;) {
+    const bool together = h + kHeadBlock <= n_heads;
+    const auto attend = together ? AttendHeads<kHeadBlock, T> : AttendHeads<1, T>;
+    attend(q + h * q_stride, q_stride, head_dim, k, v, n_positions, scale, state.max + h, state.sum + h,
+           state.out + h * head_dim);
+    h += together ? kHeadBlock : 1;
   }
 }
 

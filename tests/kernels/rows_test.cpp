@@ -184,16 +184,17 @@ TEST(RowHalf, EveryHalfAndEveryTie) {
 
 TEST(RowHalf, EveryHalfIsReadExactly) {
   // One position has weight 1, so attention over it returns the value itself.
-  std::vector<uint16_t> v(kMaxHeadDim), k(kMaxHeadDim);
-  const std::vector<float> q(kMaxHeadDim, 1.0f);
+  constexpr int kHeadDim = 256;
+  std::vector<uint16_t> v(kHeadDim), k(kHeadDim);
+  const std::vector<float> q(kHeadDim, 1.0f);
   for (const RowTable& table : RowTables()) {
-    for (uint32_t first = 0; first < 65536; first += kMaxHeadDim) {
-      for (int i = 0; i < kMaxHeadDim; ++i) v[i] = static_cast<uint16_t>(first + i);
+    for (uint32_t first = 0; first < 65536; first += kHeadDim) {
+      for (int i = 0; i < kHeadDim; ++i) v[i] = static_cast<uint16_t>(first + i);
       float max = -kInf, sum = 0;
-      std::vector<float> out(kMaxHeadDim);
-      table.rows->attend_page(q.data(), kMaxHeadDim, 1, kMaxHeadDim, k.data(), v.data(), KvType::kF16, 1, 1,
+      std::vector<float> out(kHeadDim);
+      table.rows->attend_page(q.data(), kHeadDim, 1, kHeadDim, k.data(), v.data(), KvType::kF16, 1, 1,
                               {&max, &sum, out.data()});
-      for (int i = 0; i < kMaxHeadDim; ++i) {
+      for (int i = 0; i < kHeadDim; ++i) {
         const float expected = HalfToFloat(v[i]);
         if (std::isnan(expected)) {
           ASSERT_TRUE(std::isnan(out[i])) << table.name << ": half " << v[i];
