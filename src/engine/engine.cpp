@@ -28,7 +28,8 @@ Status CheckStops(const std::vector<std::string>& stops, bool have_tokenizer) {
   }
   for (const std::string& stop : stops) {
     if (stop.empty() || stop.size() > kMaxStopBytes) {
-      return BadInput("stop: expected strings of 1 to {} bytes, found {}", kMaxStopBytes, stop.size());
+      return BadInput("stop: expected strings of 1 to {} bytes, found {}", kMaxStopBytes,
+                      stop.size());
     }
     if (!IsValidUtf8(stop)) return BadInput("stop: expected UTF-8");
   }
@@ -112,12 +113,13 @@ Status Engine::Impl::Check(const Request& request) const {
     return BadInput("max_tokens: expected 1 or more, found {}", request.max_tokens);
   }
   if (request.max_tokens > options.context_tokens - n_prompt) {
-    return BadInput("a prompt of {} tokens and an answer of up to {} do not fit the context of {}", n_prompt,
-                    request.max_tokens, options.context_tokens);
+    return BadInput("a prompt of {} tokens and an answer of up to {} do not fit the context of {}",
+                    n_prompt, request.max_tokens, options.context_tokens);
   }
   if (Scheduler::PagesFor(n_prompt + request.max_tokens) > scheduler.pages().n_pages()) {
-    return BadInput("a prompt of {} tokens and an answer of up to {} do not fit the {} that all users share",
-                    n_prompt, request.max_tokens, options.kv_tokens);
+    return BadInput(
+        "a prompt of {} tokens and an answer of up to {} do not fit the {} that all users share",
+        n_prompt, request.max_tokens, options.kv_tokens);
   }
   if (request.gate && (request.gate->size < 1 || request.gate->size > options.max_sequences)) {
     return BadInput("gate: expected a size of 1 to {}, found {}", options.max_sequences,

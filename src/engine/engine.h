@@ -1,5 +1,5 @@
-// The engine: requests in, events out. One thread owns the model's state and steps; callers only see this
-// file and request.h.
+// The engine: requests in, events out. One thread owns the model's state and steps; callers only
+// see this file and request.h.
 #pragma once
 
 #include <cstdint>
@@ -18,9 +18,9 @@ class Tokenizer;
 struct Outbox;
 
 struct EngineOptions {
-  int max_sequences = 1;         // admitted at the same time; more wait
-  int64_t context_tokens = 0;    // longest sequence, prompt and answer (0: the model's)
-  int64_t kv_tokens = 0;         // positions that all sequences share (0: max_sequences * context_tokens)
+  int max_sequences = 1;       // admitted at the same time; more wait
+  int64_t context_tokens = 0;  // longest sequence, prompt and answer (0: the model's)
+  int64_t kv_tokens = 0;  // positions that all sequences share (0: max_sequences * context_tokens)
   int64_t prefill_tokens = 256;  // prompt tokens per step at most, beside the decoding rows
   int n_threads = 1;
 };
@@ -46,9 +46,11 @@ class Stream {
   ~Stream();
   Stream(Stream&&) noexcept;
   Stream& operator=(Stream&&) noexcept;
-  /// The next event, waiting at most timeout_ms (-1: for ever); nothing when the time is up or after the end.
+  /// The next event, waiting at most timeout_ms (-1: for ever); nothing when the time is up or
+  /// after the end.
   std::optional<Event> Next(int64_t timeout_ms = -1);
-  /// Ends the request before its next step, with FinishReason::kCancelled unless it has ended by then.
+  /// Ends the request before its next step, with FinishReason::kCancelled unless it has ended by
+  /// then.
   void Cancel();
 
  private:
@@ -59,26 +61,28 @@ class Stream {
 
 class Engine {
  public:
-  /// kRefused, with the numbers and what would fit, when the plan exceeds `available_bytes`; a context of 0
-  /// becomes the longest that fits. kBadInput for options out of range.
-  static Result<EnginePlan> Plan(const ModelConfig& config, const ModelFootprint& footprint, Dtype dtype,
-                                 const EngineOptions& options, int64_t available_bytes);
-  /// `options` are those of a plan that fits. `model` and `tokenizer` (may be null: no text, no stop strings,
-  /// no end but max_tokens) must outlive the engine.
+  /// kRefused, with the numbers and what would fit, when the plan exceeds `available_bytes`; a
+  /// context of 0 becomes the longest that fits. kBadInput for options out of range.
+  static Result<EnginePlan> Plan(const ModelConfig& config, const ModelFootprint& footprint,
+                                 Dtype dtype, const EngineOptions& options,
+                                 int64_t available_bytes);
+  /// `options` are those of a plan that fits. `model` and `tokenizer` (may be null: no text, no
+  /// stop strings, no end but max_tokens) must outlive the engine.
   static Result<std::unique_ptr<Engine>> Start(const Model& model, const Tokenizer* tokenizer,
                                                const EngineOptions& options);
   /// Ends all requests with FinishReason::kCancelled. Streams may be read afterwards.
   ~Engine();
 
-  /// Checks the request (kBadInput: empty prompt, ids out of range, longer than the context...) and queues
-  /// it. Any thread may call.
+  /// Checks the request (kBadInput: empty prompt, ids out of range, longer than the context...) and
+  /// queues it. Any thread may call.
   Result<Stream> Submit(Request request);
 
   const EngineOptions& options() const;
 
   /// Records of all steps since the last call; recording starts with the first call.
   std::vector<StepRecord> TakeSteps();
-  /// Hash of the bits of the logits of the last step that had any, as 16 hex digits; empty before that.
+  /// Hash of the bits of the logits of the last step that had any, as 16 hex digits; empty before
+  /// that.
   std::string LogitsHash() const;
 
  private:

@@ -8,8 +8,8 @@ namespace {
 
 constexpr uint64_t kOdd1 = 0x9e3779b97f4a7c15, kOdd2 = 0xbf58476d1ce4e5b9;
 
-// Both products are needed: with one, the flipped top bit of a word comes out of the rotation as a single
-// bit, and a flip of that bit in the next word looks the same.
+// Both products are needed: with one, the flipped top bit of a word comes out of the rotation as a
+// single bit, and a flip of that bit in the next word looks the same.
 uint64_t Round(uint64_t chain, uint64_t word) {
   return std::rotl(chain + word * kOdd1, 31) * kOdd2;
 }

@@ -6,8 +6,8 @@
 
 namespace weir {
 
-/// Hash of the bits of `values`. Four independent chains over 64-bit words, because it is computed for every
-/// row of every step and must cost little beside reading the row.
+/// Hash of the bits of `values`. Four independent chains over 64-bit words, because it is computed
+/// for every row of every step and must cost little beside reading the row.
 uint64_t HashBits(std::span<const float> values);
 
 /// The hash of two things in this order.

@@ -25,7 +25,8 @@ EnginePlan Measure(const ModelConfig& config, const ModelFootprint& footprint, D
   return plan;
 }
 
-/// The largest n in [0, max] for which fits(n) holds; it holds for 0 and for everything below such an n.
+/// The largest n in [0, max] for which fits(n) holds; it holds for 0 and for everything below such
+/// an n.
 template <class Fits>
 int64_t Largest(int64_t max, Fits fits) {
   int64_t low = 0;
@@ -40,7 +41,32 @@ int64_t Largest(int64_t max, Fits fits) {
   return low;
 }
 
-std::string Gigabytes(int64_t bytes) { return fmt::format("{:.2f} GB", static_cast<double>(bytes) * 1e-9); }
+/// In words: the same context for `fewer` users, a `shorter` one for all, or one for a user
+/// `alone`, where not 0.
+std::string WhatFits(int64_t users, int64_t context, int64_t fewer, int64_t shorter,
+                     int64_t alone) {
+  const auto these = [](int64_t n, int64_t tokens) {
+    return fmt::format("{} users with {} tokens each", n, tokens);
+  };
+  if (fewer > 0 && shorter > 0) {
+    return fmt::format("{} fit, or {}", these(fewer, context), these(users, shorter));
+  }
+  if (fewer > 0) return these(fewer, context) + " fit";
+  if (shorter > 0) return these(users, shorter) + " fit";
+  if (alone > 0) return fmt::format("one user with {} tokens fits", alone);
+  return "choose a smaller quantisation or a smaller model";
+}
+
+double Gigabytes(int64_t bytes) { return static_cast<double>(bytes) * 1e-9; }
+
+Error DoesNotFit(const EnginePlan& plan, int64_t available_bytes) {
+  return Refused(
+      "{} users with {} tokens each need {:.2f} GB of memory: weights {:.2f}, KV cache {:.2f}, "
+      "recurrent state {:.2f}, workspace {:.2f}; {:.2f} GB are available",
+      plan.options.max_sequences, plan.options.context_tokens, Gigabytes(plan.total_bytes()),
+      Gigabytes(plan.weights_bytes), Gigabytes(plan.kv_bytes), Gigabytes(plan.state_bytes),
+      Gigabytes(plan.workspace_bytes), Gigabytes(available_bytes));
+}
 
 }  // namespace
 
@@ -84,29 +110,20 @@ Result<EnginePlan> Engine::Plan(const ModelConfig& config, const ModelFootprint&
     return Measure(config, footprint, dtype, smaller).total_bytes() <= available_bytes;
   };
   const int64_t users = resolved.max_sequences, context = resolved.context_tokens;
-  const int64_t fewer_users = Largest(users, [&](int64_t n) { return fits(n, context); });
-  const int64_t shorter_context =
-      kPageTokens * Largest(context / kPageTokens, [&](int64_t n) { return fits(users, n * kPageTokens); });
-  if (options.context_tokens == 0 && options.kv_tokens == 0 && shorter_context > 0) {
-    EngineOptions shorter = options;
-    shorter.context_tokens = shorter_context;
-    return Engine::Plan(config, footprint, dtype, shorter, available_bytes);
+  const auto longest = [&](int64_t n_users) {
+    const auto fits_pages = [&](int64_t n) { return fits(n_users, n * kPageTokens); };
+    return kPageTokens * Largest(context / kPageTokens, fits_pages);
+  };
+  const int64_t shorter = longest(users);
+  if (options.context_tokens == 0 && shorter > 0) {
+    EngineOptions smaller = options;
+    smaller.context_tokens = shorter;
+    smaller.kv_tokens = std::min(resolved.kv_tokens, users * shorter);
+    return Engine::Plan(config, footprint, dtype, smaller, available_bytes);
   }
-
-  Error error = Refused(
-      "{} users with {} tokens each need {}: weights {}, KV cache {}, recurrent state {}, workspace {}; "
-      "available are {}",
-      users, context, Gigabytes(plan.total_bytes()), Gigabytes(plan.weights_bytes),
-      Gigabytes(plan.kv_bytes), Gigabytes(plan.state_bytes), Gigabytes(plan.workspace_bytes),
-      Gigabytes(available_bytes));
-  std::string what_fits;
-  if (fewer_users > 0) what_fits = fmt::format("{} users with {} tokens each fit", fewer_users, context);
-  if (shorter_context > 0) {
-    what_fits += fmt::format("{}{} users with {} tokens each fit", what_fits.empty() ? "" : "; ", users,
-                             shorter_context);
-  }
-  if (what_fits.empty()) what_fits = "choose a smaller quantisation or a smaller model";
-  return WithHint(std::move(error), std::move(what_fits));
+  const int64_t fewer = Largest(users, [&](int64_t n) { return fits(n, context); });
+  return WithHint(DoesNotFit(plan, available_bytes),
+                  WhatFits(users, context, fewer, shorter, longest(1)));
 }
 
 }  // namespace weir

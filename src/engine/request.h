@@ -10,9 +10,9 @@
 
 namespace weir {
 
-/// Requests of one gate prefill, wait until `size` of them have their first token or have ended, and then
-/// decode together. An id names one such meeting. A gate opens before its time when those who wait at gates
-/// keep out all who could still come: too early rather than never.
+/// Requests of one gate prefill, wait until `size` of them have their first token or have ended,
+/// and then decode together. An id names one such meeting. A gate opens before its time when those
+/// who wait at gates keep out all who could still come: too early rather than never.
 struct Gate {
   int64_t id = 0;
   int size = 0;
@@ -22,7 +22,9 @@ struct Request {
   std::vector<int32_t> prompt;  // at least one token
   SamplingParams sampling;
   int64_t max_tokens = 128;
-  std::vector<std::string> stop;  // needs a model with a tokenizer
+  // The answer ends before the first of these to be complete. Needs a model with a tokenizer.
+  std::vector<std::string> stop;
+  // If not, the answer ends with an end-of-text or end-of-turn token, which has no text.
   bool ignore_eos = false;
   std::optional<Gate> gate;
 };
@@ -30,12 +32,14 @@ struct Request {
 enum class FinishReason { kStop, kLength, kCancelled, kError };
 
 /// One thing that happened to a request. Every token is an event; the last event has `finished`.
+/// Text that could begin a stop string comes when it turns out not to, with a later token or the
+/// end.
 struct Event {
-  int32_t token = -1;         // -1: none (a finish without a token, flushed text)
-  std::string text;           // complete UTF-8, may be empty; empty without a tokenizer
-  int64_t time_ns = 0;        // NowNs() when the token was sampled
+  int32_t token = -1;   // -1: none (a finish without a token, flushed text)
+  std::string text;     // complete UTF-8, may be empty; empty without a tokenizer
+  int64_t time_ns = 0;  // NowNs() when the token was sampled
   std::optional<FinishReason> finished;
-  std::string error;          // with FinishReason::kError
+  std::string error;  // with FinishReason::kError
 };
 
 }  // namespace weir

@@ -17,8 +17,7 @@ Scheduler::Scheduler(const SchedulerLimits& limits)
 
 int64_t Scheduler::PagesFor(int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
 
-void Scheduler::Add(SequenceId id, int64_t n_prompt, int64_t max_tokens,
-                    std::optional<Gate> gate) {
+void Scheduler::Add(SequenceId id, int64_t n_prompt, int64_t max_tokens, std::optional<Gate> gate) {
   const int64_t n_pages = PagesFor(n_prompt + max_tokens);
   WEIR_CHECK(n_prompt >= 1 && max_tokens >= 1 && n_pages <= pages_.n_pages());
   queue_.push_back({.id = id, .n_prompt = n_prompt, .n_pages = n_pages, .gate = gate});

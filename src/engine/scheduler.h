@@ -1,11 +1,12 @@
-// Which tokens of which sequences the next step computes: arithmetic on numbers, without tensors, threads,
-// clocks or I/O.
+// Which tokens of which sequences the next step computes: arithmetic on numbers, without tensors,
+// threads, clocks or I/O.
 //
-// - A step has one row for every decoding sequence, then prompt tokens, at most prefill_tokens of them, in
-//   the order of admission. So a long prompt never holds up those who decode, and prompts finish in order.
-// - Sequences are admitted in the order of Add. The first in the queue waits until a slot is free and pages
-//   for its whole prompt and answer; nobody overtakes it, so nobody starves. Because all pages are taken at
-//   admission, an admitted sequence never runs out of them: there is no preemption.
+// - A step has one row for every decoding sequence, then prompt tokens, at most prefill_tokens of
+//   them, in the order of admission: a long prompt never holds up those who decode.
+// - Sequences are admitted in the order of Add. The first in the queue waits until a slot is free
+//   and pages for its whole prompt and answer; nobody overtakes it, so nobody starves. Because all
+//   pages are taken at admission, an admitted sequence never runs out of them: there is no
+//   preemption.
 // - A sequence with a gate waits after its first token (see Gate in request.h).
 #pragma once
 
@@ -46,12 +47,13 @@ class Scheduler {
 
   static int64_t PagesFor(int64_t n_tokens);
 
-  /// Queues a sequence. The caller has checked that it fits when alone: PagesFor(n_prompt + max_tokens) <=
-  /// n_pages, n_prompt >= 1, max_tokens >= 1, and a gate no larger than max_sequences.
+  /// Queues a sequence. The caller has checked that it fits when alone: PagesFor(n_prompt +
+  /// max_tokens) <= n_pages, n_prompt >= 1, max_tokens >= 1, and a gate no larger than
+  /// max_sequences.
   void Add(SequenceId id, int64_t n_prompt, int64_t max_tokens, std::optional<Gate> gate);
 
-  /// Admits whom it can and plans a step; empty if there is nothing to do before the next Add or Finish.
-  /// Valid until the next call of any function.
+  /// Admits whom it can and plans a step; empty if there is nothing to do before the next Add or
+  /// Finish. Valid until the next call of any function.
   std::span<const PlannedSlice> Plan();
   /// The planned step has been computed; those that sample got a token.
   void Commit();
@@ -70,8 +72,8 @@ class Scheduler {
     int64_t n_pages;
     std::optional<Gate> gate;
     Phase phase = Phase::kPrefill;
-    bool counted = false;     // by its gate
-    int64_t n_computed = 0;   // positions whose state and KV exist
+    bool counted = false;    // by its gate
+    int64_t n_computed = 0;  // positions whose state and KV exist
     int32_t slot = -1;
     BlockTable pages{};
   };
@@ -90,10 +92,10 @@ class Scheduler {
   PagePool pages_;
   std::vector<int32_t> free_slots_;
   std::deque<Sequence> queue_;
-  std::deque<Sequence> admitted_;  // in the order of admission
+  std::deque<Sequence> admitted_;       // in the order of admission
   std::map<int64_t, GateState> gates_;  // until `size` members have ended
   std::vector<PlannedSlice> plan_;
-  std::vector<Sequence*> planned_;      // [plan_.size()]
+  std::vector<Sequence*> planned_;  // [plan_.size()]
 };
 
 }  // namespace weir

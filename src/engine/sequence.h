@@ -18,8 +18,8 @@ struct Sequence {
   Sequence(Request the_request, int64_t n_vocab, const Tokenizer* tokenizer,
            std::shared_ptr<Outbox> the_outbox);
 
-  /// Takes the token that was drawn (nothing: none could be) at time_ns and tells the stream. True if the
-  /// sequence has ended with it.
+  /// Takes the token that was drawn (nothing: none could be) at time_ns and tells the stream. True
+  /// if the sequence has ended with it.
   bool Take(std::optional<int32_t> token, int64_t time_ns);
   /// Tells the stream that this is the end.
   void End(FinishReason reason);

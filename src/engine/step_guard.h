@@ -3,8 +3,8 @@
 
 namespace weir {
 
-/// True while this thread computes a step (forward pass and sampling). Tests count the calls of operator
-/// new that happen meanwhile.
+/// True while this thread computes a step (forward pass and sampling). Tests count the calls of
+/// operator new that happen meanwhile.
 inline thread_local bool inside_step = false;
 
 class StepGuard {

@@ -14,15 +14,16 @@ class StopScanner {
   /// The stop strings are not empty.
   explicit StopScanner(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
-  /// What can be shown now: all but the longest end that may be the beginning of a stop string. Once one is
-  /// complete, the text before it; stopped() from then on.
+  /// What can be shown now: all but the longest end that may be the beginning of a stop string.
+  /// Once one is complete, the text before it; stopped() from then on.
   std::string Push(std::string_view piece);
   /// The rest, when nothing more comes.
   std::string Flush() { return std::exchange(held_, {}); }
   bool stopped() const { return stopped_; }
 
  private:
-  /// Where the stop string begins that ends first, the longest of those that end there; npos: there is none.
+  /// Where the stop string begins that ends first, the longest of those that end there; npos: there
+  /// is none.
   size_t FirstStop() const;
   size_t HeldBack() const;
 

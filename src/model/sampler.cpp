@@ -11,7 +11,8 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// 2^40 steps leave out at most 1e-7 of the probability of 250,000 ids, and leave room to add up 2^23.
+// 2^40 steps leave out at most 1e-7 of the probability of 250,000 ids, and leave room to add up
+// 2^23.
 constexpr int kWeightBits = 40;
 constexpr int64_t kMaxVocab = int64_t{1} << 23;
 
@@ -25,7 +26,8 @@ uint64_t Weight(double y) {
                                  1. / 6., 1. / 7., 1. / 8., 1. / 9., 1. / 10., 1. / 11.};
   double series = 1;  // Taylor's of e^t: the first term left out is below 2^-47
   for (int k = 11; k >= 1; --k) series = 1 + series * (t * kInverse[k]);
-  const double power = std::bit_cast<double>((1023 + kWeightBits + static_cast<int64_t>(whole)) << 52);
+  const double power =
+      std::bit_cast<double>((1023 + kWeightBits + static_cast<int64_t>(whole)) << 52);
   return static_cast<uint64_t>(series * power + 0.5);
 }
 

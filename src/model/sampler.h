@@ -7,14 +7,15 @@
 //      x - frequency * (times generated) - presence
 //   3. logit bias: x + bias
 //   4. ids outside allowed_tokens, and NaN, become -infinity: never drawn
-//   5. temperature 0: the largest, the lowest id among equals. Otherwise p ~ exp(x / temperature), cut to
-//      the top_k likeliest, then to those with at least min_p times the probability of the likeliest, then to
-//      the fewest whose share of what is left reaches top_p; among equal logits lower ids come first
+//   5. temperature 0: the largest, the lowest id among equals. Otherwise p ~ exp(x / temperature),
+//      cut to the top_k likeliest, then to those with at least min_p times the probability of the
+//      likeliest, then to the fewest whose share of what is left reaches top_p; among equal logits
+//      lower ids come first
 //   6. one draw from what is left, ids ascending
 //
-// The token depends on the logits, the parameters, the tokens so far and how many of them were drawn, and
-// on nothing else: probabilities are integers (multiples of 2^-40 of the largest), so that sums have no
-// order, and exp and the random numbers are our own, so that all platforms agree.
+// The token depends on the logits, the parameters, the tokens so far and how many of them were
+// drawn, and on nothing else: probabilities are integers (multiples of 2^-40 of the largest), so
+// that sums have no order, and exp and the random numbers are our own, so that all platforms agree.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,8 @@ struct SamplingParams {
   float frequency_penalty = 0;
   uint64_t seed = 0;
   std::vector<std::pair<int32_t, float>> logit_bias;
-  /// If set: one bit per token id, 0 forbids it (64 ids a word, absent words forbid). For constrained
-  /// decoding.
+  /// If set: one bit per token id, 0 forbids it (64 ids a word, absent words forbid). For
+  /// constrained decoding.
   std::shared_ptr<const std::vector<uint64_t>> allowed_tokens;
 };
 
@@ -72,7 +73,7 @@ class Sampler {
   Sampler(SamplingParams params, int64_t n_vocab, std::span<const int32_t> prompt,
           int64_t max_tokens);
 
-  /// The next token of the answer; nothing if no id can be drawn (all forbidden or NaN), then or later.
+  /// The next token of the answer; nothing if no id can be drawn (all are forbidden or NaN).
   /// Changes `logits` [n_vocab]. Allocates nothing.
   std::optional<int32_t> Draw(std::span<float> logits, SamplerScratch& scratch);
 

@@ -1,4 +1,5 @@
-// Nothing allocates inside a step: this program's operator new counts its calls on a thread that is in one.
+// Nothing allocates inside a step: this program's operator new counts its calls on a thread that is
+// in one.
 #include <gtest/gtest.h>
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// The promise that everything else rests on: a sequence's logits have the same bits whoever shares its
-// steps, however its prompt is cut, and with any number of threads.
+// The promise that everything else rests on: a sequence's logits have the same bits whoever shares
+// its steps, however its prompt is cut, and with any number of threads.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -133,7 +133,8 @@ TEST_P(BatchedEqualsAlone, BitForBit) {
     }
     const std::vector<Answer> together = batch.Run(mix);
     for (size_t i = 0; i < mix.size(); ++i) {
-      SCOPED_TRACE(fmt::format("user {} among {}, prefill {}", chosen[i], mix.size(), prefill_tokens));
+      SCOPED_TRACE(
+          fmt::format("user {} among {}, prefill {}", chosen[i], mix.size(), prefill_tokens));
       const size_t n = together[i].tokens.size();
       Answer expected = alone[chosen[i]];
       ASSERT_GE(expected.tokens.size(), n);
@@ -146,18 +147,19 @@ TEST_P(BatchedEqualsAlone, BitForBit) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Models, BatchedEqualsAlone,
-    testing::Values("weir-tiny-q8_0.gguf", "golden/qwen35-q4_k_m.gguf", "golden/qwen35-ud-iq2_xxs.gguf",
-                    "golden/qwen35moe-q4_k_m.gguf", "golden/qwen3-q8_0.gguf",
-                    "golden/qwen2-q8_0.gguf", "golden/llama-q4_k_m.gguf",
-                    "golden/llama-ropefreqs-q8_0.gguf", "golden/qwen35-f16.gguf",
-                    "golden/qwen35-all-q5_0.gguf", "golden/qwen35-all-iq3_s.gguf"),
-    [](const auto& test) {
-      std::string name;
-      for (char c : std::string(test.param)) name += std::isalnum(c) ? c : '_';
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(Models, BatchedEqualsAlone,
+                         testing::Values("weir-tiny-q8_0.gguf", "golden/qwen35-q4_k_m.gguf",
+                                         "golden/qwen35-ud-iq2_xxs.gguf",
+                                         "golden/qwen35moe-q4_k_m.gguf", "golden/qwen3-q8_0.gguf",
+                                         "golden/qwen2-q8_0.gguf", "golden/llama-q4_k_m.gguf",
+                                         "golden/llama-ropefreqs-q8_0.gguf",
+                                         "golden/qwen35-f16.gguf", "golden/qwen35-all-q5_0.gguf",
+                                         "golden/qwen35-all-iq3_s.gguf"),
+                         [](const auto& test) {
+                           std::string name;
+                           for (char c : std::string(test.param)) name += std::isalnum(c) ? c : '_';
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace weir

@@ -58,7 +58,7 @@ TEST(EnginePlan, RefusesWithNumbersAndSaysWhatFits) {
   EXPECT_NE(refused.error().message.find("KV cache"), std::string::npos);
   int users = 0, context = 0, same_users = 0, same_context = 0;
   ASSERT_EQ(std::sscanf(refused.error().hint.c_str(),
-                        "%d users with %d tokens each fit; %d users with %d tokens each fit", &users,
+                        "%d users with %d tokens each fit, or %d users with %d tokens each", &users,
                         &same_context, &same_users, &context),
             4)
       << refused.error().hint;
@@ -81,10 +81,25 @@ TEST(EnginePlan, ContextZeroIsTheLongestThatFits) {
   ASSERT_TRUE(tight.ok());
   EXPECT_LT(tight->options.context_tokens, shape.config.context_length);
   EXPECT_LE(tight->total_bytes(), available);
+
+  const int64_t less =
+      Plan(shape, {.max_sequences = 2, .context_tokens = 1984}, kPlenty)->total_bytes();
+  const auto shared = Plan(shape, {.max_sequences = 2, .kv_tokens = 5000}, less);
+  ASSERT_TRUE(shared.ok());
+  EXPECT_EQ(shared->options.context_tokens, 1984);
   EXPECT_FALSE(Plan(shape,
                     {.max_sequences = 2, .context_tokens = tight->options.context_tokens + 64},
                     available)
                    .ok());
+}
+
+TEST(EnginePlan, NamesOneUserWhenManyNeverFit) {
+  const Shape shape = TinyShape();
+  const int64_t available =
+      Plan(shape, {.max_sequences = 1, .context_tokens = 640}, kPlenty)->total_bytes();
+  const auto refused = Plan(shape, {.max_sequences = 1000, .context_tokens = 1024}, available);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().hint, "one user with 640 tokens fits");
 }
 
 TEST(EnginePlan, SaysWhenTheWeightsAloneAreTooMuch) {

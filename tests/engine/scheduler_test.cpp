@@ -118,7 +118,8 @@ class Simulation {
   void Run() {
     for (int step = 0; step < 120; ++step) {
       for (int n = Below(8) - 4; n > 0; --n) Arrive();
-      while (Below(20) == 0 && !users_.empty()) Leave(std::next(users_.begin(), Below(users_.size())));
+      while (Below(20) == 0 && !users_.empty())
+        Leave(std::next(users_.begin(), Below(users_.size())));
       PlanAndCheck();
       if (testing::Test::HasFatalFailure()) return;
     }
@@ -198,7 +199,8 @@ class Simulation {
     for (const PlannedSlice& slice : done) Advance(slice);
   }
 
-  /// The one exception: somebody decodes before the gate is full, alone with the gate's other members.
+  /// The one exception: somebody decodes before the gate is full, alone with the gate's other
+  /// members.
   void ForgiveAnEarlyGate(std::span<const PlannedSlice> plan) {
     if (plan.empty() || !plan[0].decoding) return;
     const std::optional<Gate> gate = users_[plan[0].id].gate;

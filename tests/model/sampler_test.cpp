@@ -146,8 +146,7 @@ TEST(Sampler, TopPAndMinP) {
 }
 
 /// What Draw makes of the logits, seen through a temperature-free choice: the row after the call.
-Logits Adjusted(const SamplingParams& params, Logits logits, const Ids& prompt,
-                const Ids& answer) {
+Logits Adjusted(const SamplingParams& params, Logits logits, const Ids& prompt, const Ids& answer) {
   Sampler sampler(params, logits.size(), prompt, answer.size() + 1);
   SamplerScratch scratch(logits.size());
   for (int32_t id : answer) {
@@ -201,8 +200,9 @@ TEST(Sampler, OnlyAllowedTokensAreDrawn) {
 int32_t NaiveDraw(const SamplingParams& params, const Logits& logits, uint64_t random) {
   Ids order(logits.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    return logits[a] > logits[b] || (logits[a] == logits[b] && a < b);
+  });
   const double max = logits[order[0]];
   const auto p = [&](int32_t id) { return std::exp((logits[id] - max) / params.temperature); };
   if (params.top_k > 0 && params.top_k < static_cast<int>(order.size())) order.resize(params.top_k);
@@ -284,9 +284,13 @@ TEST(Sampler, ParametersOutOfRangeAreNamed) {
   EXPECT_NE(error([](auto& p) { p.presence_penalty = kInf; }).find("presence"), std::string::npos);
   EXPECT_NE(error([](auto& p) { p.frequency_penalty = kNan; }).find("frequency"),
             std::string::npos);
-  EXPECT_NE(error([](auto& p) { p.logit_bias = {{100, 1}}; }).find("logit_bias"),
+  EXPECT_NE(error([](auto& p) {
+              p.logit_bias = {{100, 1}};
+            }).find("logit_bias"),
             std::string::npos);
-  EXPECT_NE(error([](auto& p) { p.logit_bias = {{1, kInf}}; }).find("logit_bias"),
+  EXPECT_NE(error([](auto& p) {
+              p.logit_bias = {{1, kInf}};
+            }).find("logit_bias"),
             std::string::npos);
 }
 
