@@ -116,7 +116,7 @@ Status Engine::Impl::Check(const Request& request) const {
     return BadInput("a prompt of {} tokens and an answer of up to {} do not fit the context of {}",
                     n_prompt, request.max_tokens, options.context_tokens);
   }
-  if (Scheduler::PagesFor(n_prompt + request.max_tokens) > scheduler.pages().n_pages()) {
+  if (Scheduler::PagesFor(n_prompt + request.max_tokens) > KvPages(options)) {
     return BadInput(
         "a prompt of {} tokens and an answer of up to {} do not fit the {} that all users share",
         n_prompt, request.max_tokens, options.kv_tokens);
