@@ -1,8 +1,10 @@
-// Speed of the matrix multiplication from memory: per type and number of activation rows, GB/s of the file's
-// bytes and GMAC/s, beside the peaks that the probes reach in the same run, and the speed of packing.
+// Speed of the matrix multiplication from memory: per type and number of activation rows, GB/s of
+// the file's bytes and GMAC/s, beside the peaks that the probes reach in the same run, and the
+// speed of packing.
 //   matmul_bench [THREADS [TYPE...]]
-// Median and best of several rounds; WEIR_ISA chooses the instruction set. Time is the process's CPU time
-// per thread, so that other processes disturb less; a thread that waits for another one spins, and counts.
+// Median and best of several rounds; WEIR_ISA chooses the instruction set. Time is the process's
+// CPU time per thread, so that other processes disturb less; a thread that waits for another one
+// spins, and counts.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -51,7 +53,8 @@ void PrintPeaks(Isa isa, ThreadPool& pool, const Buffer& memory) {
   for (int i = 0; i < probes.n_reads; ++i) {
     const Times t = Measure(pool.n_threads(), [&] {
       pool.ParallelFor(n_parts, 16, [&](int64_t begin, int64_t end, int) {
-        volatile uint64_t sum = probes.reads[i](memory.data() + begin * kPart, (end - begin) * kPart);
+        volatile uint64_t sum =
+            probes.reads[i](memory.data() + begin * kPart, (end - begin) * kPart);
         static_cast<void>(sum);
       });
     });
@@ -66,9 +69,10 @@ void PrintPeaks(Isa isa, ThreadPool& pool, const Buffer& memory) {
       static_cast<void>(sum);
     });
   });
-  const double gmac = 16e-9 * pool.n_threads() * static_cast<double>(kInt8Rounds * probes.int8_macs_per_round);
-  fmt::print("peaks: read {:.1f} GB/s (best {:.1f}), int8 {:.0f} GMAC/s (best {:.0f})\n", best_median, best,
-             gmac / t.median, gmac / t.best);
+  const double gmac =
+      16e-9 * pool.n_threads() * static_cast<double>(kInt8Rounds * probes.int8_macs_per_round);
+  fmt::print("peaks: read {:.1f} GB/s (best {:.1f}), int8 {:.0f} GMAC/s (best {:.0f})\n",
+             best_median, best, gmac / t.median, gmac / t.best);
 }
 
 std::vector<uint8_t> RandomBytes(int64_t n) {
@@ -83,7 +87,8 @@ double FillWithTiles(TensorType type, int64_t n_tiles, uint8_t* memory) {
   const std::vector<uint8_t> rows = RandomBytes(kTileRows * RowBytes(type, kCols));
   const int64_t tile_bytes = TileBytes(type, kCols);
   const Times t = Measure(1, [&] {
-    for (int i = 0; i < 16; ++i) PackTile(type, rows.data(), kTileRows, kCols, memory + i * tile_bytes);
+    for (int i = 0; i < 16; ++i)
+      PackTile(type, rows.data(), kTileRows, kCols, memory + i * tile_bytes);
   });
   for (int64_t i = 16; i < n_tiles; ++i) {
     std::memcpy(memory + i * tile_bytes, memory, static_cast<size_t>(tile_bytes));
@@ -106,7 +111,8 @@ Inputs RandomInputs(int64_t n) {
   return x;
 }
 
-void MeasureType(const TypeTraits& traits, Isa isa, ThreadPool& pool, Buffer& memory, const Inputs& in) {
+void MeasureType(const TypeTraits& traits, Isa isa, ThreadPool& pool, Buffer& memory,
+                 const Inputs& in) {
   const int64_t tile_bytes = TileBytes(traits.type, kCols);
   const int64_t n_tiles = kMatrixBytes / tile_bytes;
   const double packing = FillWithTiles(traits.type, n_tiles, memory.data());
@@ -117,7 +123,8 @@ void MeasureType(const TypeTraits& traits, Isa isa, ThreadPool& pool, Buffer& me
   for (int64_t n : kActivationRows) {
     const int64_t tiles = std::min(n_tiles, int64_t{8'000'000'000} / (n * kCols * kTileRows));
     y.resize(static_cast<size_t>(n * w.n_rows));
-    const Activations x = {n, kCols, in.f32.data(), in.q8.data(), in.scale.data(), in.sum.data(), nullptr};
+    const Activations x = {
+        n, kCols, in.f32.data(), in.q8.data(), in.scale.data(), in.sum.data(), nullptr};
     const Times t = Measure(pool.n_threads(), [&] {
       pool.ParallelFor(tiles, 8, [&](int64_t begin, int64_t end, int) {
         Kernels(isa).mat_mul(w, begin, end, x, y.data(), w.n_rows);
@@ -125,9 +132,10 @@ void MeasureType(const TypeTraits& traits, Isa isa, ThreadPool& pool, Buffer& me
     });
     const double gb = static_cast<double>(tiles * kTileRows * RowBytes(traits.type, kCols)) * 1e-9;
     const double gmac = static_cast<double>(tiles * kTileRows * kCols * n) * 1e-9;
-    fmt::print("  {:4} rows: {:6.1f} GB/s {:6.1f} GMAC/s   (best {:6.1f} {:6.1f}; packed {:5.1f} GB/s)\n", n,
-               gb / t.median, gmac / t.median, gb / t.best, gmac / t.best,
-               static_cast<double>(tiles * tile_bytes) * 1e-9 / t.best);
+    fmt::print(
+        "  {:4} rows: {:6.1f} GB/s {:6.1f} GMAC/s   (best {:6.1f} {:6.1f}; packed {:5.1f} GB/s)\n",
+        n, gb / t.median, gmac / t.median, gb / t.best, gmac / t.best,
+        static_cast<double>(tiles * tile_bytes) * 1e-9 / t.best);
   }
 }
 
@@ -147,7 +155,8 @@ int Run(int n_args, char** args) {
   fmt::print("{}, {} threads, {} columns\n", Name(*isa), pool.n_threads(), kCols);
   PrintPeaks(*isa, pool, *memory);
   for (const TypeTraits& traits : AllTypes()) {
-    if (Wanted(traits, std::max(0, n_args - 2), args + 2)) MeasureType(traits, *isa, pool, *memory, in);
+    if (Wanted(traits, std::max(0, n_args - 2), args + 2))
+      MeasureType(traits, *isa, pool, *memory, in);
   }
   PrintPeaks(*isa, pool, *memory);
   return 0;

@@ -37,7 +37,7 @@ struct Activations {
 ///   acc = fma(scale_w * scale_x, float(sum q_w q_x - zero * sum q_x), acc), and where the type has minima
 ///   acc = fma(-min_w, scale_x * float(sum q_x), acc) directly after.
 /// F32, F16, BF16: four chains of fma, over columns c mod 4, added (0 + 1) + (2 + 3).
-/// Returns the number of tiles unpacked: each is unpacked once, whatever x.n_rows is.
+/// Returns the number of tiles unpacked: each once, for up to 4096 activation rows (float types: 1024).
 using MatMulFn = int64_t (*)(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
                              const Activations& x, float* y, int64_t y_stride);
 

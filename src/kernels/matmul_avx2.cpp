@@ -62,7 +62,9 @@ Bytes Widened(const uint8_t* p) {  // 16 bytes to 32 bits each
   return {_mm256_cvtepu8_epi32(Load8(p)), _mm256_cvtepu8_epi32(Load8(p + 8))};
 }
 Floats FromIntegers(Bytes v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
-Floats FromHalves(const uint8_t* p) { return {_mm256_cvtph_ps(Load16(p)), _mm256_cvtph_ps(Load16(p + 16))}; }
+Floats FromHalves(const uint8_t* p) {
+  return {_mm256_cvtph_ps(Load16(p)), _mm256_cvtph_ps(Load16(p + 16))};
+}
 Floats FromBFloats(const uint8_t* p) {
   const __m256i a = _mm256_slli_epi32(_mm256_cvtepu16_epi32(Load16(p)), 16);
   const __m256i b = _mm256_slli_epi32(_mm256_cvtepu16_epi32(Load16(p + 16)), 16);
@@ -86,6 +88,14 @@ Floats FromExponents(const uint8_t* p) {
   return {PowersOfTwo(e.a), PowersOfTwo(e.b)};
 }
 
+}  // namespace
+}  // namespace weir
+
+#include "kernels/matmul_unpack.inl"
+
+namespace weir {
+namespace {
+
 /// Four neighbouring activations, for each of 8 rows of the tile.
 __m256i Broadcast4(const int8_t* q) {
   int32_t four;
@@ -93,9 +103,10 @@ __m256i Broadcast4(const int8_t* q) {
   return _mm256_set1_epi32(four);
 }
 
-// vpmaddubsw adds two products in 16 bits and saturates. Operands of which kDepth such sums, of activations
-// of at most 127, stay below 2^15 are multiplied as they are, kDepth at a time. Larger ones (zero point
-// 128, kDepth 0) are taken as signed numbers of magnitude at most 128, whose sign goes to the activation.
+// vpmaddubsw adds two products in 16 bits and saturates. Operands of which kDepth such sums, of
+// activations of at most 127, stay below 2^15 are multiplied as they are, kDepth at a time. Larger
+// ones (zero point 128, kDepth 0) are taken as signed numbers of magnitude at most 128, whose sign
+// goes to the activation.
 constexpr int kSignedDepth = 0;
 
 template <int kDepth>
@@ -113,7 +124,7 @@ void MultiplyHalf(const Panel& panel, const PanelRows& rows, int half, float* su
   __m256 sum[kRows];
 #pragma GCC unroll 4
   for (int r = 0; r < kRows; ++r) sum[r] = _mm256_load_ps(sums + r * kTileRows + half * 8);
-  const uint8_t* operands = panel.operands + half * 32;
+  const uint8_t* operands = panel.codes + half * 32;
   int64_t column = 0;
   for (int g = 0; g < panel.n_groups; ++g) {
     __m256i dot[kRows];
@@ -161,7 +172,8 @@ void MultiplyHalf(const Panel& panel, const PanelRows& rows, int half, float* su
 
 template <int kRows, int kSteps, int kDepth, bool kMin>
 void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
-  for (int half = 0; half < 2; ++half) MultiplyHalf<kRows, kSteps, kDepth, kMin>(panel, rows, half, sums);
+  for (int half = 0; half < 2; ++half)
+    MultiplyHalf<kRows, kSteps, kDepth, kMin>(panel, rows, half, sums);
 }
 
 template <int kSteps, int kDepth, bool kMin>
@@ -180,10 +192,14 @@ const PanelFn* PanelKernelsOfDepth(int depth) {
 const PanelFn* PanelKernels(const PackLayout& layout) {
   const int depth = 32767 / (2 * 127 * layout.max_operand);
   if (layout.group == 16) {
-    return layout.has_min ? PanelKernelsOfDepth<4, true>(depth) : PanelKernelsOfDepth<4, false>(depth);
+    return layout.has_min ? PanelKernelsOfDepth<4, true>(depth)
+                          : PanelKernelsOfDepth<4, false>(depth);
   }
-  return layout.has_min ? PanelKernelsOfDepth<8, true>(depth) : PanelKernelsOfDepth<8, false>(depth);
+  return layout.has_min ? PanelKernelsOfDepth<8, true>(depth)
+                        : PanelKernelsOfDepth<8, false>(depth);
 }
+
+PanelFn StreamKernel(const PackLayout&) { return nullptr; }
 
 template <int kRows>
 void MultiplyFloatHalf(const float* weights, int n_cols, const float* const* x, float* chains) {
@@ -207,11 +223,12 @@ void MultiplyFloatHalf(const float* weights, int n_cols, const float* const* x, 
 
 template <int kRows>
 void MultiplyFloatPanel(const float* weights, int n_cols, const float* const* x, float* chains) {
-  for (int half = 0; half < 16; half += 8) MultiplyFloatHalf<kRows>(weights + half, n_cols, x, chains + half);
+  for (int half = 0; half < 16; half += 8)
+    MultiplyFloatHalf<kRows>(weights + half, n_cols, x, chains + half);
 }
 
-constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {MultiplyFloatPanel<1>, MultiplyFloatPanel<2>,
-                                                             MultiplyFloatPanel<3>};
+constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {
+    MultiplyFloatPanel<1>, MultiplyFloatPanel<2>, MultiplyFloatPanel<3>};
 
 }  // namespace
 }  // namespace weir
@@ -220,8 +237,8 @@ constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {MultiplyFloatPanel<
 
 namespace weir {
 
-int64_t MatMulAvx2(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
-                   float* y, int64_t y_stride) {
+int64_t MatMulAvx2(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+                   const Activations& x, float* y, int64_t y_stride) {
   return MatMul(w, tile_begin, tile_end, x, y, y_stride);
 }
 

@@ -34,9 +34,12 @@ Floats FromBFloats(const uint8_t* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(Load32(p)), 16));
 }
 Floats FromSigned(const uint8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(Load16(p))); }
-Floats FromUnsigned(const uint8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(Load16(p))); }
+Floats FromUnsigned(const uint8_t* p) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(Load16(p)));
+}
 Floats FromLowNibbles(const uint8_t* p) {
-  return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_cvtepu8_epi32(Load16(p)), _mm512_set1_epi32(15)));
+  return _mm512_cvtepi32_ps(
+      _mm512_and_si512(_mm512_cvtepu8_epi32(Load16(p)), _mm512_set1_epi32(15)));
 }
 Floats FromHighNibbles(const uint8_t* p) {
   return _mm512_cvtepi32_ps(_mm512_srli_epi32(_mm512_cvtepu8_epi32(Load16(p)), 4));
@@ -50,6 +53,14 @@ Floats FromExponents(const uint8_t* p) {
   return _mm512_castsi512_ps(_mm512_mask_mov_epi32(normal, tiny, subnormal));
 }
 
+}  // namespace
+}  // namespace weir
+
+#include "kernels/matmul_unpack.inl"
+
+namespace weir {
+namespace {
+
 /// Four neighbouring activations, for every row of the tile.
 __m512i Broadcast4(const int8_t* q) {
   int32_t four;
@@ -57,57 +68,77 @@ __m512i Broadcast4(const int8_t* q) {
   return _mm512_set1_epi32(four);
 }
 
-/// kSteps is the number of steps in a group: 4 or 8.
-template <int kRows, int kSteps, bool kMin>
+/// kSteps is the number of steps in a group: 4 or 8. Codes is how 32 columns of operands lie.
+template <int kRows, int kSteps, bool kMin, class Codes>
 void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
   __m512 sum[kRows];
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) sum[r] = _mm512_load_ps(sums + r * kTileRows);
-  const uint8_t* operands = panel.operands;
-  int64_t column = 0;
-  for (int g = 0; g < panel.n_groups; ++g) {
-    __m512i dot[kRows];
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      dot[r] = kMin ? _mm512_setzero_si512() : _mm512_set1_epi32(rows.start[r][g]);
-    }
-#pragma GCC unroll 8
-    for (int s = 0; s < kSteps; ++s) {
-      const __m512i weights = LoadBytes(operands + s * kStepBytes);
+  const Codes codes(panel.levels);
+  const uint8_t* unit = panel.codes;
+  for (int g = 0; g < panel.n_groups;) {
+    if (kRows == 1) Codes::Prefetch(unit);
+#pragma GCC unroll 2
+    for (int first = 0; first < kUnitSteps; first += kSteps, ++g) {
+      __m512i dot[kRows];
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        dot[r] = _mm512_dpbusd_epi32(dot[r], weights, Broadcast4(rows.q[r] + column + s * kStepCols));
+        dot[r] = kMin ? _mm512_setzero_si512() : _mm512_set1_epi32(rows.start[r][g]);
+      }
+#pragma GCC unroll 8
+      for (int s = first; s < first + kSteps; ++s) {
+        const __m512i operands = codes.Step(unit, s);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          const __m512i x =
+              Broadcast4(rows.q[r] + g * kSteps * kStepCols + (s - first) * kStepCols);
+          dot[r] = _mm512_dpbusd_epi32(dot[r], operands, x);
+        }
+      }
+      const __m512 scale = _mm512_load_ps(panel.scale + g * kTileRows);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m512 product = _mm512_mul_ps(scale, _mm512_set1_ps(rows.scale[r][g * kSteps / 8]));
+        sum[r] = _mm512_fmadd_ps(product, _mm512_cvtepi32_ps(dot[r]), sum[r]);
+      }
+      if (!kMin) continue;
+      const __m512 neg_min = _mm512_load_ps(panel.neg_min + g * kTileRows);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        sum[r] = _mm512_fmadd_ps(neg_min, _mm512_set1_ps(rows.offset[r][g]), sum[r]);
       }
     }
-    operands += kSteps * kStepBytes;
-    column += kSteps * kStepCols;
-    const __m512 scale = _mm512_load_ps(panel.scale + g * kTileRows);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      const __m512 product = _mm512_mul_ps(scale, _mm512_set1_ps(rows.scale[r][g * kSteps / 8]));
-      sum[r] = _mm512_fmadd_ps(product, _mm512_cvtepi32_ps(dot[r]), sum[r]);
-    }
-    if (!kMin) continue;
-    const __m512 neg_min = _mm512_load_ps(panel.neg_min + g * kTileRows);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      sum[r] = _mm512_fmadd_ps(neg_min, _mm512_set1_ps(rows.offset[r][g]), sum[r]);
-    }
+    unit += Codes::kBytes;
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) _mm512_store_ps(sums + r * kTileRows, sum[r]);
 }
 
+using Operands = Planes<8, 0, false>;
+
 template <int kSteps, bool kMin>
 constexpr PanelFn kPanelKernels[kRowBlock] = {
-    MultiplyPanel<1, kSteps, kMin>, MultiplyPanel<2, kSteps, kMin>, MultiplyPanel<3, kSteps, kMin>,
-    MultiplyPanel<4, kSteps, kMin>, MultiplyPanel<5, kSteps, kMin>, MultiplyPanel<6, kSteps, kMin>,
-    MultiplyPanel<7, kSteps, kMin>, MultiplyPanel<8, kSteps, kMin>};
+    MultiplyPanel<1, kSteps, kMin, Operands>, MultiplyPanel<2, kSteps, kMin, Operands>,
+    MultiplyPanel<3, kSteps, kMin, Operands>, MultiplyPanel<4, kSteps, kMin, Operands>,
+    MultiplyPanel<5, kSteps, kMin, Operands>, MultiplyPanel<6, kSteps, kMin, Operands>,
+    MultiplyPanel<7, kSteps, kMin, Operands>, MultiplyPanel<8, kSteps, kMin, Operands>};
 
 const PanelFn* PanelKernels(const PackLayout& layout) {
   if (layout.group == 16) return layout.has_min ? kPanelKernels<4, true> : kPanelKernels<4, false>;
   return layout.has_min ? kPanelKernels<8, true> : kPanelKernels<8, false>;
 }
+
+template <class Codes>
+struct ChooseStreamKernel {
+  static PanelFn Run(const PackLayout& layout) {
+    if (layout.group == 16) {
+      return layout.has_min ? MultiplyPanel<1, 4, true, Codes> : MultiplyPanel<1, 4, false, Codes>;
+    }
+    return layout.has_min ? MultiplyPanel<1, 8, true, Codes> : MultiplyPanel<1, 8, false, Codes>;
+  }
+};
+
+PanelFn StreamKernel(const PackLayout& layout) { return WithPlanes<ChooseStreamKernel>(layout); }
 
 template <int kRows>
 void MultiplyFloatPanel(const float* weights, int n_cols, const float* const* x, float* chains) {
@@ -139,8 +170,8 @@ constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {
 
 namespace weir {
 
-int64_t MatMulAvx512(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
-                     float* y, int64_t y_stride) {
+int64_t MatMulAvx512(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+                     const Activations& x, float* y, int64_t y_stride) {
   return MatMul(w, tile_begin, tile_end, x, y, y_stride);
 }
 

@@ -1,5 +1,5 @@
-// Blocks of the file taken apart into codes and scales (spec 11; codebook types as pack_layout.cpp codes
-// them). Values are not computed here: the layouts keep every bit of the file's scales.
+// Blocks of the file taken apart into codes and scales (spec 11; codebook types as pack_layout.cpp
+// codes them). Values are not computed here: the layouts keep every bit of the file's scales.
 
 #include <cstring>
 
@@ -177,9 +177,12 @@ GridCodes EncodeGrids() {
   EncodeGrid(books.iq2xxs, iq2, codes.iq2xxs);
   EncodeGrid(books.iq2xs, iq2, codes.iq2xs);
   EncodeGrid(books.iq2s, iq2, codes.iq2s);
-  EncodeGrid(books.iq1s, [](int level) { return level + 1; }, codes.iq1s);
-  EncodeGrid(books.iq3xxs, [](int level) { return (level - 4) / 8; }, codes.iq3xxs);  // 4, 12 .. 52, 62
-  EncodeGrid(books.iq3s, [](int level) { return level / 2; }, codes.iq3s);            // 1, 3 .. 15
+  EncodeGrid(
+      books.iq1s, [](int level) { return level + 1; }, codes.iq1s);
+  EncodeGrid(
+      books.iq3xxs, [](int level) { return (level - 4) / 8; }, codes.iq3xxs);  // 4, 12 .. 52, 62
+  EncodeGrid(
+      books.iq3s, [](int level) { return level / 2; }, codes.iq3s);  // 1, 3 .. 15
   return codes;
 }
 
@@ -307,29 +310,50 @@ void IQ1_M(const uint8_t* b, FileBlock* out) {
 
 DecodeFn DecoderOf(TensorType type) {
   switch (type) {
-    case TensorType::kQ8_0: return Q8_0;
-    case TensorType::kQ4_0: return Q4_0;
-    case TensorType::kQ4_1: return Q4_1;
-    case TensorType::kQ5_0: return Q5_0;
-    case TensorType::kQ5_1: return Q5_1;
-    case TensorType::kQ2_K: return Q2_K;
-    case TensorType::kQ3_K: return Q3_K;
-    case TensorType::kQ4_K: return Q4_K;
-    case TensorType::kQ5_K: return Q5_K;
-    case TensorType::kQ6_K: return Q6_K;
-    case TensorType::kIQ1_S: return IQ1_S;
-    case TensorType::kIQ1_M: return IQ1_M;
-    case TensorType::kIQ2_XXS: return IQ2_XXS;
-    case TensorType::kIQ2_XS: return IQ2_XS;
-    case TensorType::kIQ2_S: return IQ2_S;
-    case TensorType::kIQ3_XXS: return IQ3_XXS;
-    case TensorType::kIQ3_S: return IQ3_S;
-    case TensorType::kIQ4_NL: return Q4_0;
-    case TensorType::kIQ4_XS: return IQ4_XS;
-    case TensorType::kMXFP4: return MXFP4;
+    case TensorType::kQ8_0:
+      return Q8_0;
+    case TensorType::kQ4_0:
+      return Q4_0;
+    case TensorType::kQ4_1:
+      return Q4_1;
+    case TensorType::kQ5_0:
+      return Q5_0;
+    case TensorType::kQ5_1:
+      return Q5_1;
+    case TensorType::kQ2_K:
+      return Q2_K;
+    case TensorType::kQ3_K:
+      return Q3_K;
+    case TensorType::kQ4_K:
+      return Q4_K;
+    case TensorType::kQ5_K:
+      return Q5_K;
+    case TensorType::kQ6_K:
+      return Q6_K;
+    case TensorType::kIQ1_S:
+      return IQ1_S;
+    case TensorType::kIQ1_M:
+      return IQ1_M;
+    case TensorType::kIQ2_XXS:
+      return IQ2_XXS;
+    case TensorType::kIQ2_XS:
+      return IQ2_XS;
+    case TensorType::kIQ2_S:
+      return IQ2_S;
+    case TensorType::kIQ3_XXS:
+      return IQ3_XXS;
+    case TensorType::kIQ3_S:
+      return IQ3_S;
+    case TensorType::kIQ4_NL:
+      return Q4_0;
+    case TensorType::kIQ4_XS:
+      return IQ4_XS;
+    case TensorType::kMXFP4:
+      return MXFP4;
     case TensorType::kF32:
     case TensorType::kF16:
-    case TensorType::kBF16: break;
+    case TensorType::kBF16:
+      break;
   }
   WEIR_CHECK(!"a quantised type");
   return nullptr;

@@ -27,7 +27,8 @@ constexpr Operands FileOperands(const int8_t (&levels)[16], int zero) {
   return operands;
 }
 
-/// Eighths of grid + delta: the grid's level -1, 0 or 1 in the low bits, above them the sign of the delta.
+/// Eighths of grid + delta: the grid's level -1, 0 or 1 in the low bits, above them the sign of the
+/// delta.
 constexpr Operands kIq1Operands = {9 - 8 + 1, 9 + 1, 9 + 8 + 1, 9, 9 - 8 - 1, 9 - 1, 9 + 8 - 1, 9};
 constexpr Operands kIq2Operands = SignedOperands({8, 25, 43}, 2, 43);
 constexpr Operands kIq3XxsOperands = SignedOperands({4, 12, 20, 28, 36, 44, 52, 62}, 3, 62);

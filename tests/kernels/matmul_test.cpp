@@ -16,7 +16,11 @@ constexpr float kUntouched = -12345.f;
 /// Activations in all their forms, and the memory behind them.
 struct OwnedActivations {
   OwnedActivations(int64_t rows, int64_t cols)
-      : n_rows(rows), n_cols(cols), q8(size()), scale(size() / 32 + 1), sum(size() / 16),
+      : n_rows(rows),
+        n_cols(cols),
+        q8(size()),
+        scale(size() / 32 + 1),
+        sum(size() / 16),
         f32(size()) {}
 
   size_t size() const { return static_cast<size_t>(n_rows * n_cols); }
@@ -53,8 +57,7 @@ OwnedActivations RandomActivations(int64_t n_rows, int64_t n_cols, std::mt19937_
 std::vector<float> Multiply(Isa isa, const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
                             const Activations& x, int64_t y_stride) {
   std::vector<float> y(static_cast<size_t>(x.n_rows * y_stride + kTileRows), kUntouched);
-  const int64_t unpacked =
-      Kernels(isa).mat_mul(w, tile_begin, tile_end, x, y.data(), y_stride);
+  const int64_t unpacked = Kernels(isa).mat_mul(w, tile_begin, tile_end, x, y.data(), y_stride);
   EXPECT_EQ(unpacked, tile_end - tile_begin) << x.n_rows << " activation rows";
   return y;
 }
@@ -84,9 +87,9 @@ class MatMul : public testing::TestWithParam<TypeTraits> {
                            const std::vector<float>& y);
 };
 
-/// Compares with the product in double precision. A result is a chain of at most two roundings per 16
-/// columns (one per column in the float types) of partial sums, none of which exceeds the row's largest
-/// weight, doubled for scale and minimum apart, times the 1-norm of the activations.
+/// Compares with the product in double precision. A result is a chain of at most two roundings per
+/// 16 columns (one per column in the float types) of partial sums, none of which exceeds the row's
+/// largest weight, doubled for scale and minimum apart, times the 1-norm of the activations.
 void MatMul::ExpectNearReference(const std::vector<uint8_t>& rows, const OwnedActivations& x,
                                  const std::vector<float>& y) {
   const double roundings = IsQuantized(type_) ? 3. * static_cast<double>(n_cols_) / 16
@@ -121,8 +124,8 @@ TEST_P(MatMul, PlainIsNearTheDoublePrecisionProduct) {
 TEST_P(MatMul, EveryIsaGivesTheSameBitsForAnyNumberOfRows) {
   const OwnedActivations x = RandomActivations(kMaxActivationRows, n_cols_, random_);
   const int64_t stride = n_rows_ + 5;
-  const auto expected = Multiply(Isa::kPlain, packed_.matrix(), 0, n_tiles_,
-                                 x.View(kMaxActivationRows), stride);
+  const auto expected =
+      Multiply(Isa::kPlain, packed_.matrix(), 0, n_tiles_, x.View(kMaxActivationRows), stride);
   for (Isa isa : SupportedIsas()) {
     for (int64_t n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33, 70}) {
       const auto y = Multiply(isa, packed_.matrix(), 0, n_tiles_, x.View(n), stride);
@@ -173,8 +176,8 @@ TEST_P(MatMul, EveryIsaTakesNarrowMatrices) {
   }
 }
 
-// Where 16-bit or saturating arithmetic would give itself away: every weight byte and every activation
-// at an end of its range, signs in all combinations.
+// Where 16-bit or saturating arithmetic would give itself away: every weight byte and every
+// activation at an end of its range, signs in all combinations.
 TEST_P(MatMul, EveryIsaIsExactAtTheExtremes) {
   OwnedActivations x(6, n_cols_);
   for (size_t i = 0; i < x.size(); ++i) {

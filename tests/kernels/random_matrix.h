@@ -21,15 +21,21 @@ inline HalfPlaces HalvesOf(TensorType type) {
     case TensorType::kF32:
     case TensorType::kBF16:
     case TensorType::kIQ1_M:
-    case TensorType::kMXFP4: return {-1};
+    case TensorType::kMXFP4:
+      return {-1};
     case TensorType::kQ4_1:
     case TensorType::kQ5_1:
     case TensorType::kQ4_K:
-    case TensorType::kQ5_K: return {0, 2};
-    case TensorType::kQ2_K: return {80, 82};
-    case TensorType::kQ3_K: return {108};
-    case TensorType::kQ6_K: return {208};
-    default: return {0};
+    case TensorType::kQ5_K:
+      return {0, 2};
+    case TensorType::kQ2_K:
+      return {80, 82};
+    case TensorType::kQ3_K:
+      return {108};
+    case TensorType::kQ6_K:
+      return {208};
+    default:
+      return {0};
   }
 }
 
@@ -49,8 +55,8 @@ enum class Scales {
 };
 
 /// n_rows contiguous rows of random bytes, but with finite scales and finite floats.
-inline std::vector<uint8_t> RandomRows(TensorType type, int64_t n_rows, int64_t n_cols, Scales scales,
-                                       std::mt19937_64& random) {
+inline std::vector<uint8_t> RandomRows(TensorType type, int64_t n_rows, int64_t n_cols,
+                                       Scales scales, std::mt19937_64& random) {
   std::vector<uint8_t> rows(static_cast<size_t>(n_rows * RowBytes(type, n_cols)));
   for (uint8_t& byte : rows) byte = static_cast<uint8_t>(random());
   const auto exponent = [&](int max) {
