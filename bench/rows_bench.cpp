@@ -1,6 +1,6 @@
-// Times the row operations on one thread: one line per operation and instruction set, the median and the
-// best of several rounds in which the instruction sets take turns (machines drift). CPU time, so that
-// other processes disturb less.
+// Times the row operations on one thread: one line per operation and instruction set, the median
+// and the best of several rounds in which the instruction sets take turns (machines drift). CPU
+// time, so that other processes disturb less.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -35,8 +35,8 @@ std::vector<Table> Tables() {
 
 std::string filter;  // operations without it in their name are left out
 
-/// Times work(rows), which does `amount` of `unit`, and prints amount per nanosecond (so GB/s for bytes)
-/// and nanoseconds per unit.
+/// Times work(rows), which does `amount` of `unit`, and prints amount per nanosecond (so GB/s for
+/// bytes) and nanoseconds per unit.
 void Measure(const std::string& what, double amount, const char* unit,
              const std::function<void(const RowKernels&)>& work) {
   if (what.find(filter) == std::string::npos) return;
@@ -52,8 +52,9 @@ void Measure(const std::string& what, double amount, const char* unit,
   for (size_t t = 0; t < tables.size(); ++t) {
     std::sort(ns[t].begin(), ns[t].end());
     const double median = ns[t][kRounds / 2], best = ns[t][0];
-    fmt::print("{:48} {:12} median {:9.3f} ms, {:7.2f} G{}/s (best {:7.2f}), {:8.4f} ns per {}\n", what,
-               tables[t].name, median * 1e-6, amount / median, unit, amount / best, median / amount, unit);
+    fmt::print("{:48} {:12} median {:9.3f} ms, {:7.2f} G{}/s (best {:7.2f}), {:8.4f} ns per {}\n",
+               what, tables[t].name, median * 1e-6, amount / median, unit, amount / best,
+               median / amount, unit);
   }
 }
 
@@ -75,8 +76,8 @@ T* Memory(Buffer& buffer, int64_t n) {
   return buffer.as<T>();
 }
 
-/// One decode step of 32 users of Qwen3.5 0.8B: 18 layers of 16 heads of 128 x 128, and the same memory
-/// read and written by the simplest kernel.
+/// One decode step of 32 users of Qwen3.5 0.8B: 18 layers of 16 heads of 128 x 128, and the same
+/// memory read and written by the simplest kernel.
 void MeasureDeltaRule() {
   constexpr int64_t kDim = 128;
   constexpr int64_t kHeads = 32 * 18 * 16;
@@ -88,19 +89,22 @@ void MeasureDeltaRule() {
   std::vector<float> out(kDim);
   Measure("delta_rule, 604 MB of state", kBytes, "B", [&](const RowKernels& rows) {
     for (int64_t h = 0; h < kHeads; ++h) {
-      rows.delta_rule(&state[h * kDim * kDim], &x[0], &x[kDim], &x[2 * kDim], 0.98f, 0.5f, kDim, out.data());
+      rows.delta_rule(&state[h * kDim * kDim], &x[0], &x[kDim], &x[2 * kDim], 0.98f, 0.5f, kDim,
+                      out.data());
     }
   });
   const std::vector<float> zeros(kDim * kDim);
   Measure("add over the memory of delta_rule", kBytes, "B", [&](const RowKernels& rows) {
-    for (int64_t h = 0; h < kHeads; ++h) rows.add(zeros.data(), kDim * kDim, &state[h * kDim * kDim]);
+    for (int64_t h = 0; h < kHeads; ++h)
+      rows.add(zeros.data(), kDim * kDim, &state[h * kDim * kDim]);
   });
-  Measure("delta_rule, 1 MB of state 500 times", 500.0 * 2 * (1 << 20), "B", [&](const RowKernels& rows) {
-    for (int64_t h = 0; h < 500 * 16; ++h) {
-      rows.delta_rule(&state[h % 16 * kDim * kDim], &x[0], &x[kDim], &x[2 * kDim], 0.98f, 0.5f, kDim,
-                      out.data());
-    }
-  });
+  Measure("delta_rule, 1 MB of state 500 times", 500.0 * 2 * (1 << 20), "B",
+          [&](const RowKernels& rows) {
+            for (int64_t h = 0; h < 500 * 16; ++h) {
+              rows.delta_rule(&state[h % 16 * kDim * kDim], &x[0], &x[kDim], &x[2 * kDim], 0.98f,
+                              0.5f, kDim, out.data());
+            }
+          });
 }
 
 /// 8 query heads on 2 KV heads of 256 over n_positions, for n_caches caches after one another.
@@ -117,16 +121,17 @@ void MeasureAttention(int64_t n_positions, int n_caches, int n_repeats) {
   }
   std::vector<float> max(8), sum(8), out(8 * kHeadDim);
   const double bytes = 2.0 * static_cast<double>(n_repeats * n_caches * cache_values);
-  const std::string what =
-      fmt::format("attend_page, {} positions, {} KB of KV", n_positions, n_caches * cache_values * 2 >> 10);
+  const std::string what = fmt::format("attend_page, {} positions, {} KB of KV", n_positions,
+                                       n_caches * cache_values * 2 >> 10);
   Measure(what, bytes, "B", [&](const RowKernels& rows) {
     for (int run = 0; run < n_caches * n_repeats; ++run) {
       const uint16_t* page = &kv[run % n_caches * cache_values];
       for (int head = 0; head < 8; head += 4) {
         std::fill_n(&max[head], 4, -INFINITY);
         for (int64_t at = 0; at < n_positions; at += kPageTokens, page += 2 * kPageValues) {
-          rows.attend_page(&q[head * kHeadDim], kHeadDim, 4, kHeadDim, page, page + kPageValues, KvType::kF16,
-                           kPageTokens, 0.0625f, {&max[head], &sum[head], &out[head * kHeadDim]});
+          rows.attend_page(&q[head * kHeadDim], kHeadDim, 4, kHeadDim, page, page + kPageValues,
+                           KvType::kF16, kPageTokens, 0.0625f,
+                           {&max[head], &sum[head], &out[head * kHeadDim]});
         }
       }
     }
@@ -149,7 +154,8 @@ void MeasureRows() {
     });
   };
   measure("rms_norm", [&](auto& rows) { rows.rms_norm(a.data(), b.data(), kN, 1e-6f, y.data()); });
-  measure("quantize", [&](auto& rows) { rows.quantize(a.data(), kN, q.data(), y.data(), sum.data()); });
+  measure("quantize",
+          [&](auto& rows) { rows.quantize(a.data(), kN, q.data(), y.data(), sum.data()); });
   measure("silu_mul", [&](auto& rows) { rows.silu_mul(a.data(), b.data(), kN, y.data()); });
   measure("conv_silu", [&](auto& rows) { rows.conv_silu(w.data(), taps, kN, y.data()); });
   measure("add", [&](auto& rows) { rows.add(b.data(), kN, y.data()); });

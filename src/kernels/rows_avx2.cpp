@@ -56,7 +56,8 @@ V ZeroWhereLess(V x, V limit, V value) {
 
 __m256 EightSums(V v) { return _mm256_add_ps(v.low, v.high); }
 
-/// The sums of four vectors' lanes, added 8 apart, then 4, 2, 1; each step is shared by two or four.
+/// The sums of four vectors' lanes, added 8 apart, then 4, 2, 1; each step is shared by two or
+/// four.
 void StoreSums(float* sums, const V* v) {
   const __m256 a = EightSums(v[0]), b = EightSums(v[1]), c = EightSums(v[2]), d = EightSums(v[3]);
   const __m256 ac =
@@ -67,7 +68,8 @@ void StoreSums(float* sums, const V* v) {
   const __m256 pairs =
       _mm256_add_ps(_mm256_shuffle_ps(ac, bd, 0x44), _mm256_shuffle_ps(ac, bd, 0xee));
   const __m256 all = _mm256_add_ps(pairs, _mm256_movehdup_ps(pairs));
-  _mm_storeu_ps(sums, _mm_shuffle_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1), 0x88));
+  _mm_storeu_ps(sums,
+                _mm_shuffle_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1), 0x88));
 }
 float Sum(V v) {
   const __m256 eight = EightSums(v);
@@ -88,9 +90,8 @@ __m256i Magnitude(__m256 x) {
 
 /// The largest |x|; NaN if there is one, because magnitudes compare like their bits.
 float MaxMagnitude(V a, V b) {
-  const __m256i eight =
-      _mm256_max_epi32(_mm256_max_epi32(Magnitude(a.low), Magnitude(a.high)),
-                       _mm256_max_epi32(Magnitude(b.low), Magnitude(b.high)));
+  const __m256i eight = _mm256_max_epi32(_mm256_max_epi32(Magnitude(a.low), Magnitude(a.high)),
+                                         _mm256_max_epi32(Magnitude(b.low), Magnitude(b.high)));
   __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
   four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
   return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1))));
@@ -101,8 +102,9 @@ int32_t StoreRounded(int8_t* q, V v) {
   const __m256i low = _mm256_cvtps_epi32(v.low);
   const __m256i high = _mm256_cvtps_epi32(v.high);
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(q),
-                   _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(q),
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
   const __m256i eight = _mm256_add_epi32(low, high);
   __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
   four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));

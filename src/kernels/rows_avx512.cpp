@@ -42,7 +42,8 @@ V ZeroWhereLess(V x, V limit, V value) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, limit, _CMP_NLT_UQ), value);
 }
 
-/// The sums of four vectors' lanes, added 8 apart, then 4, 2, 1; each step is shared by two or four.
+/// The sums of four vectors' lanes, added 8 apart, then 4, 2, 1; each step is shared by two or
+/// four.
 void StoreSums(float* sums, const V* v) {
   const V ab = Add(_mm512_shuffle_f32x4(v[0], v[1], 0x44), _mm512_shuffle_f32x4(v[0], v[1], 0xee));
   const V cd = Add(_mm512_shuffle_f32x4(v[2], v[3], 0x44), _mm512_shuffle_f32x4(v[2], v[3], 0xee));

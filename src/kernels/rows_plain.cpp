@@ -1,5 +1,5 @@
-// The row operations in portable C++: the specification that the vector tables are tested against, bit by
-// bit. Where a product is fused with a sum, the fma is written out.
+// The row operations in portable C++: the specification that the vector tables are tested against,
+// bit by bit. Where a product is fused with a sum, the fma is written out.
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -62,7 +62,7 @@ uint16_t FloatToHalf(float value) {
   const uint32_t magnitude = bits & 0x7fffffff;
   uint32_t half;
   if (magnitude > 0x7f800000) {
-    half = 0x7e00 | (magnitude >> 13 & 0x3ff);  // quiet, with the payload's upper part, as F16C does
+    half = 0x7e00 | (magnitude >> 13 & 0x3ff);  // quiet, with the upper payload, as F16C does
   } else if (magnitude >= 0x477ff000) {         // 65520: halfway between the largest half and 2^16
     half = 0x7c00;
   } else if (magnitude < 0x38800000) {
@@ -130,8 +130,8 @@ void ConvSilu(const float* w, const float* const x[4], int64_t n, float* y) {
   }
 }
 
-void DeltaRule(float* state, const float* q, const float* k, const float* v, float decay, float beta,
-               int64_t dim, float* out) {
+void DeltaRule(float* state, const float* q, const float* k, const float* v, float decay,
+               float beta, int64_t dim, float* out) {
   const float kq = Dot(k, q, dim);
   for (int64_t j = 0; j < dim; ++j) {
     float* row = state + j * dim;
@@ -199,7 +199,7 @@ void ToHalf(const float* x, int64_t n, uint16_t* half) {
 
 }  // namespace
 
-const RowKernels kRowsPlain = {Quantize, RmsNorm,  L2Norm,    Add,        AddScaled, SiluMul,
+const RowKernels kRowsPlain = {Quantize,   RmsNorm,  L2Norm,    Add,        AddScaled, SiluMul,
                                SigmoidMul, ConvSilu, DeltaRule, AttendPage, ToHalf,    Max};
 
 }  // namespace weir

@@ -1,12 +1,13 @@
-// The row operations over vectors of 16 lanes: the body of rows_avx2.cpp and rows_avx512.cpp, which define
-// V and the operations on it before they include this file. Lengths are multiples of 16 (kernel_table.h),
-// so there are no tails, except in Max.
+// The row operations over vectors of 16 lanes: the body of rows_avx2.cpp and rows_avx512.cpp, which
+// define V and the operations on it before they include this file. Lengths are multiples of 16
+// (kernel_table.h), so there are no tails, except in Max.
 
 namespace weir {
 namespace {
 
-// Rows of the state and of keys are fetched into the cache this many rows before their use. From memory
-// delta_rule gains a fifth by it and attend_page half to two thirds; 4 to 24 rows make no difference.
+// Rows of the state and of keys are fetched into the cache this many rows before their use. From
+// memory delta_rule gains a fifth by it and attend_page half to two thirds; 4 to 24 rows make no
+// difference.
 constexpr int64_t kRowsAhead = 8;
 
 void Prefetch(const void* address) { __builtin_prefetch(address); }
@@ -92,11 +93,12 @@ void ConvSilu(const float* w, const float* const x[4], int64_t n, float* y) {
   }
 }
 
-/// Row by row: each comes from memory once, is read again from the L1 cache, and stored once. Holding k, q
-/// and the row in registers instead (dim = 128, AVX-512) is 1.7 times as fast while the state stays in the
-/// L2 cache but reaches only three quarters of this loop's speed from memory, where decoding finds it.
-void DeltaRule(float* state, const float* q, const float* k, const float* v, float decay, float beta,
-               int64_t dim, float* out) {
+/// Row by row: each comes from memory once, is read again from the L1 cache, and stored once.
+/// Holding k, q and the row in registers instead (dim = 128, AVX-512) is 1.7 times as fast while
+/// the state stays in the L2 cache but reaches only three quarters of this loop's speed from
+/// memory, where decoding finds it.
+void DeltaRule(float* state, const float* q, const float* k, const float* v, float decay,
+               float beta, int64_t dim, float* out) {
   const float kq = Dot(k, q, dim);
   for (int64_t j = 0; j < dim; ++j) {
     float* row = state + j * dim;
@@ -128,7 +130,8 @@ float Max(const float* x, int64_t n) {
   return largest + 0.0f;  // makes -0 into +0, so that the order of comparisons cannot show
 }
 
-/// One page's softmax for a few heads: weights exp(score - max of the page), and the factors of the merge.
+/// One page's softmax for a few heads: weights exp(score - max of the page), and the factors of the
+/// merge.
 template <int kHeads>
 struct PageSoftmax {
   float weight[kHeads][kPageTokens];
@@ -136,15 +139,17 @@ struct PageSoftmax {
   float take[kHeads];
 };
 
-/// How many vectors of each head fit beside one another when kHeads heads share kAccumulators registers.
+/// How many vectors of each head fit beside one another when kHeads heads share kAccumulators
+/// registers.
 template <int kHeads>
 constexpr int kPerHead = kHeads * 4 <= kAccumulators ? 4 : kAccumulators / kHeads;
 
-/// weight[h][j] = scale * dot(q_h, k_j), keys loaded once for all heads. Writes up to three positions too
-/// many, copies of the last. Fetches keys ahead, and the values that AddValues reads in short pieces.
+/// weight[h][j] = scale * dot(q_h, k_j), keys loaded once for all heads. Writes up to three
+/// positions too many, copies of the last. Fetches keys ahead, and the values that AddValues reads
+/// in short pieces.
 template <int kHeads, class T>
-void Scores(const float* q, int64_t q_stride, int64_t head_dim, const T* k, const T* v, int n_positions,
-            float scale, PageSoftmax<kHeads>& page) {
+void Scores(const float* q, int64_t q_stride, int64_t head_dim, const T* k, const T* v,
+            int n_positions, float scale, PageSoftmax<kHeads>& page) {
   constexpr int kBlock = kPerHead<kHeads>;
   for (int j = 0; j < n_positions; j += kBlock) {
     int64_t row[kBlock];
@@ -175,7 +180,8 @@ void Scores(const float* q, int64_t q_stride, int64_t head_dim, const T* k, cons
 
 /// Turns the scores of head h into weights and merges the page's maximum and sum into the state.
 template <int kHeads>
-void Normalise(PageSoftmax<kHeads>& page, int h, int n_positions, float& state_max, float& state_sum) {
+void Normalise(PageSoftmax<kHeads>& page, int h, int n_positions, float& state_max,
+               float& state_sum) {
   float* weight = page.weight[h];
   const int n_padded = (n_positions + 15) / 16 * 16;
   for (int j = n_positions; j < n_padded; ++j) weight[j] = -__builtin_inff();
@@ -193,10 +199,11 @@ void Normalise(PageSoftmax<kHeads>& page, int h, int n_positions, float& state_m
   state_sum = Fma(state_sum, page.keep[h], Sum(sum) * page.take[h]);
 }
 
-/// out_h = keep_h out_h + take_h sum over j of weight_hj v_j, for the 16 * kVectors components at `v` and
-/// `out`.
+/// out_h = keep_h out_h + take_h sum over j of weight_hj v_j, for the 16 * kVectors components at
+/// `v` and `out`.
 template <int kVectors, int kHeads, class T>
-void AddValues(const PageSoftmax<kHeads>& page, const T* v, int n_positions, int64_t head_dim, float* out) {
+void AddValues(const PageSoftmax<kHeads>& page, const T* v, int n_positions, int64_t head_dim,
+               float* out) {
   V sum[kHeads][kVectors];
   for (int h = 0; h < kHeads; ++h) {
     for (int c = 0; c < kVectors; ++c) sum[h][c] = Set1(0);
@@ -232,13 +239,13 @@ void AttendHeads(const float* q, int64_t q_stride, int64_t head_dim, const T* k,
 }
 
 template <class T>
-void AttendPageOf(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const T* k, const T* v,
-                  int n_positions, float scale, const AttentionState& state) {
+void AttendPageOf(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const T* k,
+                  const T* v, int n_positions, float scale, const AttentionState& state) {
   for (int h = 0; h < n_heads;) {
     const bool together = h + kHeadBlock <= n_heads;
     const auto attend = together ? AttendHeads<kHeadBlock, T> : AttendHeads<1, T>;
-    attend(q + h * q_stride, q_stride, head_dim, k, v, n_positions, scale, state.max + h, state.sum + h,
-           state.out + h * head_dim);
+    attend(q + h * q_stride, q_stride, head_dim, k, v, n_positions, scale, state.max + h,
+           state.sum + h, state.out + h * head_dim);
     h += together ? kHeadBlock : 1;
   }
 }

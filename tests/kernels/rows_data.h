@@ -65,7 +65,8 @@ class RandomValues {
 
 /// Equal bits; the payload of a NaN is not promised.
 inline bool SameBits(float a, float b) {
-  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (std::isnan(a) && std::isnan(b));
+  return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) ||
+         (std::isnan(a) && std::isnan(b));
 }
 
 inline void ExpectSameBits(const std::vector<float>& expected, const std::vector<float>& found,

@@ -1,5 +1,5 @@
-// Every vector table gives the bits of the plain one, on any input; and the properties of the kernels that
-// are exact: roundings, special values, aliasing, independence of heads and pages.
+// Every vector table gives the bits of the plain one, on any input; and the properties of the
+// kernels that are exact: roundings, special values, aliasing, independence of heads and pages.
 #include <cstring>
 
 #include "kernels/dequantize.h"
@@ -52,7 +52,8 @@ TEST(RowBits, Activations) {
   RandomValues random(TestSeed());
   ForTablesAndSizes([&](const RowKernels& rows, int64_t n, const std::string& what) {
     auto gate = random.Normal(n, 30);
-    const float odd[] = {0, -0.0f, 1e-40f, 200, -200, 87.4f, -87.4f, 88.5f, -88.5f, kInf, -kInf, kNaN};
+    const float odd[] = {0,      -0.0f, 1e-40f, 200,  -200,  87.4f,
+                         -87.4f, 88.5f, -88.5f, kInf, -kInf, kNaN};
     for (size_t i = 0; i < std::size(odd); ++i) gate[i] = odd[i];
     const auto up = random.Awkward(n);
     std::vector<float> expected(n);
@@ -95,7 +96,8 @@ TEST(RowBits, Quantize) {
     auto poisoned = random.Normal(n);
     poisoned[5] = kNaN;
     poisoned[n - 1] = -kInf;
-    for (const auto& x : {random.Normal(n), random.Awkward(n), random.Normal(n, 1e-38f), poisoned}) {
+    for (const auto& x :
+         {random.Normal(n), random.Awkward(n), random.Normal(n, 1e-38f), poisoned}) {
       const Quantized expected(kRowsPlain, x), found(rows, x);
       EXPECT_EQ(expected.q, found.q) << what << ", seed " << TestSeed();
       EXPECT_EQ(expected.sum, found.sum) << what << ", seed " << TestSeed();
@@ -156,7 +158,8 @@ TEST(RowBits, ToHalf) {
       if (std::isnan(x[i])) {
         EXPECT_GT(half[i] & 0x7fff, 0x7c00) << table.name;
       } else {
-        ASSERT_EQ(half[i], FloatToHalf(x[i])) << table.name << ": " << x[i] << ", seed " << TestSeed();
+        ASSERT_EQ(half[i], FloatToHalf(x[i]))
+            << table.name << ": " << x[i] << ", seed " << TestSeed();
       }
     }
   }
@@ -169,7 +172,7 @@ TEST(RowHalf, EveryHalfAndEveryTie) {
       const float next = bits == 0x7bff ? 65536 : HalfToFloat(static_cast<uint16_t>(bits + 1));
       const float middle = (value + next) / 2;
       const float below = std::nextafter(middle, 0.0f), above = std::nextafter(middle, kInf);
-      const float x[16] = {value,  below,  middle,  above, -value, -below, -middle, -above};
+      const float x[16] = {value, below, middle, above, -value, -below, -middle, -above};
       uint16_t half[16];
       table.rows->to_half(x, 16, half);
       const uint32_t even = bits % 2 ? bits + 1 : bits;
@@ -192,8 +195,8 @@ TEST(RowHalf, EveryHalfIsReadExactly) {
       for (int i = 0; i < kHeadDim; ++i) v[i] = static_cast<uint16_t>(first + i);
       float max = -kInf, sum = 0;
       std::vector<float> out(kHeadDim);
-      table.rows->attend_page(q.data(), kHeadDim, 1, kHeadDim, k.data(), v.data(), KvType::kF16, 1, 1,
-                              {&max, &sum, out.data()});
+      table.rows->attend_page(q.data(), kHeadDim, 1, kHeadDim, k.data(), v.data(), KvType::kF16, 1,
+                              1, {&max, &sum, out.data()});
       for (int i = 0; i < kHeadDim; ++i) {
         const float expected = HalfToFloat(v[i]);
         if (std::isnan(expected)) {
@@ -301,7 +304,8 @@ TEST(RowQuantize, RoundsTiesToEvenAndSumsExactly) {
   for (size_t i = 0; i < std::size(half); ++i) x[i + 20] = half[i];
   for (const RowTable& table : RowTables()) {
     const Quantized found(*table.rows, x);
-    for (size_t i = 0; i < std::size(half); ++i) EXPECT_EQ(found.q[i + 20], expected[i]) << table.name;
+    for (size_t i = 0; i < std::size(half); ++i)
+      EXPECT_EQ(found.q[i + 20], expected[i]) << table.name;
     EXPECT_EQ(found.scale, (std::vector<float>{1, 0})) << table.name;
     EXPECT_EQ(found.sum, (std::vector<int32_t>{0, 127 + 2, 0, 0})) << table.name;
   }
