@@ -1,2 +1,3 @@
 # Checks of the sources and of what was built, each a script with a reason at its head.
 add_test(NAME checks.isa_symbols COMMAND ${CMAKE_SOURCE_DIR}/scripts/check_isa_symbols.sh ${CMAKE_BINARY_DIR})
+add_test(NAME checks.floors COMMAND python3 ${CMAKE_SOURCE_DIR}/scripts/check_floors.py ${CMAKE_SOURCE_DIR}/src)

@@ -1,0 +1,35 @@
+// One file per command; each adds itself to the command line and returns its exit code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "util/error.h"
+
+namespace weir {
+
+using Json = nlohmann::ordered_json;
+
+inline constexpr int kExitOk = 0, kExitFailed = 1, kExitBadInput = 2, kExitGateFell = 3,
+                     kExitInterrupted = 130;
+
+/// A command adds its flags to `app` and returns what runs after parsing. That returns an Error for the
+/// one printer in main, or the exit code.
+using Command = std::function<Result<int>()>;
+using AddCommand = Command (*)(CLI::App& app);
+
+Command AddInspect(CLI::App& app);
+Command AddLogits(CLI::App& app);
+Command AddTokenize(CLI::App& app);
+Command AddRun(CLI::App& app);
+Command AddSynth(CLI::App& app);
+Command AddBench(CLI::App& app);
+Command AddMachine(CLI::App& app);
+Command AddPerplexity(CLI::App& app);
+
+/// Prints one JSON document, and nothing else, to stdout.
+void PrintJson(const Json& document);
+
+}  // namespace weir

@@ -1,0 +1,81 @@
+// weir's command line: the only code that prints, parses flags or exits.
+#include <cstdio>
+#include <deque>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/version.h"
+#include "util/terminal.h"
+
+namespace weir {
+namespace {
+
+struct CommandEntry {
+  const char* name;
+  const char* summary;
+  AddCommand add;
+};
+
+constexpr CommandEntry kCommands[] = {
+    {"bench", "Model x quant x users on this machine: the main job", AddBench},
+    {"run", "Continue a text in the terminal", AddRun},
+    {"machine", "What this computer is, its measured bandwidth and arithmetic rates", AddMachine},
+    {"inspect", "What is in a model: metadata, tensors, types, bytes per user", AddInspect},
+    {"synth", "List synthetic models, or write one as a GGUF for other engines", AddSynth},
+    {"logits", "What a model answers to token ids, as numbers", AddLogits},
+    {"tokenize", "Text to token ids", AddTokenize},
+    {"perplexity", "How well a model predicts a text", AddPerplexity},
+};
+
+int ExitCode(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kBadInput: return kExitBadInput;
+    case ErrorCode::kInterrupted: return kExitInterrupted;
+    case ErrorCode::kRefused:
+    case ErrorCode::kFailed: break;
+  }
+  return kExitFailed;
+}
+
+void PrintError(const Error& error) {
+  fmt::print(stderr, "{}error:{} {}\n", StderrStyle("\x1b[1;31m"), StderrStyle("\x1b[0m"),
+             Escaped(error.message));
+  if (!error.hint.empty()) fmt::print(stderr, "  {}\n", error.hint);
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"weir runs GGUF models on this machine and measures them against its limits."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", VersionText());
+  std::deque<std::pair<CLI::App*, Command>> commands;
+  for (const CommandEntry& entry : kCommands) {
+    CLI::App* sub = app.add_subcommand(entry.name, entry.summary);
+    commands.emplace_back(sub, entry.add(*sub));
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitOk : kExitBadInput;
+  }
+  for (auto& [sub, command] : commands) {
+    if (!sub->parsed()) continue;
+    Result<int> code = command();
+    if (code) return *code;
+    PrintError(code.error());
+    return ExitCode(code.error().code);
+  }
+  return kExitBadInput;
+}
+
+}  // namespace
+
+void PrintJson(const Json& document) {
+  const std::string text = document.dump(1, ' ', false, Json::error_handler_t::replace);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+}
+
+}  // namespace weir
+
+int main(int argc, char** argv) { return weir::Main(argc, argv); }

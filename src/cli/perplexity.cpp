@@ -1,0 +1,61 @@
+// weir perplexity: how well a model predicts a text (docs/metrics.md, "perplexity").
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/load.h"
+#include "cli/progress.h"
+#include "model/session.h"
+#include "model/text/tokenizer.h"
+#include "util/interrupt.h"
+
+namespace weir {
+namespace {
+
+struct Flags {
+  ModelFlags model;
+  std::string file;
+  int64_t window = 512, n_windows = 0;
+  bool json = false;
+};
+
+Result<int> RunPerplexity(const Flags& flags) {
+  WEIR_TRY(const std::string text, ReadInput(flags.file));
+  WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model));
+  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer,
+           Tokenizer::Create(loaded.source->metadata()));
+  const std::vector<int32_t> tokens = tokenizer->Encode(text, false);
+  WEIR_TRY(const std::unique_ptr<Session> session,
+           Session::Open(*loaded.model, flags.window, 64, *loaded.threads, AvailableMemory()));
+  CatchInterrupts();
+  Progress progress("perplexity");
+  WEIR_TRY(const Perplexity result,
+           MeasurePerplexity(*session, tokens, loaded.model->config().n_vocab, flags.window,
+                             flags.n_windows, Interrupted, Progress::Callback, &progress));
+  if (flags.json) {
+    PrintJson(Json{{"nll", result.nll},
+                   {"ppl", result.ppl()},
+                   {"tokens", result.n_tokens},
+                   {"windows", result.n_windows}});
+  } else {
+    fmt::print("perplexity {:.4f}, nll {:.6f} nats over {} tokens in {} windows of {}\n",
+               result.ppl(), result.nll, result.n_tokens, result.n_windows, flags.window);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+Command AddPerplexity(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  AddModelFlags(app, flags->model);
+  app.add_option("--file", flags->file, "the text, taken as plain text without BOS")->required();
+  app.add_option("--window", flags->window, "tokens per window, each from an empty context")
+      ->check(CLI::Range(2, 1 << 20));
+  app.add_option("--windows", flags->n_windows, "only the first N windows (default: all)")
+      ->check(CLI::Range(1, 1 << 30));
+  app.add_flag("--json", flags->json, "print {\"nll\",\"ppl\",\"tokens\",..}");
+  app.footer("Example:\n  weir perplexity model.gguf --file book.txt --window 512");
+  return [flags] { return RunPerplexity(*flags); };
+}
+
+}  // namespace weir

@@ -1,0 +1,32 @@
+// A line on stderr for anything longer than two seconds, with an estimate of what is left. On a terminal it
+// rewrites itself; elsewhere it prints a line now and then.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace weir {
+
+class Progress {
+ public:
+  explicit Progress(std::string label);
+  ~Progress();  // clears the line
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  void SetLabel(std::string label) { label_ = std::move(label); }
+  void Update(int64_t done, int64_t total);
+
+  /// For callbacks of the form f(context, done, total).
+  static void Callback(void* progress, int64_t done, int64_t total) {
+    static_cast<Progress*>(progress)->Update(done, total);
+  }
+
+ private:
+  std::string label_;
+  int64_t begin_ns_, last_ns_ = 0;
+  bool on_terminal_, shown_ = false;
+};
+
+}  // namespace weir

@@ -1,0 +1,137 @@
+// The command line as users and scripts meet it: exit codes, one JSON document on stdout, errors on stderr.
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+
+#include "temp_folder.h"
+#include "test_data.h"
+
+namespace weir {
+namespace {
+
+struct Outcome {
+  int exit_code;
+  std::string out, err;
+};
+
+Outcome Weir(const std::string& arguments) {
+  const TempFolder folder;
+  const std::string errors = folder / "stderr";
+  const std::string command = "XDG_DATA_HOME=" + (folder / "data") + " " WEIR_BINARY " " +
+                              arguments + " 2>" + errors + " </dev/null";
+  std::FILE* pipe = popen(command.c_str(), "r");
+  std::string out;
+  std::array<char, 4096> chunk;
+  while (const size_t n = std::fread(chunk.data(), 1, chunk.size(), pipe)) {
+    out.append(chunk.data(), n);
+  }
+  const int status = pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, out, ReadText(errors)};
+}
+
+const std::string kTiny = TestData("weir-tiny-q8_0.gguf");
+
+TEST(Cli, VersionNamesCommitCompilerAndIsas) {
+  const Outcome outcome = Weir("--version");
+  EXPECT_EQ(outcome.exit_code, 0);
+  for (const char* word : {"weir 0.", "commit", "plain"}) {
+    EXPECT_NE(outcome.out.find(word), std::string::npos) << outcome.out;
+  }
+}
+
+TEST(Cli, WrongUsageExitsWith2) {
+  for (const char* arguments : {"", "no-such-command", "inspect", "logits x.gguf", "run --nonsense",
+                                "bench --users 0", "bench --users two", "bench --repeats -1"}) {
+    const Outcome outcome = Weir(arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << arguments;
+    EXPECT_EQ(outcome.out, "") << arguments;
+    EXPECT_NE(outcome.err, "") << arguments;
+  }
+}
+
+TEST(Cli, BadModelsAreOneClearErrorWithExitCode2) {
+  const TempFolder folder;
+  std::ofstream(folder / "empty.gguf");
+  const std::string truncated = folder / "truncated.gguf";
+  std::ofstream(truncated, std::ios::binary) << ReadText(kTiny).substr(0, 100000);
+  for (const std::string& model :
+       {std::string("/no/such/file.gguf"), folder / "", folder / "empty.gguf", truncated,
+        std::string("synth:qwen9-1b:Q8_0"), std::string("synth:qwen3.5-0.8b:Q9")}) {
+    for (const std::string command : {"inspect", "logits --prompt-ids 1", "tokenize"}) {
+      if (command == "tokenize" && model.starts_with("synth")) continue;
+      const Outcome outcome = Weir(command + " " + model);
+      EXPECT_EQ(outcome.exit_code, 2) << command << " " << model;
+      EXPECT_EQ(outcome.out, "");
+      EXPECT_NE(outcome.err.find("error:"), std::string::npos) << outcome.err;
+    }
+  }
+}
+
+TEST(Cli, AForcedIsaMustExist) {
+  setenv("WEIR_ISA", "mmx", 1);
+  const Outcome outcome = Weir("logits " + kTiny + " --prompt-ids 1");
+  unsetenv("WEIR_ISA");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_NE(outcome.err.find("plain"), std::string::npos) << outcome.err;
+}
+
+TEST(Cli, LogitsPrintsTheContractsDocument) {
+  const Outcome outcome =
+      Weir("logits " + kTiny + " --prompt-ids 372,727,451 --at 0,last,4 --generate 3 --json");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["prompt"], nlohmann::json({372, 727, 451}));
+  EXPECT_EQ(json["greedy"].size(), 3);
+  ASSERT_EQ(json["positions"].size(), 3);
+  EXPECT_EQ(json["positions"][1]["pos"], 5);
+  EXPECT_EQ(json["positions"][2]["argmax"], json["greedy"][2]);  // position 4 predicts the third
+  EXPECT_EQ(json["positions"][0]["logits"].size(), 2048);
+}
+
+TEST(Cli, LogitsRefusesWhatItCannotAnswer) {
+  for (const char* arguments :
+       {" --prompt-ids 1,x", " --prompt-ids 2048", " --prompt-ids -1", " --prompt-ids 1 --at 1",
+        " --prompt-ids 1 --at foo", " --prompt-ids ''", " --prompt-ids 1 --generate 1000000"}) {
+    const Outcome outcome = Weir("logits " + kTiny + arguments);
+    EXPECT_EQ(outcome.exit_code, 2) << arguments;
+    EXPECT_NE(outcome.err.find("error:"), std::string::npos) << arguments << outcome.err;
+  }
+}
+
+TEST(Cli, TokenizeTakesArgumentsFilesAndBatches) {
+  const auto ids = nlohmann::json::parse(
+      Weir("tokenize " + kTiny + " 'The old man looked at the sea and said' --json").out)["ids"];
+  EXPECT_EQ(ids, nlohmann::json({372, 727, 451, 842, 363, 262, 1311, 278, 384}));
+  const TempFolder folder;
+  std::ofstream(folder / "batch.json") << R"(["The old", "", "<|im_end|>"])";
+  const auto batch = nlohmann::json::parse(
+      Weir("tokenize " + kTiny + " --json --specials --batch " + (folder / "batch.json")).out);
+  ASSERT_EQ(batch.size(), 3);
+  EXPECT_EQ(batch[0], nlohmann::json({372, 727}));
+  EXPECT_EQ(batch[1].size(), 0);
+  EXPECT_EQ(batch[2].size(), 1);
+}
+
+TEST(Cli, RunContinuesATextAsTheReferenceDoes) {
+  const auto answer = ReadJson(TestData("weir-tiny-q8_0.json"))["texts"][0];
+  const Outcome outcome = Weir("run " + kTiny + " --dtype f32 --no-limit --json --max-tokens 48 --prompt '" +
+                               answer["text"].get<std::string>() + "'");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["text"], answer["greedy_text"]);
+  EXPECT_EQ(json["finish_reason"], "length");
+  EXPECT_EQ(json["logits_hash"].get<std::string>().size(), 16);
+  EXPECT_TRUE(json["roofline_share"].is_null());
+}
+
+TEST(Cli, RunStreamsTextToStdoutAndTheSummaryToStderr) {
+  const Outcome outcome = Weir("run " + kTiny + " --no-limit --max-tokens 8 --prompt 'The old man'");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_TRUE(outcome.out.starts_with("The old man")) << outcome.out;
+  EXPECT_GT(outcome.out.size(), std::string("The old man").size());
+  EXPECT_NE(outcome.err.find("tok/s"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace weir
