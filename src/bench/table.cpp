@@ -7,6 +7,7 @@ namespace weir {
 namespace {
 
 constexpr int kNarrowest = 48;
+constexpr int kStacked = 100;  // in Column::drop: these become a line above the rows
 constexpr const char* kAbsent = "-";
 constexpr std::string_view kGap = "  ";
 
@@ -93,14 +94,21 @@ std::string StatusAndFlags(const CellResult& cell) {
   return text;
 }
 
+/// For narrow tables; the flags are told below them anyway.
+std::string StatusAndCount(const CellResult& cell) {
+  std::string text(Name(cell.status));
+  if (!cell.flags.empty()) text += fmt::format(", {} flag{}", cell.flags.size(), cell.flags.size() == 1 ? "" : "s");
+  return text;
+}
+
 std::vector<Column> MakeColumns(const std::vector<CellResult>& cells) {
-  std::vector<Column> columns{{"Model", "", true, 0, {}},
-                              {"Quant", "", true, 6, {}},
+  std::vector<Column> columns{{"Model", "", true, kStacked, {}},
+                              {"Quant", "", true, kStacked, {}},
                               {"Users", "", false, 0, {}},
-                              {"decode tok/s", "median (peak)", false, 0, {}},
-                              {"aggregate tok/s", "median (peak)", false, 5, {}},
-                              {"TTFT ms", "median / p95", false, 4, {}},
-                              {"ITL ms", "median / p95", false, 3, {}},
+                              {"decode", "tok/s (peak)", false, 0, {}},
+                              {"aggregate", "tok/s (peak)", false, 5, {}},
+                              {"TTFT", "ms med/p95", false, 4, {}},
+                              {"ITL", "ms med/p95", false, 3, {}},
                               {"prefill", "tok/s", false, 2, {}},
                               {"share", "of limit", false, 0, {}},
                               {"memory", "GB", false, 1, {}},
@@ -122,26 +130,23 @@ int TableWidth(const std::vector<Column>& columns) {
   return width;
 }
 
-/// Shortens the column by up to `excess` columns but not below `least`.
-int Shrink(Column& column, int excess, int least) {
-  const int width = column.width(), target = std::max({least, Columns(column.head), width - excess});
-  if (excess <= 0 || target >= width) return 0;
-  for (std::string& cell : column.cells) cell = Cut(cell, target);
-  return width - target;
-}
+/// How a table was made to fit.
+struct Fitting {
+  bool stacked = false;  // model and quantisation stand on a line of their own
+  int n_dropped = 0;     // columns
+};
 
-/// Makes the table fit: status texts lose their flags (which are listed below the table), then columns go,
-/// then names are cut. Returns how many columns went.
-int Fit(std::vector<Column>& columns, int width) {
-  constexpr int kStatus = 12, kName = 8;
-  Shrink(columns.back(), TableWidth(columns) - width, kStatus);
-  int dropped = 0;
-  for (int drop = 1; TableWidth(columns) > width && drop <= 6; ++drop) {
-    dropped += static_cast<int>(std::erase_if(columns, [&](const Column& c) { return c.drop == drop; }));
-  }
-  Shrink(columns.front(), TableWidth(columns) - width, kName);
-  Shrink(columns.back(), TableWidth(columns) - width, 1);
-  return dropped;
+Fitting Fit(std::vector<Column>& columns, const std::vector<CellResult>& cells, int width) {
+  Fitting fitting;
+  const auto drop = [&](int order) {
+    return static_cast<int>(std::erase_if(columns, [&](const Column& column) { return column.drop == order; }));
+  };
+  if (TableWidth(columns) <= width) return fitting;
+  for (size_t i = 0; i < cells.size(); ++i) columns.back().cells[i] = StatusAndCount(cells[i]);
+  if (TableWidth(columns) <= width) return fitting;
+  fitting.stacked = drop(kStacked) > 0;
+  for (int order = 1; TableWidth(columns) > width && order < kStacked; ++order) fitting.n_dropped += drop(order);
+  return fitting;
 }
 
 std::string Line(const std::vector<Column>& columns, auto&& text_of) {
@@ -192,22 +197,27 @@ std::string Wrap(std::string_view text, int width, int indent) {
 std::string RenderTable(const std::vector<CellResult>& cells, int width, const TableStyle& style) {
   width = std::max(width, kNarrowest);
   std::vector<Column> columns = MakeColumns(cells);
-  const int dropped = Fit(columns, width);
-  std::string text;
-  const auto line = [&](std::string_view escape, auto&& text_of) {
-    text += fmt::format("{}{}{}\n", escape, Line(columns, text_of), escape.empty() ? "" : style.reset);
+  const Fitting fitting = Fit(columns, cells, width);
+  std::string text, model_above;
+  const auto line = [&](std::string_view escape, const std::string& content) {
+    text += fmt::format("{}{}{}\n", escape, content, escape.empty() ? "" : style.reset);
   };
-  line(style.head, [](const Column& column) { return column.head; });
-  line(style.dim, [](const Column& column) { return column.subhead; });
+  line(style.head, Line(columns, [](const Column& column) { return column.head; }));
+  line(style.dim, Line(columns, [](const Column& column) { return column.subhead; }));
   for (size_t i = 0; i < cells.size(); ++i) {
+    const std::string model = Cut(ShortName(cells[i].model) + " " + cells[i].model.quant, width);
+    if (fitting.stacked && model != model_above) line(style.head, model_above = model);
     const bool plain = cells[i].status == CellStatus::kOk && cells[i].flags.empty();
-    line(plain ? "" : style.warn, [&](const Column& column) { return column.cells[i]; });
+    line(plain ? "" : style.warn, Line(columns, [&](const Column& column) { return column.cells[i]; }));
   }
   const auto note = [&](const std::string& sentence) { text += Wrap(sentence, width, 2) + "\n"; };
   if (std::any_of(cells.begin(), cells.end(), [](const CellResult& c) { return c.model.synthetic; })) {
     note("* synthetic: the shapes and formats of that model, random weights");
   }
-  if (dropped > 0) note(fmt::format("{} columns do not fit {} characters; --json has all", dropped, width));
+  if (fitting.n_dropped > 0) {
+    note(fmt::format("{} column{} left out to fit {} characters; --json has all", fitting.n_dropped,
+                     fitting.n_dropped == 1 ? "" : "s", width));
+  }
   for (const CellResult& cell : cells) {
     const std::string where = fmt::format("{} {}, {} user{}: ", ShortName(cell.model), cell.model.quant,
                                           cell.row.users, cell.row.users == 1 ? "" : "s");

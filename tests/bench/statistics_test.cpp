@@ -91,6 +91,8 @@ TEST(Flags, RatesDrifted) {
   }
   EXPECT_THAT(NamesOf(FindFlags(cell, {3, 0, "", false}, std::vector<RatesAround>{{good, badly}})),
               testing::ElementsAre("rates_drifted", "probe_buffer_small"));
+  const std::vector<RatesAround> twice{{good, badly}, {good, slightly}};
+  EXPECT_EQ(FindFlags(cell, {3, 0, "", false}, twice)[0].detail, "changed during a repeat: read_gb_s 10 to 8.4");
 }
 
 }  // namespace
