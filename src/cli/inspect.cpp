@@ -54,8 +54,9 @@ Facts Collect(const ModelSource& source) {
 }
 
 std::string_view TypeName(MetadataType type) {
-  static constexpr std::string_view kNames[] = {"u8",     "i8",   "u16",    "i16",   "u32", "i32", "f32",
-                                                "bool",   "string", "array", "u64", "i64", "f64"};
+  static constexpr std::string_view kNames[] = {"u8",  "i8",  "u16",  "i16",    "u32",
+                                                "i32", "f32", "bool", "string", "array",
+                                                "u64", "i64", "f64"};
   return kNames[static_cast<size_t>(type)];
 }
 
@@ -103,10 +104,11 @@ Json MetadataJson(const MetadataEntry& entry) {
 Json TensorsJson(const std::vector<TensorInfo>& tensors) {
   Json list = Json::array();
   for (const TensorInfo& tensor : tensors) {
-    list.push_back({{"name", tensor.name},
-                    {"type", Traits(tensor.type).name},
-                    {"shape", std::vector<int64_t>(tensor.ne.begin(), tensor.ne.begin() + tensor.n_dims)},
-                    {"bytes", tensor.n_bytes()}});
+    list.push_back(
+        {{"name", tensor.name},
+         {"type", Traits(tensor.type).name},
+         {"shape", std::vector<int64_t>(tensor.ne.begin(), tensor.ne.begin() + tensor.n_dims)},
+         {"bytes", tensor.n_bytes()}});
   }
   return list;
 }
@@ -212,13 +214,14 @@ void PrintTensors(const std::vector<TensorInfo>& tensors, int width) {
   if (tensors.empty()) return fmt::print("  none: a vocabulary without a model\n");
   size_t name_width = 4, shape_width = 5;
   for (const TensorInfo& tensor : tensors) {
-    name_width = std::max(name_width, tensor.name.size());
+    name_width = std::max(name_width, Escaped(tensor.name).size());
     shape_width = std::max(shape_width, ShapeText(tensor).size());
   }
   const int others = 2 + 2 + 8 + 2 + static_cast<int>(shape_width) + 2 + 15;
   // Lines break in a very narrow terminal: names that all look the same would be worse.
   const int column = std::min(static_cast<int>(name_width), std::max(34, width - others));
-  fmt::print("  {:<{}}  {:<8}  {:<{}}  {:>15}\n", "name", column, "type", "shape", shape_width, "bytes");
+  fmt::print("  {:<{}}  {:<8}  {:<{}}  {:>15}\n", "name", column, "type", "shape", shape_width,
+             "bytes");
   for (const TensorInfo& tensor : tensors) {
     fmt::print("  {:<{}}  {:<8}  {:<{}}  {:>15}\n", Shorten(Escaped(tensor.name), column), column,
                Traits(tensor.type).name, ShapeText(tensor), shape_width, Grouped(tensor.n_bytes()));
@@ -270,7 +273,8 @@ void PrintSummary(const ModelSource& source, const Facts& facts, const Flags& fl
   PrintHeading(Shorten(Escaped(source.name()), width));
   if (source.synthetic()) fmt::print("  synthetic: random weights in the shapes of a real model\n");
   if (facts.n_params > 0) {
-    fmt::print("  {:<16} {} ({})\n", "parameters", Grouped(facts.n_params), CountText(facts.n_params));
+    fmt::print("  {:<16} {} ({})\n", "parameters", Grouped(facts.n_params),
+               CountText(facts.n_params));
     fmt::print("  {:<16} {} ({} bytes)\n", "tensors", ByteSize(facts.n_bytes),
                Grouped(facts.n_bytes));
     fmt::print("  {:<16} {:.3f}\n", "bits per weight", facts.BitsPerWeight());
@@ -308,7 +312,8 @@ Command AddInspect(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   app.add_option("MODEL", flags->model, "a .gguf file, or synth:NAME:QUANT (weir synth --list)")
       ->required();
-  app.add_option("--ctx", flags->ctx, "tokens of one user's conversation, for the size of its KV cache")
+  app.add_option("--ctx", flags->ctx,
+                 "tokens of one user's conversation, for the size of its KV cache")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 31).description(""))
       ->type_name("TOKENS")
       ->capture_default_str();

@@ -132,8 +132,8 @@ Command AddSynth(CLI::App& app) {
   app.add_flag("--list", flags->list, "list all models and mixtures with their exact tensor bytes");
   app.add_flag("--json", flags->json, "print one JSON document");
   app.footer(
-      "A synthetic model has the tensor shapes and block formats of a real one and random weights:\n"
-      "as fast, as large, and meaningless. weir itself needs no file of it: every command takes\n"
+      "A synthetic model has the tensor shapes and block formats of a real one, and random\n"
+      "weights: as fast, as large, and meaningless. weir needs no file of it: every command takes\n"
       "synth:NAME:QUANT as its MODEL. The file is for other engines.\n"
       "Examples:\n"
       "  weir synth --list\n"

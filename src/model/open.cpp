@@ -24,8 +24,7 @@ Result<std::unique_ptr<ModelSource>> OpenSynthetic(std::string_view spec) {
                     fmt::format("write {}{}:QUANT with one of {}", kSynthPrefix, known->name,
                                 fmt::join(names, ", ")));
   }
-  WEIR_TRY(std::unique_ptr<ModelSource> source,
-           SynthSource::Create(model, spec.substr(colon + 1)));
+  WEIR_TRY(std::unique_ptr<ModelSource> source, SynthSource::Create(model, spec.substr(colon + 1)));
   return source;
 }
 

@@ -1,5 +1,3 @@
-#include "model/synth/synth_source.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,6 +13,7 @@
 #include "model/synth/random_rows.h"
 #include "model/synth/recipe.h"
 #include "model/synth/synth_metadata.h"
+#include "model/synth/synth_source.h"
 #include "model/synth/tensor_table.h"
 
 namespace weir {
@@ -103,8 +102,8 @@ TEST(SynthRecipes, UdIq2XxsIsAsDefined) {
   EXPECT_EQ(TypeOf(tensors, "token_embd.weight"), TensorType::kQ5_K);
   EXPECT_EQ(TypeOf(tensors, "blk.3.attn_k.weight"), TensorType::kQ4_K);
   EXPECT_EQ(TypeOf(tensors, "blk.3.attn_v.weight"), TensorType::kQ4_K);
-  for (const char* name : {"blk.3.attn_q", "blk.3.attn_output", "blk.0.attn_qkv",
-                           "blk.0.attn_gate", "blk.0.ssm_out"}) {
+  for (const char* name : {"blk.3.attn_q", "blk.3.attn_output", "blk.0.attn_qkv", "blk.0.attn_gate",
+                           "blk.0.ssm_out"}) {
     EXPECT_EQ(TypeOf(tensors, std::string(name) + ".weight"), TensorType::kIQ3_XXS) << name;
   }
   EXPECT_EQ(TypeOf(tensors, "blk.0.ssm_alpha.weight"), TensorType::kQ8_0);
@@ -221,13 +220,14 @@ TEST(RandomRows, EveryTypeIsFiniteAndHasTheSpreadAskedFor) {
 
 TEST(RandomRows, WritesNoByteTooMany) {
   for (const TypeTraits& traits : AllTypes()) {
-    const int64_t n = 3 * traits.block_size;  // three F32 values are less than the generator's stride
+    const int64_t n =
+        3 * traits.block_size;  // three F32 values are less than the generator's stride
     const size_t bytes = static_cast<size_t>(RowBytes(traits.type, n));
     std::vector<uint8_t> row(bytes + 64, 0xab);
     RandomRows(traits.type, 1.0).Fill(7, n, row.data());
-    EXPECT_TRUE(std::all_of(row.begin() + static_cast<int64_t>(bytes), row.end(),
-                            [](uint8_t b) { return b == 0xab; }))
-        << traits.name;
+    EXPECT_TRUE(std::all_of(row.begin() + static_cast<int64_t>(bytes), row.end(), [](uint8_t b) {
+      return b == 0xab;
+    })) << traits.name;
   }
 }
 

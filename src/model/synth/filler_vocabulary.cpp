@@ -10,22 +10,49 @@ namespace {
 
 enum TokenType : int64_t { kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5 };
 
-// The order in which the Qwen models number their special tokens, from <|endoftext|> on. For Qwen3.5 the
-// spec confirms some of the ids; the rest follow from the order that Qwen2.5 and Qwen3 have.
+// The order in which the Qwen models number their special tokens, from <|endoftext|> on. For
+// Qwen3.5 the spec confirms some of the ids; the rest follow from the order that Qwen2.5 and Qwen3
+// have.
 constexpr std::string_view kQwenSpecials[] = {
-    "<|endoftext|>",     "<|im_start|>",       "<|im_end|>",        "<|object_ref_start|>",
-    "<|object_ref_end|>", "<|box_start|>",     "<|box_end|>",       "<|quad_start|>",
-    "<|quad_end|>",      "<|vision_start|>",   "<|vision_end|>",    "<|vision_pad|>",
-    "<|image_pad|>",     "<|video_pad|>",      "<tool_call>",       "</tool_call>",
-    "<|fim_prefix|>",    "<|fim_middle|>",     "<|fim_suffix|>",    "<|fim_pad|>",
-    "<|repo_name|>",     "<|file_sep|>",       "<tool_response>",   "</tool_response>",
-    "<think>",           "</think>",
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+    "<tool_call>",
+    "</tool_call>",
+    "<|fim_prefix|>",
+    "<|fim_middle|>",
+    "<|fim_suffix|>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
+    "<tool_response>",
+    "</tool_response>",
+    "<think>",
+    "</think>",
 };
 constexpr std::string_view kLlamaSpecials[] = {
-    "<|begin_of_text|>",        "<|end_of_text|>",       "<|reserved_special_token_0|>",
-    "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>", "<|reserved_special_token_2|>",
-    "<|start_header_id|>",      "<|end_header_id|>",     "<|eom_id|>",
-    "<|eot_id|>",               "<|python_tag|>",
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|reserved_special_token_0|>",
+    "<|reserved_special_token_1|>",
+    "<|finetune_right_pad_id|>",
+    "<|reserved_special_token_2|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eom_id|>",
+    "<|eot_id|>",
+    "<|python_tag|>",
 };
 
 struct Layout {
@@ -47,7 +74,7 @@ const Layout& LayoutOf(const SynthModel& model) {
 struct Merge {
   std::string_view left, right;
 };
-constexpr Merge kMerges[] = {{"Ġ", "t"}, {"h", "e"}, {"i", "n"},  {"e", "r"},
+constexpr Merge kMerges[] = {{"Ġ", "t"}, {"h", "e"}, {"i", "n"},   {"e", "r"},
                              {"a", "n"}, {"r", "e"}, {"Ġt", "he"}, {"in", "g"}};
 
 bool IsPrintableByte(int byte) {

@@ -33,8 +33,9 @@ void FillBits(RandomBits& random, int64_t n_bytes, uint8_t* bytes) {
   std::memcpy(bytes + i, &bits, static_cast<size_t>(n_bytes - i));
 }
 
-// Where the scale of a block is; and where types with minima keep theirs, and in which ratio to the scale
-// it has to be for values around 0: half the largest code (Q4_1 adds its minimum, K-quants subtract it).
+// Where the scale of a block is; and where types with minima keep theirs, and in which ratio to the
+// scale it has to be for values around 0: half the largest code (Q4_1 adds its minimum, K-quants
+// subtract it).
 struct ScaleLayout {
   TensorType type;
   int scale_offset;
@@ -42,12 +43,27 @@ struct ScaleLayout {
   double min_ratio = 0;
 };
 constexpr ScaleLayout kScaleLayouts[] = {
-    {kQ4_0, 0},      {kQ4_1, 0, 2, -7.5}, {kQ5_0, 0},         {kQ5_1, 0, 2, -15.5}, {kQ8_0, 0},
-    {kQ2_K, 80, 82, 1.5}, {kQ3_K, 108},   {kQ4_K, 0, 2, 7.5}, {kQ5_K, 0, 2, 15.5},
-    {kQ6_K, 208},    {kIQ1_S, 0},         {kIQ2_XXS, 0},      {kIQ2_XS, 0},         {kIQ2_S, 0},
-    {kIQ3_XXS, 0},   {kIQ3_S, 0},         {kIQ4_NL, 0},       {kIQ4_XS, 0},
+    {kQ4_0, 0},
+    {kQ4_1, 0, 2, -7.5},
+    {kQ5_0, 0},
+    {kQ5_1, 0, 2, -15.5},
+    {kQ8_0, 0},
+    {kQ2_K, 80, 82, 1.5},
+    {kQ3_K, 108},
+    {kQ4_K, 0, 2, 7.5},
+    {kQ5_K, 0, 2, 15.5},
+    {kQ6_K, 208},
+    {kIQ1_S, 0},
+    {kIQ2_XXS, 0},
+    {kIQ2_XS, 0},
+    {kIQ2_S, 0},
+    {kIQ3_XXS, 0},
+    {kIQ3_S, 0},
+    {kIQ4_NL, 0},
+    {kIQ4_XS, 0},
     // Not halves in one place: written by StampScales itself.
-    {kIQ1_M, -1},    {kMXFP4, -1},
+    {kIQ1_M, -1},
+    {kMXFP4, -1},
 };
 
 const ScaleLayout* FindLayout(TensorType type) {
@@ -56,8 +72,8 @@ const ScaleLayout* FindLayout(TensorType type) {
   return layout == std::end(kScaleLayouts) ? nullptr : layout;
 }
 
-/// Gives every sub-block's minimum the random bits of its scale, so that the ratio of the two is that of
-/// the block and no sub-block is off centre.
+/// Gives every sub-block's minimum the random bits of its scale, so that the ratio of the two is
+/// that of the block and no sub-block is off centre.
 void TieMinimaToScales(TensorType type, uint8_t* block) {
   if (type == kQ2_K) {
     for (int i = 0; i < 16; ++i) block[i] = static_cast<uint8_t>((block[i] & 15) * 17);
@@ -170,10 +186,13 @@ RandomRows::RandomRows(TensorType type, double std) : type_(type) {
 void RandomRows::Fill(uint64_t seed, int64_t n, uint8_t* row) const {
   const RandomBits random(seed);
   switch (type_) {
-    case kF32: return FillWords<uint32_t>(values_, random, n, row);
+    case kF32:
+      return FillWords<uint32_t>(values_, random, n, row);
     case kF16:
-    case kBF16: return FillWords<uint16_t>(values_, random, n, row);
-    default: return FillBlocks(*FindLayout(type_), scales_, random, RowBytes(type_, n), row);
+    case kBF16:
+      return FillWords<uint16_t>(values_, random, n, row);
+    default:
+      return FillBlocks(*FindLayout(type_), scales_, random, RowBytes(type_, n), row);
   }
 }
 

@@ -15,9 +15,9 @@ inline uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// Codes and sub-block scales are random bits; the scales of whole blocks are the same everywhere and set
-/// so that values have a mean of about 0 and the standard deviation `std` (MXFP4: the nearest that a power
-/// of two allows). No value is ever infinite or NaN.
+/// Codes and sub-block scales are random bits; the scales of whole blocks are the same everywhere
+/// and set so that values have a mean of about 0 and the standard deviation `std` (MXFP4: the
+/// nearest that a power of two allows). No value is ever infinite or NaN.
 class RandomRows {
  public:
   RandomRows(TensorType type, double std);

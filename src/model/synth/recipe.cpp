@@ -7,7 +7,8 @@ namespace {
 
 using enum TensorType;
 
-/// The layers to which the "M" mixtures give more bits: the first and the last eighth, and every third.
+/// The layers to which the "M" mixtures give more bits: the first and the last eighth, and every
+/// third.
 bool UseMoreBits(int64_t layer, int64_t n_layers) {
   return layer < n_layers / 8 || layer >= 7 * n_layers / 8 || (layer - n_layers / 8) % 3 == 2;
 }
@@ -36,8 +37,8 @@ TensorType Q4KM(const SynthModel& model, const MatrixRole& role) {
   return kQ4_K;
 }
 
-// Spec 12.1. A value projection shared by fewer than four query heads is small enough beside the rest
-// that the stock recipe leaves it at Q2_K (qwen3-0.6b); models with experts count as sharing.
+// Spec 12.1. A value projection shared by fewer than four query heads is small enough beside the
+// rest that the stock recipe leaves it at Q2_K (qwen3-0.6b); models with experts count as sharing.
 TensorType Iq2Xxs(const SynthModel& model, const MatrixRole& role) {
   if (IsLmHead(model, role)) return kQ5_K;
   if (role.base == "token_embd") return kQ2_K;
@@ -48,15 +49,15 @@ TensorType Iq2Xxs(const SynthModel& model, const MatrixRole& role) {
   return kIQ2_XXS;
 }
 
-// The real recipe is unpublished; this one is weir's definition of the name. Its source speaks of tied
-// models only: an LM head of its own (output) gets what the tied one gets.
+// The real recipe is unpublished; this one is weir's definition of the name. Its source speaks of
+// tied models only: an LM head of its own (output) gets what the tied one gets.
 TensorType UdIq2Xxs(const SynthModel&, const MatrixRole& role) {
   static constexpr std::pair<std::string_view, TensorType> kTypes[] = {
-      {"token_embd", kQ5_K},    {"output", kQ5_K},       {"attn_k", kQ4_K},
-      {"attn_v", kQ4_K},        {"attn_q", kIQ3_XXS},    {"attn_qkv", kIQ3_XXS},
-      {"attn_gate", kIQ3_XXS},  {"attn_output", kIQ3_XXS}, {"ssm_out", kIQ3_XXS},
-      {"ssm_alpha", kQ8_0},     {"ssm_beta", kQ8_0},     {"ffn_gate", kIQ2_XXS},
-      {"ffn_up", kIQ2_XXS},     {"ffn_down", kIQ2_S},
+      {"token_embd", kQ5_K},   {"output", kQ5_K},         {"attn_k", kQ4_K},
+      {"attn_v", kQ4_K},       {"attn_q", kIQ3_XXS},      {"attn_qkv", kIQ3_XXS},
+      {"attn_gate", kIQ3_XXS}, {"attn_output", kIQ3_XXS}, {"ssm_out", kIQ3_XXS},
+      {"ssm_alpha", kQ8_0},    {"ssm_beta", kQ8_0},       {"ffn_gate", kIQ2_XXS},
+      {"ffn_up", kIQ2_XXS},    {"ffn_down", kIQ2_S},
   };
   for (const auto& [base, type] : kTypes) {
     if (base == role.base) return type;
@@ -65,8 +66,8 @@ TensorType UdIq2Xxs(const SynthModel&, const MatrixRole& role) {
 }
 
 constexpr SynthQuant kQuants[] = {
-    {"F16", 1, Uniform<kF16>},     {"Q8_0", 7, Uniform<kQ8_0>}, {"Q4_K_M", 15, Q4KM},
-    {"IQ2_XXS", 19, Iq2Xxs},       {"UD-IQ2_XXS", 19, UdIq2Xxs},
+    {"F16", 1, Uniform<kF16>}, {"Q8_0", 7, Uniform<kQ8_0>},  {"Q4_K_M", 15, Q4KM},
+    {"IQ2_XXS", 19, Iq2Xxs},   {"UD-IQ2_XXS", 19, UdIq2Xxs},
 };
 
 }  // namespace

@@ -13,8 +13,9 @@ namespace weir {
 
 /// What a recipe looks at: a matrix of the model that may be quantised.
 struct MatrixRole {
-  std::string_view base;  // name without "blk.N." and ".weight", experts too: "ffn_down", "token_embd"
-  int64_t layer;          // -1 outside the blocks
+  // The name without "blk.N." and ".weight", the same for experts: "ffn_down", "token_embd".
+  std::string_view base;
+  int64_t layer;  // -1 outside the blocks
 };
 
 struct SynthQuant {

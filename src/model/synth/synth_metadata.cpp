@@ -9,11 +9,16 @@ namespace {
 
 std::string_view ArchName(Arch arch) {
   switch (arch) {
-    case Arch::kQwen35: return "qwen35";
-    case Arch::kQwen35Moe: return "qwen35moe";
-    case Arch::kQwen3: return "qwen3";
-    case Arch::kQwen2: return "qwen2";
-    case Arch::kLlama: return "llama";
+    case Arch::kQwen35:
+      return "qwen35";
+    case Arch::kQwen35Moe:
+      return "qwen35moe";
+    case Arch::kQwen3:
+      return "qwen3";
+    case Arch::kQwen2:
+      return "qwen2";
+    case Arch::kLlama:
+      return "llama";
   }
   return {};
 }

@@ -1,4 +1,5 @@
-// The metadata of a synthetic model: the keys of a real file (spec 2 and 8) and a filler vocabulary.
+// The metadata of a synthetic model: the keys of a real file (spec 2 and 8) and a filler
+// vocabulary.
 #pragma once
 
 #include "gguf/model_source.h"

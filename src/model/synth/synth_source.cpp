@@ -26,14 +26,15 @@ std::vector<float> Ramp(int64_t n, double first, double last) {
   return values;
 }
 
-/// The divisors of Llama 3.1's rotation angles, by its published rule: rotations that turn more than four
-/// times over the original 8192 positions stay, those that turn less than once are slowed down fully.
+/// The divisors of Llama 3.1's rotation angles, by its published rule: rotations that turn more
+/// than four times over the original 8192 positions stay, those that turn less than once are slowed
+/// down fully.
 std::vector<float> RopeFreqs(const SynthModel& model) {
   constexpr double kOriginalContext = 8192, kLowTurns = 1, kHighTurns = 4;
   std::vector<float> divisors;
   for (int64_t j = 0; j < model.head_dim / 2; ++j) {
-    const double angle = std::pow(double{model.rope_base},
-                                  -2.0 * static_cast<double>(j) / static_cast<double>(model.head_dim));
+    const double angle = std::pow(double{model.rope_base}, -2.0 * static_cast<double>(j) /
+                                                               static_cast<double>(model.head_dim));
     const double turns = kOriginalContext * angle / (2 * std::numbers::pi);
     const double keep = std::clamp((turns - kLowTurns) / (kHighTurns - kLowTurns), 0.0, 1.0);
     divisors.push_back(static_cast<float>(1 / ((1 - keep) / model.rope_slowdown + keep)));

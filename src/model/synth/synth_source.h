@@ -10,9 +10,9 @@
 
 namespace weir {
 
-/// Rows are a function of tensor and row number only, the same in every process. Weights are spread so
-/// that activations keep the size that they have in trained models: 1 / sqrt(columns) for matrices, 1 for
-/// norms, decays and time steps over their usual ranges.
+/// Rows are a function of tensor and row number only, the same in every process. Weights are spread
+/// so that activations keep the size that they have in trained models: 1 / sqrt(columns) for
+/// matrices, 1 for norms, decays and time steps over their usual ranges.
 class SynthSource : public ModelSource {
  public:
   /// Of a catalogued model and mixture; names are case-insensitive, an Error lists what there is.

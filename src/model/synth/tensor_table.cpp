@@ -18,7 +18,8 @@ class Table {
            std::string_view suffix = ".weight") {
     Append(base, suffix, TensorType::kF32, ne);
   }
-  /// A matrix of the recipe's choice; `experts` (of them, 0: none) and `suffix` are no part of its role.
+  /// A matrix of the recipe's choice; `experts` (of them, 0: none) and `suffix` are no part of its
+  /// role.
   void Matrix(std::string_view base, int64_t n_cols, int64_t n_rows,
               std::string_view suffix = ".weight", int64_t experts = 0) {
     const TensorType type = quant_.recipe(model_, {base, layer_});
@@ -34,7 +35,8 @@ class Table {
  private:
   void Append(std::string_view base, std::string_view suffix, TensorType type,
               std::initializer_list<int64_t> ne) {
-    TensorInfo info{.name = fmt::format("{}{}", base, suffix), .type = type,
+    TensorInfo info{.name = fmt::format("{}{}", base, suffix),
+                    .type = type,
                     .n_dims = static_cast<int>(ne.size())};
     if (layer_ >= 0) info.name = fmt::format("blk.{}.{}", layer_, info.name);
     std::copy(ne.begin(), ne.end(), info.ne.begin());
