@@ -16,7 +16,8 @@ constexpr int kMostUsers = 256;
 constexpr int64_t kMostTokens = 1 << 20;
 constexpr int64_t kWarmUpTokens = 4;
 constexpr double kRoughProbeSeconds = 1;
-constexpr int64_t kProgressNs = 500'000'000;  // during a repeat: rarely, it takes time from the target
+constexpr int64_t kProgressNs =
+    500'000'000;  // during a repeat: rarely, it takes time from the target
 
 Status CheckRange(const char* flag, int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) return {};
@@ -27,10 +28,12 @@ double SecondsSince(int64_t begin_ns) { return static_cast<double>(NowNs() - beg
 
 class Bench {
  public:
-  Bench(const BenchOptions& options, Store& store, Instruments& instruments, const OnBenchProgress& on_progress)
+  Bench(const BenchOptions& options, Store& store, Instruments& instruments,
+        const OnBenchProgress& on_progress)
       : options_(options), store_(store), instruments_(instruments), on_progress_(on_progress) {}
 
-  Result<BenchOutcome> Run(const RunRow& run, const std::vector<std::unique_ptr<Subject>>& subjects) {
+  Result<BenchOutcome> Run(const RunRow& run,
+                           const std::vector<std::unique_ptr<Subject>>& subjects) {
     WEIR_TRY(run_, store_.BeginRun(run));
     for (const auto& subject : subjects) {
       estimate_.Plan(RoughLoadSeconds(subject->row()));
@@ -47,11 +50,13 @@ class Bench {
 
  private:
   Workload LoadOf(int users) const {
-    return {users, options_.requests_per_user, options_.prompt_tokens, options_.gen_tokens, options_.seed};
+    return {users, options_.requests_per_user, options_.prompt_tokens, options_.gen_tokens,
+            options_.seed};
   }
   int64_t TokensPerUser() const { return options_.prompt_tokens + options_.gen_tokens; }
   double RoughCellSeconds(const ModelRow& model, int users) const {
-    return options_.repeats * RoughSeconds(model, LoadOf(users)) + (options_.repeats + 1) * kRoughProbeSeconds;
+    return options_.repeats * RoughSeconds(model, LoadOf(users)) +
+           (options_.repeats + 1) * kRoughProbeSeconds;
   }
 
   bool Stopped() {
@@ -63,13 +68,15 @@ class Bench {
     const double past = SecondsSince(begin_ns_);
     const double left = estimate_.Left(current_seconds);
     if (on_progress_) {
-      on_progress_(doing_, static_cast<int64_t>(past * 1000), static_cast<int64_t>((past + left) * 1000));
+      on_progress_(doing_, static_cast<int64_t>(past * 1000),
+                   static_cast<int64_t>((past + left) * 1000));
     }
   }
 
   Result<int64_t> BeginCell(int64_t model, int users, std::optional<int64_t> planned_bytes) {
-    return store_.BeginCell(run_, model, {users, options_.prompt_tokens, options_.gen_tokens,
-                                          options_.requests_per_user, options_.repeats, planned_bytes});
+    return store_.BeginCell(run_, model,
+                            {users, options_.prompt_tokens, options_.gen_tokens,
+                             options_.requests_per_user, options_.repeats, planned_bytes});
   }
 
   /// A cell that never began to measure.
@@ -102,8 +109,8 @@ class Bench {
       if (!plans[i]) {
         WEIR_RETURN_IF_ERROR(AddEmptyCell(subject, model, users, plans[i].error()));
       } else if (load_failed_in_row) {
-        WEIR_RETURN_IF_ERROR(AddEmptyCell(subject, model, users, CellStatus::kSkipped,
-                                          "the model did not load"));
+        WEIR_RETURN_IF_ERROR(
+            AddEmptyCell(subject, model, users, CellStatus::kSkipped, "the model did not load"));
       } else if (!loaded.ok()) {
         WEIR_RETURN_IF_ERROR(AddEmptyCell(subject, model, users, loaded.error()));
         load_failed_in_row = true;
@@ -174,7 +181,8 @@ class Bench {
       doing_ = fmt::format("{}: repeat {} of {}", name, repeat, options_.repeats);
       const int64_t begin = NowNs();
       WEIR_RETURN_IF_ERROR(RunAttempt(cell, repeat, load));
-      estimate_.Done(RoughSeconds(cell.subject.row(), load) + kRoughProbeSeconds, SecondsSince(begin));
+      estimate_.Done(RoughSeconds(cell.subject.row(), load) + kRoughProbeSeconds,
+                     SecondsSince(begin));
     }
     return {};
   }
@@ -194,12 +202,13 @@ class Bench {
     return {};
   }
 
-  /// One attempt into the store, with the rates before and after it unless it is the warm-up. True if it was
-  /// whole.
+  /// One attempt into the store, with the rates before and after it unless it is the warm-up. True
+  /// if it was whole.
   Result<bool> RunAttempt(Cell& cell, int repeat, const Workload& load) {
     const std::optional<Rates> before = cell.latest;
-    WEIR_TRY(const int64_t attempt,
-             store_.BeginAttempt(cell.id, repeat, before ? std::optional(before->id) : std::nullopt));
+    WEIR_TRY(
+        const int64_t attempt,
+        store_.BeginAttempt(cell.id, repeat, before ? std::optional(before->id) : std::nullopt));
     instruments_.ResetPeakMemory();
     AttemptRow row = RunWatched(cell, load);
     row.peak_memory_bytes = instruments_.PeakMemory();
@@ -259,11 +268,13 @@ Status CheckOptions(const BenchOptions& options) {
 }
 
 Status CheckContext(const BenchOptions& options, const Subject& subject) {
-  const int64_t context = subject.context_length(), tokens = options.prompt_tokens + options.gen_tokens;
+  const int64_t context = subject.context_length(),
+                tokens = options.prompt_tokens + options.gen_tokens;
   if (context == 0 || tokens <= context) return {};
-  return WithHint(BadInput("{}: a prompt of {} tokens and an answer of {} do not fit its context of {} tokens",
-                           subject.row().name, options.prompt_tokens, options.gen_tokens, context),
-                  "lower --prompt-tokens or --gen-tokens");
+  return WithHint(
+      BadInput("{}: a prompt of {} tokens and an answer of {} do not fit its context of {} tokens",
+               subject.row().name, options.prompt_tokens, options.gen_tokens, context),
+      "lower --prompt-tokens or --gen-tokens");
 }
 
 Result<BenchOutcome> RunBench(const BenchOptions& options, const RunRow& run,

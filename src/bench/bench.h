@@ -1,4 +1,5 @@
-// The main job: every model with every number of users, each a cell of a few repeats, into the store.
+// The main job: every model with every number of users, each a cell of a few repeats, into the
+// store.
 #pragma once
 
 #include <functional>
@@ -42,14 +43,16 @@ class Instruments {
 };
 
 /// Tells, in words, what is being done and how much of the estimated time has passed.
-using OnBenchProgress = std::function<void(const std::string& doing, int64_t done_ms, int64_t total_ms)>;
+using OnBenchProgress =
+    std::function<void(const std::string& doing, int64_t done_ms, int64_t total_ms)>;
 
 struct BenchOutcome {
   int64_t run = 0;
   bool interrupted = false;
 };
 
-/// Measures all cells. What goes wrong with a model or a cell is a row; an Error is one of the store's.
+/// Measures all cells. What goes wrong with a model or a cell is a row; an Error is one of the
+/// store's.
 Result<BenchOutcome> RunBench(const BenchOptions& options, const RunRow& run,
                               const std::vector<std::unique_ptr<Subject>>& subjects, Store& store,
                               Instruments& instruments, const OnBenchProgress& on_progress);

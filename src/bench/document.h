@@ -18,9 +18,9 @@ struct TableStyle {
   std::string_view head, dim, warn, reset;
 };
 
-/// The table of a run, no line wider than `width` columns (at least 48), then what has to be said about single
-/// cells. Where it does not fit, columns are left out from the least telling one, and a line says so. Texts in
-/// `cells` must be printable.
+/// The table of a run, no line wider than `width` columns (at least 48), then what has to be said
+/// about single cells. Where it does not fit, columns are left out from the least telling one, and
+/// a line says so. Texts in `cells` must be printable.
 std::string RenderTable(const std::vector<CellResult>& cells, int width, const TableStyle& style);
 
 /// `text` broken between words into lines of at most `width` columns, all but the first indented.

@@ -1,5 +1,5 @@
-// How long the rest of a bench will take: a rough model of each piece, corrected by how the pieces so far
-// compared with it.
+// How long the rest of a bench will take: a rough model of each piece, corrected by how the pieces
+// so far compared with it.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ class Estimate {
   void Plan(double rough_seconds) { planned_ += rough_seconds; }
   /// A piece planned with rough_seconds is over; a piece that was left out took no time.
   void Done(double rough_seconds, double seconds);
-  /// Seconds until all that was planned is done; `current` seconds went into a piece that is not over.
+  /// Seconds until all that was planned is done; `current` seconds went into a piece that is not
+  /// over.
   double Left(double current) const;
 
  private:

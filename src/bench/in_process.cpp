@@ -13,41 +13,66 @@ namespace {
 constexpr int64_t kNormalToken = 1;  // tokenizer.ggml.token_type
 constexpr int64_t kWaitMs = 5;       // for one stream, before the others are looked at again
 
-/// general.file_type, where the file has one: it says Q4_K_M of what the tensors only show as a mixture.
+/// general.file_type, where the file has one: it says Q4_K_M of what the tensors only show as a
+/// mixture.
 std::string_view NameOfFileType(int64_t file_type) {
   switch (file_type) {
-    case 0: return "F32";
-    case 1: return "F16";
-    case 2: return "Q4_0";
-    case 7: return "Q8_0";
-    case 10: return "Q2_K";
-    case 12: return "Q3_K_M";
-    case 14: return "Q4_K_S";
-    case 15: return "Q4_K_M";
-    case 16: return "Q5_K_S";
-    case 17: return "Q5_K_M";
-    case 18: return "Q6_K";
-    case 19: return "IQ2_XXS";
-    case 20: return "IQ2_XS";
-    case 23: return "IQ3_XXS";
-    case 24: return "IQ1_S";
-    case 25: return "IQ4_NL";
-    case 26: return "IQ3_S";
-    case 27: return "IQ3_M";
-    case 28: return "IQ2_S";
-    case 29: return "IQ2_M";
-    case 30: return "IQ4_XS";
-    case 31: return "IQ1_M";
-    case 32: return "BF16";
-    default: return "";
+    case 0:
+      return "F32";
+    case 1:
+      return "F16";
+    case 2:
+      return "Q4_0";
+    case 7:
+      return "Q8_0";
+    case 10:
+      return "Q2_K";
+    case 12:
+      return "Q3_K_M";
+    case 14:
+      return "Q4_K_S";
+    case 15:
+      return "Q4_K_M";
+    case 16:
+      return "Q5_K_S";
+    case 17:
+      return "Q5_K_M";
+    case 18:
+      return "Q6_K";
+    case 19:
+      return "IQ2_XXS";
+    case 20:
+      return "IQ2_XS";
+    case 23:
+      return "IQ3_XXS";
+    case 24:
+      return "IQ1_S";
+    case 25:
+      return "IQ4_NL";
+    case 26:
+      return "IQ3_S";
+    case 27:
+      return "IQ3_M";
+    case 28:
+      return "IQ2_S";
+    case 29:
+      return "IQ2_M";
+    case 30:
+      return "IQ4_XS";
+    case 31:
+      return "IQ1_M";
+    case 32:
+      return "BF16";
+    default:
+      return "";
   }
 }
 
 std::string_view LargestType(const ModelSource& source) {
   std::map<TensorType, int64_t> bytes;
   for (const TensorInfo& tensor : source.tensors()) bytes[tensor.type] += tensor.n_bytes();
-  const auto most = std::max_element(bytes.begin(), bytes.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto most = std::max_element(
+      bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == bytes.end() ? "" : Traits(most->first).name;
 }
 
@@ -97,7 +122,8 @@ class InProcessTarget : public Target {
   std::optional<TargetEvent> Next(int64_t timeout_ms) override {
     const int64_t deadline = NowNs() + timeout_ms * 1'000'000;
     while (!running_.empty()) {
-      // From the stream after the last one that had something: events of one step come in this order.
+      // From the stream after the last one that had something: events of one step come in this
+      // order.
       for (size_t i = 0; i < running_.size(); ++i) {
         if (auto event = Take((at_ + i) % running_.size(), 0)) return event;
       }
@@ -136,9 +162,11 @@ class InProcessTarget : public Target {
     return taken;
   }
 
-  /// A sequence that decodes has an event after every step, so waiting for it costs one wake-up per step.
+  /// A sequence that decodes has an event after every step, so waiting for it costs one wake-up per
+  /// step.
   size_t WorthWaitingFor() const {
-    const auto found = std::find_if(running_.begin(), running_.end(), [](const Running& r) { return r.decoding; });
+    const auto found =
+        std::find_if(running_.begin(), running_.end(), [](const Running& r) { return r.decoding; });
     return found == running_.end() ? 0 : found - running_.begin();
   }
 
@@ -151,7 +179,9 @@ class InProcessTarget : public Target {
 class InProcessSubject : public Subject {
  public:
   InProcessSubject(std::unique_ptr<ModelSource> source, const InProcessOptions& options)
-      : options_(options), source_(std::move(source)), config_(ReadConfig(*source_)),
+      : options_(options),
+        source_(std::move(source)),
+        config_(ReadConfig(*source_)),
         footprint_(Model::Plan(*source_, Dtype::kInt8)) {
     row_.name = source_->name();
     row_.quant = QuantOf(*source_);
@@ -196,7 +226,8 @@ class InProcessSubject : public Subject {
   void Unload() override { model_.reset(); }
 
   Result<std::unique_ptr<Target>> Start(int users, int64_t tokens) override {
-    WEIR_TRY(std::unique_ptr<Engine> engine, Engine::Start(*model_, nullptr, OptionsFor(users, tokens)));
+    WEIR_TRY(std::unique_ptr<Engine> engine,
+             Engine::Start(*model_, nullptr, OptionsFor(users, tokens)));
     std::unique_ptr<Target> target = std::make_unique<InProcessTarget>(std::move(engine));
     return target;
   }
@@ -221,7 +252,8 @@ class InProcessSubject : public Subject {
 
 }  // namespace
 
-Result<std::unique_ptr<Subject>> OpenSubject(const std::string& model, const InProcessOptions& options) {
+Result<std::unique_ptr<Subject>> OpenSubject(const std::string& model,
+                                             const InProcessOptions& options) {
   WEIR_TRY(std::unique_ptr<ModelSource> source, OpenModel(model));
   std::unique_ptr<Subject> subject = std::make_unique<InProcessSubject>(std::move(source), options);
   return subject;

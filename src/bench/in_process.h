@@ -13,8 +13,9 @@ struct InProcessOptions {
   int n_threads = 1;
 };
 
-/// Opens MODEL, without loading it. The Error is one of the name or the file; a model that opens but that weir
-/// cannot run says so in Subject::Plan.
-Result<std::unique_ptr<Subject>> OpenSubject(const std::string& model, const InProcessOptions& options);
+/// Opens MODEL, without loading it. The Error is one of the name or the file; a model that opens
+/// but that weir cannot run says so in Subject::Plan.
+Result<std::unique_ptr<Subject>> OpenSubject(const std::string& model,
+                                             const InProcessOptions& options);
 
 }  // namespace weir

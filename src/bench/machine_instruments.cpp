@@ -10,16 +10,19 @@
 namespace weir {
 namespace {
 
-// A repeat's rates are the best of the measurements before and after it: six passes, where five are enough.
+// A repeat's rates are the best of the measurements before and after it: six passes, where five are
+// enough.
 constexpr int kPasses = 3;
 
 }  // namespace
 
 Status MachineInstruments::Prepare(int64_t reserved_bytes) {
-  WEIR_TRY(const Isa isa, SelectIsa(nullptr));  // the limit is the machine's, whatever weir is told to use
+  WEIR_TRY(const Isa isa,
+           SelectIsa(nullptr));  // the limit is the machine's, whatever weir is told to use
   Machine machine = ReadMachine();
   if (machine.memory_available_bytes) {
-    *machine.memory_available_bytes = std::max<int64_t>(0, *machine.memory_available_bytes - reserved_bytes);
+    *machine.memory_available_bytes =
+        std::max<int64_t>(0, *machine.memory_available_bytes - reserved_bytes);
   }
   WEIR_TRY(prober_, Prober::Create(isa, PlanProbeBuffer(machine), n_threads_));
   return {};
@@ -37,8 +40,8 @@ Result<RatesRow> MachineInstruments::MeasureRates() {
   best_->int8_gmac_s = std::max(best_->int8_gmac_s, rates.int8_gmac_s);
   best_->f32_gmac_s = std::max(best_->f32_gmac_s, rates.f32_gmac_s);
   best_->buffer_small |= rates.buffer_small;
-  return RatesRow{NowNs(), rates.read_gb_s, rates.read_write_gb_s, rates.int8_gmac_s, rates.f32_gmac_s,
-                  rates.buffer_small};
+  return RatesRow{NowNs(),           rates.read_gb_s,  rates.read_write_gb_s,
+                  rates.int8_gmac_s, rates.f32_gmac_s, rates.buffer_small};
 }
 
 void MachineInstruments::ResetPeakMemory() { peak_was_reset_ = ResetPeakRss().ok(); }

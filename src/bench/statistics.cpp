@@ -26,13 +26,13 @@ void AddNoise(const CellResult& cell, const char* figure, const char* what, std:
   if (!found || found->median <= 0) return;
   const double spread = (found->greatest - found->least) / found->median;
   if (spread <= kNoisySpread) return;
-  detail += fmt::format("{}{} of {} repeats spread over {:.0f} % of the median", detail.empty() ? "" : "; ",
-                        what, found->n, spread * 100);
+  detail += fmt::format("{}{} of {} repeats spread over {:.0f} % of the median",
+                        detail.empty() ? "" : "; ", what, found->n, spread * 100);
 }
 
 /// The largest change of one rate during a repeat, if it is too large.
-void AddDrift(std::span<const RatesAround> rates, const char* name, std::optional<double> RatesRow::*rate,
-              std::string& detail) {
+void AddDrift(std::span<const RatesAround> rates, const char* name,
+              std::optional<double> RatesRow::*rate, std::string& detail) {
   double worst = kRatesDrift, before = 0, after = 0;
   for (const RatesAround& around : rates) {
     const double b = (around.before.*rate).value_or(0), a = (around.after.*rate).value_or(0);
@@ -42,8 +42,8 @@ void AddDrift(std::span<const RatesAround> rates, const char* name, std::optiona
     after = a;
   }
   if (before == 0) return;
-  detail += fmt::format("{}{} {:.3g} to {:.3g}", detail.empty() ? "changed during a repeat: " : ", ", name, before,
-                        after);
+  detail += fmt::format("{}{} {:.3g} to {:.3g}",
+                        detail.empty() ? "changed during a repeat: " : ", ", name, before, after);
 }
 
 std::string DriftDetail(std::span<const RatesAround> rates) {
@@ -83,10 +83,12 @@ Verdict Judge(const CellResult& cell, const AttemptsSeen& attempts) {
             fmt::format("stopped after {} of {} repeats", attempts.n_ok, cell.row.repeats)};
   }
   if (attempts.n_ok == 0) return {CellStatus::kFailed, attempts.first_failure};
-  for (const auto& [figure, what] : {std::pair("decode_tok_s", "decode"), {"aggregate_tok_s", "aggregate"}}) {
+  for (const auto& [figure, what] :
+       {std::pair("decode_tok_s", "decode"), {"aggregate_tok_s", "aggregate"}}) {
     if (cell.Find(figure)) continue;
     return {CellStatus::kTooShort,
-            fmt::format("fewer than {} steps in the {} window: raise --gen-tokens", kMinDecodeSteps, what)};
+            fmt::format("fewer than {} steps in the {} window: raise --gen-tokens", kMinDecodeSteps,
+                        what)};
   }
   return {CellStatus::kOk, ""};
 }
@@ -98,15 +100,20 @@ std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts
   AddNoise(cell, "decode_tok_s", "decode", noise);
   AddNoise(cell, "aggregate_tok_s", "aggregate", noise);
   if (!noise.empty()) flags.push_back({"noisy", noise});
-  if (const std::string drift = DriftDetail(rates); !drift.empty()) flags.push_back({"rates_drifted", drift});
+  if (const std::string drift = DriftDetail(rates); !drift.empty())
+    flags.push_back({"rates_drifted", drift});
   if (const auto share = RooflineShare(cell); share && *share > 1) {
-    flags.push_back({"share_above_one",
-                     fmt::format("decode ran at {:.2f} of the limit: the rates are too low (a noisy "
-                                 "machine) or the weights were partly in a cache", *share)});
+    flags.push_back(
+        {"share_above_one",
+         fmt::format("decode ran at {:.2f} of the limit: the rates are too low (a noisy "
+                     "machine) or the weights were partly in a cache",
+                     *share)});
   }
-  if (cell.logits_differ) flags.push_back({"logits_differ", "repeats of the same prompts gave different logits"});
+  if (cell.logits_differ)
+    flags.push_back({"logits_differ", "repeats of the same prompts gave different logits"});
   if (attempts.n_ok > 0 && attempts.n_ok < kEnoughRepeats) {
-    flags.push_back({"few_repeats", fmt::format("repeats: {}; three or more show a spread", attempts.n_ok)});
+    flags.push_back(
+        {"few_repeats", fmt::format("repeats: {}; three or more show a spread", attempts.n_ok)});
   }
   if (attempts.n_failed > 0 && attempts.n_ok > 0) {
     flags.push_back({"repeats_failed", fmt::format("{} of {} repeats failed: {}", attempts.n_failed,
@@ -116,8 +123,9 @@ std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts
     return around.before.buffer_small || around.after.buffer_small;
   };
   if (std::any_of(rates.begin(), rates.end(), small)) {
-    flags.push_back({"probe_buffer_small",
-                     "too little free memory to measure bandwidth beyond the caches: it may be too high"});
+    flags.push_back(
+        {"probe_buffer_small",
+         "too little free memory to measure bandwidth beyond the caches: it may be too high"});
   }
   return flags;
 }

@@ -14,9 +14,10 @@ struct Interval {
   double low = 0, high = 0;
 };
 
-/// 95 % percentile-bootstrap interval of the median: samples are drawn with replacement 10,000 times, always
-/// with the same random numbers. Nothing from fewer than two samples. With three samples it is the least and
-/// the greatest of them, because a quarter of all draws have the same outer sample at least twice.
+/// 95 % percentile-bootstrap interval of the median: samples are drawn with replacement 10,000
+/// times, always with the same random numbers. Nothing from fewer than two samples. With three
+/// samples it is the least and the greatest of them, because a quarter of all draws have the same
+/// outer sample at least twice.
 std::optional<Interval> MedianInterval(std::span<const double> samples);
 
 /// Share of the limit: median decode rate / median limit.
@@ -39,10 +40,10 @@ struct RatesAround {
   RatesRow before, after;
 };
 
-/// noisy: repeats of decode or aggregate spread over more than 10 % of the median. rates_drifted: a rate
-/// changed by more than 15 % during a repeat. share_above_one. logits_differ: repeats gave different bits.
-/// few_repeats: fewer than three. repeats_failed: some failed, and the figures are those of the others. probe_buffer_small: the bandwidths
-/// may be those of the caches.
+/// noisy: repeats of decode or aggregate spread over more than 10 % of the median. rates_drifted: a
+/// rate changed by more than 15 % during a repeat. share_above_one. logits_differ: repeats gave
+/// different bits. few_repeats: fewer than three. repeats_failed: some failed, and the figures are
+/// those of the others. probe_buffer_small: the bandwidths may be those of the caches.
 std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts,
                             std::span<const RatesAround> rates);
 

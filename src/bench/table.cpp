@@ -13,7 +13,8 @@ constexpr std::string_view kGap = "  ";
 
 /// Columns of UTF-8 text: one per code point, which is right for names of models.
 int Columns(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  return static_cast<int>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 /// The bytes of the first `columns` columns of the text.
@@ -97,7 +98,8 @@ std::string StatusAndFlags(const CellResult& cell) {
 /// For narrow tables; the flags are told below them anyway.
 std::string StatusAndCount(const CellResult& cell) {
   std::string text(Name(cell.status));
-  if (!cell.flags.empty()) text += fmt::format(", {} flag{}", cell.flags.size(), cell.flags.size() == 1 ? "" : "s");
+  if (!cell.flags.empty())
+    text += fmt::format(", {} flag{}", cell.flags.size(), cell.flags.size() == 1 ? "" : "s");
   return text;
 }
 
@@ -114,10 +116,16 @@ std::vector<Column> MakeColumns(const std::vector<CellResult>& cells) {
                               {"memory", "GB", false, 1, {}},
                               {"status", "", true, 0, {}}};
   for (const CellResult& cell : cells) {
-    const std::string texts[] = {ShortName(cell.model), cell.model.quant, fmt::to_string(cell.row.users),
-                                 MedianPeak(cell, "decode_tok_s"), MedianPeak(cell, "aggregate_tok_s"),
-                                 MedianP95(cell, "ttft_ms"), MedianP95(cell, "itl_ms"),
-                                 Median(cell, "prefill_tok_s"), Share(cell), Memory(cell),
+    const std::string texts[] = {ShortName(cell.model),
+                                 cell.model.quant,
+                                 fmt::to_string(cell.row.users),
+                                 MedianPeak(cell, "decode_tok_s"),
+                                 MedianPeak(cell, "aggregate_tok_s"),
+                                 MedianP95(cell, "ttft_ms"),
+                                 MedianP95(cell, "itl_ms"),
+                                 Median(cell, "prefill_tok_s"),
+                                 Share(cell),
+                                 Memory(cell),
                                  StatusAndFlags(cell)};
     for (size_t i = 0; i < columns.size(); ++i) columns[i].cells.push_back(texts[i]);
   }
@@ -139,13 +147,15 @@ struct Fitting {
 Fitting Fit(std::vector<Column>& columns, const std::vector<CellResult>& cells, int width) {
   Fitting fitting;
   const auto drop = [&](int order) {
-    return static_cast<int>(std::erase_if(columns, [&](const Column& column) { return column.drop == order; }));
+    return static_cast<int>(
+        std::erase_if(columns, [&](const Column& column) { return column.drop == order; }));
   };
   if (TableWidth(columns) <= width) return fitting;
   for (size_t i = 0; i < cells.size(); ++i) columns.back().cells[i] = StatusAndCount(cells[i]);
   if (TableWidth(columns) <= width) return fitting;
   fitting.stacked = drop(kStacked) > 0;
-  for (int order = 1; TableWidth(columns) > width && order < kStacked; ++order) fitting.n_dropped += drop(order);
+  for (int order = 1; TableWidth(columns) > width && order < kStacked; ++order)
+    fitting.n_dropped += drop(order);
   return fitting;
 }
 
@@ -208,10 +218,12 @@ std::string RenderTable(const std::vector<CellResult>& cells, int width, const T
     const std::string model = Cut(ShortName(cells[i].model) + " " + cells[i].model.quant, width);
     if (fitting.stacked && model != model_above) line(style.head, model_above = model);
     const bool plain = cells[i].status == CellStatus::kOk && cells[i].flags.empty();
-    line(plain ? "" : style.warn, Line(columns, [&](const Column& column) { return column.cells[i]; }));
+    line(plain ? "" : style.warn,
+         Line(columns, [&](const Column& column) { return column.cells[i]; }));
   }
   const auto note = [&](const std::string& sentence) { text += Wrap(sentence, width, 2) + "\n"; };
-  if (std::any_of(cells.begin(), cells.end(), [](const CellResult& c) { return c.model.synthetic; })) {
+  if (std::any_of(cells.begin(), cells.end(),
+                  [](const CellResult& c) { return c.model.synthetic; })) {
     note("* synthetic: the shapes and formats of that model, random weights");
   }
   if (fitting.n_dropped > 0) {
@@ -219,10 +231,12 @@ std::string RenderTable(const std::vector<CellResult>& cells, int width, const T
                      fitting.n_dropped == 1 ? "" : "s", width));
   }
   for (const CellResult& cell : cells) {
-    const std::string where = fmt::format("{} {}, {} user{}: ", ShortName(cell.model), cell.model.quant,
-                                          cell.row.users, cell.row.users == 1 ? "" : "s");
+    const std::string where =
+        fmt::format("{} {}, {} user{}: ", ShortName(cell.model), cell.model.quant, cell.row.users,
+                    cell.row.users == 1 ? "" : "s");
     if (!cell.reason.empty()) note(fmt::format("{}{}: {}", where, Name(cell.status), cell.reason));
-    for (const Flag& flag : cell.flags) note(fmt::format("{}{}: {}", where, flag.name, flag.detail));
+    for (const Flag& flag : cell.flags)
+      note(fmt::format("{}{}: {}", where, flag.name, flag.detail));
   }
   return text;
 }

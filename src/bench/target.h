@@ -1,5 +1,6 @@
-// What the bench measures, seen through a keyhole: requests go in, time-stamped events come out. The
-// instrument knows nothing else of an engine, so that one in process and one behind HTTP are measured alike.
+// What the bench measures, seen through a keyhole: requests go in, time-stamped events come out.
+// The instrument knows nothing else of an engine, so that one in process and one behind HTTP are
+// measured alike.
 #pragma once
 
 #include <cstdint>
@@ -51,8 +52,8 @@ class Subject {
   virtual int64_t context_length() const = 0;
   /// Token ids that prompts may be made of: ordinary text.
   virtual const std::vector<int32_t>& prompt_ids() const = 0;
-  /// Bytes that `users` sequences of `tokens` positions take, weights included. kRefused if they do not fit;
-  /// any other Error says why this model cannot run at all.
+  /// Bytes that `users` sequences of `tokens` positions take, weights included. kRefused if they do
+  /// not fit; any other Error says why this model cannot run at all.
   virtual Result<int64_t> Plan(int users, int64_t tokens) const = 0;
   virtual Status Load(const OnProgress& on_progress) = 0;
   virtual void Unload() = 0;

@@ -18,8 +18,10 @@ uint64_t NextRandom(uint64_t& state) {
 class ClosedLoop {
  public:
   ClosedLoop(Target& target, const Workload& load, const std::vector<int32_t>& prompt_ids)
-      : target_(target), load_(load),
-        prompts_(MakePrompts(prompt_ids, load.users * load.requests_per_user, load.prompt_tokens, load.seed)) {
+      : target_(target),
+        load_(load),
+        prompts_(MakePrompts(prompt_ids, load.users * load.requests_per_user, load.prompt_tokens,
+                             load.seed)) {
     row_.requests.reserve(prompts_.size());
   }
 
@@ -46,9 +48,17 @@ class ClosedLoop {
     request.max_tokens = load_.gen_tokens;
     request.ignore_eos = true;
     if (round == 0) request.gate = Gate{0, load_.users};
-    RequestRow asked{.user = user, .round = round, .gated = round == 0, .scheduled_ns = scheduled_ns,
-                     .submitted_ns = target_.Now(), .ended_ns = {}, .prompt_tokens = load_.prompt_tokens,
-                     .max_tokens = load_.gen_tokens, .finish = {}, .error = {}, .token_ns = {}};
+    RequestRow asked{.user = user,
+                     .round = round,
+                     .gated = round == 0,
+                     .scheduled_ns = scheduled_ns,
+                     .submitted_ns = target_.Now(),
+                     .ended_ns = {},
+                     .prompt_tokens = load_.prompt_tokens,
+                     .max_tokens = load_.gen_tokens,
+                     .finish = {},
+                     .error = {},
+                     .token_ns = {}};
     asked.token_ns.reserve(load_.gen_tokens);
     const Result<int64_t> id = target_.Submit(std::move(request));
     if (id) {
@@ -76,7 +86,8 @@ class ClosedLoop {
     request.finish = event.finished;
     if (*event.finished == FinishReason::kError) return Fail(request, event.error);
     if (static_cast<int64_t>(request.token_ns.size()) != load_.gen_tokens) {
-      return Fail(request, fmt::format("{} tokens arrived of {}", request.token_ns.size(), load_.gen_tokens));
+      return Fail(request, fmt::format("{} tokens arrived of {}", request.token_ns.size(),
+                                       load_.gen_tokens));
     }
     AskAgain(request.user, request.round);
   }
@@ -91,7 +102,8 @@ class ClosedLoop {
   void AskNext(int user, int round) {
     if (round + 1 == load_.requests_per_user) return;
     for (const RequestRow& request : row_.requests) {
-      if (request.user == user && request.round == round) return Ask(user, round + 1, *request.ended_ns);
+      if (request.user == user && request.round == round)
+        return Ask(user, round + 1, *request.ended_ns);
     }
   }
 
@@ -109,17 +121,19 @@ std::vector<std::vector<int32_t>> MakePrompts(const std::vector<int32_t>& ids, i
                                               int64_t n_tokens, uint64_t seed) {
   uint64_t state = seed;
   std::vector<int32_t> first = ids;
-  for (size_t i = first.size() - 1; i > 0; --i) std::swap(first[i], first[NextRandom(state) % (i + 1)]);
+  for (size_t i = first.size() - 1; i > 0; --i)
+    std::swap(first[i], first[NextRandom(state) % (i + 1)]);
   std::vector<std::vector<int32_t>> prompts(n_prompts);
   for (int i = 0; i < n_prompts; ++i) {
     prompts[i].push_back(first[i % first.size()]);
-    for (int64_t j = 1; j < n_tokens; ++j) prompts[i].push_back(ids[NextRandom(state) % ids.size()]);
+    for (int64_t j = 1; j < n_tokens; ++j)
+      prompts[i].push_back(ids[NextRandom(state) % ids.size()]);
   }
   return prompts;
 }
 
-AttemptRow RunClosedLoop(Target& target, const Workload& load, const std::vector<int32_t>& prompt_ids,
-                         const ShouldStop& stop) {
+AttemptRow RunClosedLoop(Target& target, const Workload& load,
+                         const std::vector<int32_t>& prompt_ids, const ShouldStop& stop) {
   return ClosedLoop(target, load, prompt_ids).Run(stop);
 }
 

@@ -15,19 +15,19 @@ struct Workload {
   uint64_t seed = 0;       // of the prompts
 };
 
-/// n_prompts prompts of n_tokens ids each, made of `ids` at random. No two begin with the same token (as long
-/// as there are enough), so that no prefix of one can be reused for another.
+/// n_prompts prompts of n_tokens ids each, made of `ids` at random. No two begin with the same
+/// token (as long as there are enough), so that no prefix of one can be reused for another.
 std::vector<std::vector<int32_t>> MakePrompts(const std::vector<int32_t>& ids, int n_prompts,
                                               int64_t n_tokens, uint64_t seed);
 
 /// Whether to stop; asked between events.
 using ShouldStop = std::function<bool()>;
 
-/// Runs the workload once. The first request of all users is gated: they are prefilled, released together and
-/// end together; the hash of the logits is taken there, because which users share a later step depends on
-/// timing. A request is scheduled when its user's previous one ends. The row has all stamps, also of an
-/// attempt that failed or was stopped.
-AttemptRow RunClosedLoop(Target& target, const Workload& load, const std::vector<int32_t>& prompt_ids,
-                         const ShouldStop& stop);
+/// Runs the workload once. The first request of all users is gated: they are prefilled, released
+/// together and end together; the hash of the logits is taken there, because which users share a
+/// later step depends on timing. A request is scheduled when its user's previous one ends. The row
+/// has all stamps, also of an attempt that failed or was stopped.
+AttemptRow RunClosedLoop(Target& target, const Workload& load,
+                         const std::vector<int32_t>& prompt_ids, const ShouldStop& stop);
 
 }  // namespace weir

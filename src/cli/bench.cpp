@@ -42,7 +42,8 @@ struct Run {
   std::vector<CellResult> cells;
 };
 
-Result<std::vector<std::unique_ptr<Subject>>> OpenSubjects(const Flags& flags, const InProcessOptions& in_process) {
+Result<std::vector<std::unique_ptr<Subject>>> OpenSubjects(const Flags& flags,
+                                                           const InProcessOptions& in_process) {
   std::vector<std::unique_ptr<Subject>> subjects;
   std::set<std::string> seen;
   for (const std::string& model : flags.models) {
@@ -60,7 +61,8 @@ Result<Store> OpenStore(const Flags& flags) {
   return Store::Open(path);
 }
 
-Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& subjects, Store& store, Run& run) {
+Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& subjects,
+               Store& store, Run& run) {
   const RunRow row{.machine_fingerprint = Fingerprint(run.machine),
                    .cpu = run.machine.cpu_model,
                    .memory_bytes = run.machine.memory_bytes,
@@ -74,7 +76,8 @@ Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& 
     progress.SetLabel(Escaped(doing));
     progress.Update(done_ms, total_ms);
   };
-  WEIR_TRY(run.outcome, RunBench(flags.options, row, subjects, store, run.instruments, on_progress));
+  WEIR_TRY(run.outcome,
+           RunBench(flags.options, row, subjects, store, run.instruments, on_progress));
   WEIR_TRY(run.cells, store.Results(run.outcome.run));
   return {};
 }
@@ -82,7 +85,9 @@ Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& 
 void PrintDocument(const Run& run) {
   Json document;
   document["machine"] = MachineJson(run.machine, run.isa, run.instruments.best());
-  document["run"] = {{"id", run.outcome.run}, {"db", run.db}, {"interrupted", run.outcome.interrupted},
+  document["run"] = {{"id", run.outcome.run},
+                     {"db", run.db},
+                     {"interrupted", run.outcome.interrupted},
                      {"build", VersionText()}};
   document["cells"] = CellsJson(run.cells);
   PrintJson(document);
@@ -94,24 +99,29 @@ void PrintTable(Run& run) {
                          StdoutStyle("\x1b[0m")};
   const auto print = [&](const std::string& line) { fmt::print("{}\n", Wrap(line, width, 2)); };
   for (CellResult& cell : run.cells) {
-    for (std::string* text : {&cell.model.name, &cell.model.quant, &cell.reason}) *text = Escaped(*text);
+    for (std::string* text : {&cell.model.name, &cell.model.quant, &cell.reason})
+      *text = Escaped(*text);
     for (Flag& flag : cell.flags) flag.detail = Escaped(flag.detail);
   }
   print(fmt::format("{}; {} with {} thread{}", Fingerprint(run.machine), Name(run.isa), run.threads,
                     run.threads == 1 ? "" : "s"));
   fmt::print("\n{}\n", RenderTable(run.cells, width, style));
   if (const MachineRates* rates = run.instruments.best()) {
-    print(fmt::format("limit: this machine, at its best in this run, reads {:.1f} GB/s, reads and writes {:.1f} GB/s, "
-                      "and multiplies {:.0f} GMAC/s in int8 and {:.0f} in f32", rates->read_gb_s,
-                      rates->read_write_gb_s, rates->int8_gmac_s, rates->f32_gmac_s));
-    print("share of limit: the least time that those rates allow for the bytes and multiplications of a decode step, "
-          "over the time it took (docs/metrics.md)");
+    print(fmt::format(
+        "limit: this machine, at its best in this run, reads {:.1f} GB/s, reads and writes {:.1f} "
+        "GB/s, "
+        "and multiplies {:.0f} GMAC/s in int8 and {:.0f} in f32",
+        rates->read_gb_s, rates->read_write_gb_s, rates->int8_gmac_s, rates->f32_gmac_s));
+    print(
+        "share of limit: the least time that those rates allow for the bytes and multiplications "
+        "of a decode step, "
+        "over the time it took (docs/metrics.md)");
   }
   print(fmt::format("rows: {}, run {}", Escaped(run.db), run.outcome.run));
 }
 
-/// Rows are what a bench is for: it has failed if not one cell could be measured and some of them broke.
-/// Cells that do not fit this machine are an answer.
+/// Rows are what a bench is for: it has failed if not one cell could be measured and some of them
+/// broke. Cells that do not fit this machine are an answer.
 int ExitCode(const Run& run) {
   if (run.outcome.interrupted) return kExitInterrupted;
   const auto any = [&](std::initializer_list<CellStatus> statuses) {
@@ -146,8 +156,10 @@ Command AddBench(CLI::App& app) {
   app.add_option("--users", options.users, "Numbers of users that ask at the same time")
       ->delimiter(',')
       ->capture_default_str();
-  app.add_option("--prompt-tokens", options.prompt_tokens, "Length of every prompt")->capture_default_str();
-  app.add_option("--gen-tokens", options.gen_tokens, "Length of every answer")->capture_default_str();
+  app.add_option("--prompt-tokens", options.prompt_tokens, "Length of every prompt")
+      ->capture_default_str();
+  app.add_option("--gen-tokens", options.gen_tokens, "Length of every answer")
+      ->capture_default_str();
   app.add_option("--requests", options.requests_per_user, "Requests of each user in a repeat")
       ->capture_default_str();
   app.add_option("--repeats", options.repeats, "Measured repeats of each cell, after a warm-up")
@@ -155,14 +167,16 @@ Command AddBench(CLI::App& app) {
   app.add_option("--seed", options.seed, "Of the random prompts")->capture_default_str();
   app.add_option("--threads", flags->threads, "Threads (default: those this machine has for us)")
       ->check(CLI::Range(1, 1024));
-  app.add_option("--db", flags->db, "Database for the rows (default: weir/results.db in the user's data folder)");
+  app.add_option("--db", flags->db,
+                 "Database for the rows (default: weir/results.db in the user's data folder)");
   app.add_flag("--json", flags->json, "One JSON document on stdout");
   app.footer(
       "Examples:\n"
       "  weir bench\n"
       "  weir bench model.gguf --users 1,8,32\n"
       "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n\n"
-      "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not fit; 1 if\n"
+      "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not "
+      "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");
   return [flags] { return RunCommand(*flags); };
 }

@@ -30,16 +30,20 @@ Error CannotOpen(const std::string& path) {
     return WithHint(BadInput("database {}: its folder does not exist", path),
                     "create the folder, or " + std::string(kOtherFile));
   }
-  return WithHint(Failed("cannot open database {}", path),
-                  "check that you may write to the file and to its folder (SQLite keeps -wal and -shm files "
-                  "beside it), or " + std::string(kOtherFile));
+  return WithHint(
+      Failed("cannot open database {}", path),
+      "check that you may write to the file and to its folder (SQLite keeps -wal and -shm files "
+      "beside it), or " +
+          std::string(kOtherFile));
 }
 
 Error DatabaseError(sqlite3* handle, const std::string& path) {
   switch (sqlite3_errcode(handle)) {
-    case SQLITE_CANTOPEN: return CannotOpen(path);
+    case SQLITE_CANTOPEN:
+      return CannotOpen(path);
     case SQLITE_NOTADB:
-      return WithHint(BadInput("{} is not an SQLite database; it was left as it is", path), kOtherFile);
+      return WithHint(BadInput("{} is not an SQLite database; it was left as it is", path),
+                      kOtherFile);
     case SQLITE_CORRUPT:
       return WithHint(Failed("database {} is damaged ({})", path, sqlite3_errmsg(handle)),
                       fmt::format("rescue what can be read with: sqlite3 {} .recover", path));
@@ -48,19 +52,22 @@ Error DatabaseError(sqlite3* handle, const std::string& path) {
                       "make the file and its folder writable, or " + std::string(kOtherFile));
     case SQLITE_PERM:
     case SQLITE_AUTH:
-      return WithHint(Failed("no permission to use database {}", path),
-                      "change the permissions of the file and its folder, or " + std::string(kOtherFile));
+      return WithHint(
+          Failed("no permission to use database {}", path),
+          "change the permissions of the file and its folder, or " + std::string(kOtherFile));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return WithHint(Failed("database {} is locked by another program", path),
-                      "wait until the other weir or sqlite3 has finished, or " + std::string(kOtherFile));
+      return WithHint(
+          Failed("database {} is locked by another program", path),
+          "wait until the other weir or sqlite3 has finished, or " + std::string(kOtherFile));
     case SQLITE_FULL:
       return WithHint(Failed("no space left for database {}", path),
                       "free some disk space, or name a file on another disk with --db");
     case SQLITE_IOERR:
       return WithHint(Failed("the disk failed on database {} ({})", path, sqlite3_errmsg(handle)),
                       "check the disk, or name a file on another one with --db");
-    default: return Failed("database {}: {}", path, sqlite3_errmsg(handle));
+    default:
+      return Failed("database {}: {}", path, sqlite3_errmsg(handle));
   }
 }
 
@@ -146,8 +153,8 @@ Status Database::Run(const std::string& sql) {
 
 Result<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* handle = nullptr;
-  const int code = sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle,
-                                      nullptr);
+  const int code =
+      sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr);
   if (code != SQLITE_OK) return DatabaseError(handle_.get(), path_);
   Statement statement;
   statement.handle_.reset(handle);

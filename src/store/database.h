@@ -1,5 +1,5 @@
-// SQLite, wrapped thinly: owned handles, bound parameters, and an Error with a remedy for each way a
-// database file disappoints.
+// SQLite, wrapped thinly: owned handles, bound parameters, and an Error with a remedy for each way
+// a database file disappoints.
 #pragma once
 
 #include <cstdint>
@@ -121,7 +121,9 @@ class Transaction {
  public:
   static Result<Transaction> Begin(Database& database);
   ~Transaction();
-  Transaction(Transaction&& other) noexcept : database_(other.database_) { other.database_ = nullptr; }
+  Transaction(Transaction&& other) noexcept : database_(other.database_) {
+    other.database_ = nullptr;
+  }
   Transaction& operator=(Transaction&&) = delete;
   Status Commit();
 

@@ -16,8 +16,8 @@ Status Create(Database& database) {
   WEIR_RETURN_IF_ERROR(database.Run(kViewsV1));
   WEIR_RETURN_IF_ERROR(
       database.Execute("INSERT INTO schema_version VALUES (?, datetime('now'))", kSchemaVersion));
-  WEIR_RETURN_IF_ERROR(database.Run(fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}",
-                                                kApplicationId, kSchemaVersion)));
+  WEIR_RETURN_IF_ERROR(database.Run(fmt::format(
+      "PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kSchemaVersion)));
   return transaction.Commit();
 }
 
@@ -27,15 +27,19 @@ Status CheckSchema(Database& database) {
   WEIR_TRY(const int64_t application, database.QueryInt("PRAGMA application_id"));
   WEIR_TRY(const int64_t version, database.QueryInt("PRAGMA user_version"));
   if (application != kApplicationId) {
-    return WithHint(BadInput("database {} belongs to another program; it was left as it is", database.path()),
-                    "name another file with --db");
+    return WithHint(
+        BadInput("database {} belongs to another program; it was left as it is", database.path()),
+        "name another file with --db");
   }
   if (version > kSchemaVersion) {
-    return WithHint(BadInput("database {} was written by a newer weir: its schema is version {}, this weir "
-                             "knows versions up to {}", database.path(), version, kSchemaVersion),
-                    "update weir, or name another file with --db");
+    return WithHint(
+        BadInput("database {} was written by a newer weir: its schema is version {}, this weir "
+                 "knows versions up to {}",
+                 database.path(), version, kSchemaVersion),
+        "update weir, or name another file with --db");
   }
-  if (version < 1) return Failed("database {}: schema version {} never existed", database.path(), version);
+  if (version < 1)
+    return Failed("database {}: schema version {} never existed", database.path(), version);
   return {};
 }
 

@@ -1,6 +1,6 @@
-// Version 1 of the schema, as SQL. Units: *_ns nanoseconds of the monotonic clock (comparable within a run
-// only), *_bytes bytes, *_gb_s 1e9 bytes a second (which is bytes per nanosecond), *_gmac_s 1e9
-// multiply-accumulates a second. What was not measured is NULL, never 0.
+// Version 1 of the schema, as SQL. Units: *_ns nanoseconds of the monotonic clock (comparable
+// within a run only), *_bytes bytes, *_gb_s 1e9 bytes a second (which is bytes per nanosecond),
+// *_gmac_s 1e9 multiply-accumulates a second. What was not measured is NULL, never 0.
 #pragma once
 
 namespace weir {

@@ -10,9 +10,12 @@ namespace {
 
 std::string_view Name(AttemptStatus status) {
   switch (status) {
-    case AttemptStatus::kOk: return "ok";
-    case AttemptStatus::kFailed: return "failed";
-    case AttemptStatus::kInterrupted: break;
+    case AttemptStatus::kOk:
+      return "ok";
+    case AttemptStatus::kFailed:
+      return "failed";
+    case AttemptStatus::kInterrupted:
+      break;
   }
   return "interrupted";
 }
@@ -20,10 +23,14 @@ std::string_view Name(AttemptStatus status) {
 std::optional<std::string_view> Name(std::optional<FinishReason> finish) {
   if (!finish) return std::nullopt;
   switch (*finish) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
-    case FinishReason::kError: break;
+    case FinishReason::kStop:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kError:
+      break;
   }
   return "error";
 }
@@ -37,12 +44,13 @@ Status AddRequests(Database& database, int64_t attempt, const std::vector<Reques
   WEIR_TRY(Statement add_token, database.Prepare("INSERT INTO token_time VALUES (?, ?, ?)"));
   for (const RequestRow& request : requests) {
     WEIR_TRY(const int64_t id,
-             database.Insert("INSERT INTO request (attempt, user, round, gated, scheduled_ns, submitted_ns, "
-                             "ended_ns, prompt_tokens, max_tokens, finish, error) "
-                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                             attempt, request.user, request.round, request.gated, request.scheduled_ns,
-                             request.submitted_ns, request.ended_ns, request.prompt_tokens,
-                             request.max_tokens, Name(request.finish), NullIfEmpty(request.error)));
+             database.Insert(
+                 "INSERT INTO request (attempt, user, round, gated, scheduled_ns, submitted_ns, "
+                 "ended_ns, prompt_tokens, max_tokens, finish, error) "
+                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 attempt, request.user, request.round, request.gated, request.scheduled_ns,
+                 request.submitted_ns, request.ended_ns, request.prompt_tokens, request.max_tokens,
+                 Name(request.finish), NullIfEmpty(request.error)));
     for (size_t i = 0; i < request.token_ns.size(); ++i) {
       WEIR_RETURN_IF_ERROR(add_token.Execute(id, static_cast<int64_t>(i), request.token_ns[i]));
     }
@@ -58,7 +66,8 @@ Status AddSteps(Database& database, int64_t attempt, const std::vector<StepRecor
     const StepCost& cost = step.cost;
     WEIR_RETURN_IF_ERROR(add.Execute(attempt, static_cast<int64_t>(i), step.begin_ns, step.end_ns,
                                      step.n_decode_rows, step.n_prefill_rows, cost.weight_bytes,
-                                     cost.kv_bytes, cost.state_bytes, cost.int8_macs, cost.f32_macs));
+                                     cost.kv_bytes, cost.state_bytes, cost.int8_macs,
+                                     cost.f32_macs));
   }
   return {};
 }
@@ -83,8 +92,9 @@ Result<int64_t> IdOfBuild(Database& database, const std::string& build) {
   return find.Int(0);
 }
 
-constexpr CellStatus kStatuses[] = {CellStatus::kOk,      CellStatus::kFailed,   CellStatus::kRefused,
-                                    CellStatus::kSkipped, CellStatus::kTooShort, CellStatus::kInterrupted};
+constexpr CellStatus kStatuses[] = {CellStatus::kOk,       CellStatus::kFailed,
+                                    CellStatus::kRefused,  CellStatus::kSkipped,
+                                    CellStatus::kTooShort, CellStatus::kInterrupted};
 
 CellStatus ParseStatus(const std::string& name) {
   for (CellStatus status : kStatuses) {
@@ -98,8 +108,9 @@ CellResult ReadCell(const Statement& row) {
   cell.id = row.Int(0);
   cell.model = {row.Text(1), row.Text(2), row.Text(3), row.Int(4) != 0,
                 row.Int(5),  row.Int(6),  row.Int(7),  row.Text(8)};
-  cell.row = {static_cast<int>(row.Int(9)),  row.Int(10), row.Int(11),
-              static_cast<int>(row.Int(12)), static_cast<int>(row.Int(13)), row.OptionalInt(14)};
+  cell.row = {
+      static_cast<int>(row.Int(9)),  row.Int(10),        row.Int(11), static_cast<int>(row.Int(12)),
+      static_cast<int>(row.Int(13)), row.OptionalInt(14)};
   cell.status = ParseStatus(row.Text(15));
   cell.reason = row.Text(16);
   cell.logits_differ = row.OptionalText(17) != row.OptionalText(18);
@@ -107,9 +118,11 @@ CellResult ReadCell(const Statement& row) {
   return cell;
 }
 
-Status ReadSamples(Database& database, const char* view, int64_t cell, std::vector<double>& samples) {
+Status ReadSamples(Database& database, const char* view, int64_t cell,
+                   std::vector<double>& samples) {
   WEIR_TRY(Statement query, database.Prepare(fmt::format("SELECT tok_s FROM {} WHERE cell = ? AND "
-                                                         "tok_s IS NOT NULL ORDER BY repeat", view)));
+                                                         "tok_s IS NOT NULL ORDER BY repeat",
+                                                         view)));
   query.Bind(cell);
   return query.ForEach([&](const Statement& row) { samples.push_back(row.Real(0)); });
 }
@@ -126,19 +139,27 @@ Status ReadFigures(Database& database, CellResult& cell) {
   WEIR_TRY(Statement flags,
            database.Prepare("SELECT name, detail FROM flag WHERE cell = ? ORDER BY name"));
   flags.Bind(cell.id);
-  return flags.ForEach([&](const Statement& row) { cell.flags.push_back({row.Text(0), row.Text(1)}); });
+  return flags.ForEach([&](const Statement& row) {
+    cell.flags.push_back({row.Text(0), row.Text(1)});
+  });
 }
 
 }  // namespace
 
 std::string_view Name(CellStatus status) {
   switch (status) {
-    case CellStatus::kOk: return "ok";
-    case CellStatus::kFailed: return "failed";
-    case CellStatus::kRefused: return "refused";
-    case CellStatus::kSkipped: return "skipped";
-    case CellStatus::kTooShort: return "too_short";
-    case CellStatus::kInterrupted: break;
+    case CellStatus::kOk:
+      return "ok";
+    case CellStatus::kFailed:
+      return "failed";
+    case CellStatus::kRefused:
+      return "refused";
+    case CellStatus::kSkipped:
+      return "skipped";
+    case CellStatus::kTooShort:
+      return "too_short";
+    case CellStatus::kInterrupted:
+      break;
   }
   return "interrupted";
 }
@@ -156,11 +177,12 @@ Result<std::string> Store::DefaultPath() {
 Result<Store> Store::Open(const std::string& path) {
   WEIR_TRY(Database database, Database::Open(path, OpenMode::kCreate));
   WEIR_RETURN_IF_ERROR(PrepareSchema(database));
-  // With WAL and synchronous = NORMAL a commit costs no fsync; a power cut may lose the last repeats but
-  // never the file.
-  WEIR_RETURN_IF_ERROR(
-      database.Run("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON"));
-  // Taking the write lock once tells now, not after the first measurement, that nothing can be written.
+  // With WAL and synchronous = NORMAL a commit costs no fsync; a power cut may lose the last
+  // repeats but never the file.
+  WEIR_RETURN_IF_ERROR(database.Run(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON"));
+  // Taking the write lock once tells now, not after the first measurement, that nothing can be
+  // written.
   WEIR_TRY(Transaction probe, Transaction::Begin(database));
   WEIR_RETURN_IF_ERROR(probe.Commit());
   return Store(std::move(database));
@@ -193,9 +215,10 @@ Result<int64_t> Store::AddModel(const ModelRow& model) {
       "INSERT INTO model (name, arch, quant, synthetic, n_params, file_tensor_bytes, packed_bytes, "
       "fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
       "ON CONFLICT (name, fingerprint) DO UPDATE SET packed_bytes = excluded.packed_bytes",
-      model.name, NullIfEmpty(model.arch), NullIfEmpty(model.quant), model.synthetic, model.n_params,
-      model.file_tensor_bytes, model.packed_bytes, model.fingerprint));
-  WEIR_TRY(Statement find, database_.Prepare("SELECT id FROM model WHERE name = ? AND fingerprint = ?"));
+      model.name, NullIfEmpty(model.arch), NullIfEmpty(model.quant), model.synthetic,
+      model.n_params, model.file_tensor_bytes, model.packed_bytes, model.fingerprint));
+  WEIR_TRY(Statement find,
+           database_.Prepare("SELECT id FROM model WHERE name = ? AND fingerprint = ?"));
   find.Bind(model.name, model.fingerprint);
   WEIR_RETURN_IF_ERROR(find.Step());
   return find.Int(0);
@@ -205,8 +228,8 @@ Result<int64_t> Store::BeginCell(int64_t run, int64_t model, const CellRow& cell
   return database_.Insert(
       "INSERT INTO cell (run, model, users, prompt_tokens, gen_tokens, requests_per_user, repeats, "
       "planned_bytes, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted')",
-      run, model, cell.users, cell.prompt_tokens, cell.gen_tokens, cell.requests_per_user, cell.repeats,
-      cell.planned_bytes);
+      run, model, cell.users, cell.prompt_tokens, cell.gen_tokens, cell.requests_per_user,
+      cell.repeats, cell.planned_bytes);
 }
 
 Status Store::EndCell(int64_t cell, CellStatus status, const std::string& reason,
@@ -225,14 +248,14 @@ Result<int64_t> Store::AddRates(int64_t run, const RatesRow& rates) {
   return database_.Insert(
       "INSERT INTO rates (run, time_ns, read_gb_s, read_write_gb_s, int8_gmac_s, f32_gmac_s, "
       "buffer_small) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      run, rates.time_ns, rates.read_gb_s, rates.read_write_gb_s, rates.int8_gmac_s, rates.f32_gmac_s,
-      rates.buffer_small);
+      run, rates.time_ns, rates.read_gb_s, rates.read_write_gb_s, rates.int8_gmac_s,
+      rates.f32_gmac_s, rates.buffer_small);
 }
 
 Result<int64_t> Store::BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before) {
   return database_.Insert(
-      "INSERT INTO attempt (cell, repeat, status, rates_before) VALUES (?, ?, 'interrupted', ?)", cell,
-      repeat, rates_before);
+      "INSERT INTO attempt (cell, repeat, status, rates_before) VALUES (?, ?, 'interrupted', ?)",
+      cell, repeat, rates_before);
 }
 
 Status Store::EndAttempt(int64_t attempt, const AttemptRow& row) {
@@ -240,8 +263,8 @@ Status Store::EndAttempt(int64_t attempt, const AttemptRow& row) {
   WEIR_RETURN_IF_ERROR(database_.Execute(
       "UPDATE attempt SET status = ?, reason = ?, peak_memory_bytes = ?, logits_hash = ?, "
       "rates_after = ? WHERE id = ?",
-      Name(row.status), NullIfEmpty(row.reason), row.peak_memory_bytes, row.logits_hash, row.rates_after,
-      attempt));
+      Name(row.status), NullIfEmpty(row.reason), row.peak_memory_bytes, row.logits_hash,
+      row.rates_after, attempt));
   WEIR_RETURN_IF_ERROR(AddRequests(database_, attempt, row.requests));
   WEIR_RETURN_IF_ERROR(AddSteps(database_, attempt, row.steps));
   return transaction.Commit();
@@ -256,29 +279,33 @@ Result<CellResult> Store::ResultOfCell(int64_t cell) {
 }
 
 Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int64_t id) {
-  WEIR_TRY(Statement query,
-           database_.Prepare(fmt::format(
-               "SELECT c.id, m.name, m.arch, m.quant, m.synthetic, m.n_params, m.file_tensor_bytes, "
-               "m.packed_bytes, m.fingerprint, c.users, c.prompt_tokens, c.gen_tokens, "
-               "c.requests_per_user, c.repeats, c.planned_bytes, c.status, c.reason, "
-               "(SELECT min(logits_hash) FROM whole_repeat w WHERE w.cell = c.id), "
-               "(SELECT max(logits_hash) FROM whole_repeat w WHERE w.cell = c.id) "
-               "FROM cell c JOIN model m ON m.id = c.model WHERE {} ORDER BY c.id", condition)));
+  WEIR_TRY(
+      Statement query,
+      database_.Prepare(fmt::format(
+          "SELECT c.id, m.name, m.arch, m.quant, m.synthetic, m.n_params, m.file_tensor_bytes, "
+          "m.packed_bytes, m.fingerprint, c.users, c.prompt_tokens, c.gen_tokens, "
+          "c.requests_per_user, c.repeats, c.planned_bytes, c.status, c.reason, "
+          "(SELECT min(logits_hash) FROM whole_repeat w WHERE w.cell = c.id), "
+          "(SELECT max(logits_hash) FROM whole_repeat w WHERE w.cell = c.id) "
+          "FROM cell c JOIN model m ON m.id = c.model WHERE {} ORDER BY c.id",
+          condition)));
   query.Bind(id);
   std::vector<CellResult> cells;
-  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { cells.push_back(ReadCell(row)); }));
+  WEIR_RETURN_IF_ERROR(
+      query.ForEach([&](const Statement& row) { cells.push_back(ReadCell(row)); }));
   for (CellResult& cell : cells) WEIR_RETURN_IF_ERROR(ReadFigures(database_, cell));
   return cells;
 }
 
 Result<RatesRow> Store::BestRates(int64_t run) {
   WEIR_TRY(Statement query,
-           database_.Prepare("SELECT max(time_ns), max(read_gb_s), max(read_write_gb_s), max(int8_gmac_s), "
-                             "max(f32_gmac_s), coalesce(max(buffer_small), 0) FROM rates WHERE run = ?"));
+           database_.Prepare(
+               "SELECT max(time_ns), max(read_gb_s), max(read_write_gb_s), max(int8_gmac_s), "
+               "max(f32_gmac_s), coalesce(max(buffer_small), 0) FROM rates WHERE run = ?"));
   query.Bind(run);
   WEIR_RETURN_IF_ERROR(query.Step());
-  return RatesRow{query.Int(0), query.OptionalReal(1), query.OptionalReal(2), query.OptionalReal(3),
-                  query.OptionalReal(4), query.Int(5) != 0};
+  return RatesRow{query.Int(0),          query.OptionalReal(1), query.OptionalReal(2),
+                  query.OptionalReal(3), query.OptionalReal(4), query.Int(5) != 0};
 }
 
 }  // namespace weir

@@ -1,5 +1,6 @@
-// The results database: what was run, on what, and every raw time stamp. Written by one program at a time;
-// each call below is one transaction, so that a crash loses at most the attempt in progress.
+// The results database: what was run, on what, and every raw time stamp. Written by one program at
+// a time; each call below is one transaction, so that a crash loses at most the attempt in
+// progress.
 #pragma once
 
 #include <cstdint>
@@ -103,7 +104,7 @@ struct CellResult {
   std::string reason;
   std::map<std::string, Figure, std::less<>> figures;
   std::vector<double> decode_samples, aggregate_samples;  // per whole repeat, in order of time
-  std::optional<std::string> logits_hash;  // that all whole repeats agree on
+  std::optional<std::string> logits_hash;                 // that all whole repeats agree on
   bool logits_differ = false;
   std::vector<Flag> flags;
 

@@ -58,8 +58,10 @@ TEST_F(BenchTest, KnownTimingsGiveKnownFigures) {
   }
   // Around each of 2 * 3 repeats, and shared between neighbours.
   EXPECT_EQ(instruments_.n_measured_, 2 * 4);
-  EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM attempt WHERE repeat > 0 AND status = 'ok' AND "
-                                        "rates_before IS NOT NULL AND rates_after IS NOT NULL"), 6);
+  EXPECT_EQ(*store_.database().QueryInt(
+                "SELECT count(*) FROM attempt WHERE repeat > 0 AND status = 'ok' AND "
+                "rates_before IS NOT NULL AND rates_after IS NOT NULL"),
+            6);
   EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM attempt WHERE repeat = 0"), 2);
   EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM run WHERE ended_at IS NOT NULL"), 1);
 }
@@ -172,7 +174,8 @@ TEST_F(BenchTest, AStopKeepsWhatWasMeasured) {
   ASSERT_EQ(cells.size(), 1u);
   EXPECT_EQ(cells[0].status, CellStatus::kInterrupted);
   EXPECT_EQ(cells[0].decode_samples.size(), 1u);
-  EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM attempt WHERE status = 'interrupted'"), 1);
+  EXPECT_EQ(
+      *store_.database().QueryInt("SELECT count(*) FROM attempt WHERE status = 'interrupted'"), 1);
   EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM run WHERE ended_at IS NULL"), 1);
 }
 
@@ -184,7 +187,8 @@ TEST_F(BenchTest, ProgressNeverGoesBackwardsPastTheEnd) {
                        [&](const std::string& doing, int64_t done, int64_t total) {
                          EXPECT_THAT(doing, HasSubstr("null.gguf"));
                          told.emplace_back(done, total);
-                       }).ok());
+                       })
+                  .ok());
   ASSERT_FALSE(told.empty());
   for (const auto& [done, total] : told) EXPECT_LE(done, total);
 }
@@ -196,13 +200,15 @@ TEST_F(BenchTest, JsonKeysArePinned) {
   const ordered_json cells = CellsJson(Run());
   std::vector<std::string> keys;
   for (const auto& [key, value] : cells[0].items()) keys.push_back(key);
-  EXPECT_THAT(keys, ElementsAre("model", "quant", "users", "status", "reason", "decode_tok_s", "aggregate_tok_s",
-                                "ttft_ms", "itl_ms", "tpot_ms", "prefill_tok_s", "peak_memory_bytes",
-                                "planned_memory_bytes", "step_bytes", "step_macs", "limit_tok_s",
-                                "roofline_share", "logits_hash", "synthetic", "flags", "flag_details",
-                                "prompt_tokens", "gen_tokens", "requests_per_user", "repeats"));
+  EXPECT_THAT(keys, ElementsAre("model", "quant", "users", "status", "reason", "decode_tok_s",
+                                "aggregate_tok_s", "ttft_ms", "itl_ms", "tpot_ms", "prefill_tok_s",
+                                "peak_memory_bytes", "planned_memory_bytes", "step_bytes",
+                                "step_macs", "limit_tok_s", "roofline_share", "logits_hash",
+                                "synthetic", "flags", "flag_details", "prompt_tokens", "gen_tokens",
+                                "requests_per_user", "repeats"));
   const ordered_json& measured = cells[0];
-  EXPECT_EQ(measured["decode_tok_s"], ordered_json({{"median", 100.0}, {"peak", 100.0}, {"ci95", {100.0, 100.0}}}));
+  EXPECT_EQ(measured["decode_tok_s"],
+            ordered_json({{"median", 100.0}, {"peak", 100.0}, {"ci95", {100.0, 100.0}}}));
   EXPECT_EQ(measured["ttft_ms"], ordered_json({{"median", 8.0}, {"p95", 8.0}}));
   EXPECT_EQ(measured["step_bytes"], 80'000'000);
   EXPECT_EQ(measured["step_macs"], 800'000'000);
@@ -213,9 +219,10 @@ TEST_F(BenchTest, JsonKeysArePinned) {
   EXPECT_EQ(measured["flags"], ordered_json::array());
   const ordered_json& refused = cells[1];
   EXPECT_EQ(refused["status"], "refused");
-  EXPECT_EQ(refused["decode_tok_s"], ordered_json({{"median", nullptr}, {"peak", nullptr}, {"ci95", nullptr}}));
-  for (const char* key : {"prefill_tok_s", "peak_memory_bytes", "step_bytes", "step_macs", "limit_tok_s",
-                          "roofline_share", "logits_hash"}) {
+  EXPECT_EQ(refused["decode_tok_s"],
+            ordered_json({{"median", nullptr}, {"peak", nullptr}, {"ci95", nullptr}}));
+  for (const char* key : {"prefill_tok_s", "peak_memory_bytes", "step_bytes", "step_macs",
+                          "limit_tok_s", "roofline_share", "logits_hash"}) {
     EXPECT_EQ(refused[key], nullptr) << key;
   }
 }
@@ -229,12 +236,14 @@ TEST(CheckOptions, RefusesWhatCannotBeMeant) {
     return status.ok() ? "" : status.error().message;
   };
   EXPECT_TRUE(CheckOptions(BenchOptions()).ok());
-  EXPECT_THAT(message([](BenchOptions& o) { o.users = {0}; }), HasSubstr("--users 0: expected 1 to"));
+  EXPECT_THAT(message([](BenchOptions& o) { o.users = {0}; }),
+              HasSubstr("--users 0: expected 1 to"));
   EXPECT_THAT(message([](BenchOptions& o) { o.users = {1, 1000}; }), HasSubstr("--users 1000"));
   EXPECT_THAT(message([](BenchOptions& o) { o.users = {-1}; }), HasSubstr("--users -1"));
   EXPECT_THAT(message([](BenchOptions& o) { o.users = {2, 1, 2}; }), HasSubstr("2 is named twice"));
   EXPECT_THAT(message([](BenchOptions& o) { o.users = {}; }), HasSubstr("at least one"));
-  EXPECT_THAT(message([](BenchOptions& o) { o.prompt_tokens = 0; }), HasSubstr("--prompt-tokens 0"));
+  EXPECT_THAT(message([](BenchOptions& o) { o.prompt_tokens = 0; }),
+              HasSubstr("--prompt-tokens 0"));
   EXPECT_THAT(message([](BenchOptions& o) { o.gen_tokens = -5; }), HasSubstr("--gen-tokens -5"));
   EXPECT_THAT(message([](BenchOptions& o) { o.repeats = 0; }), HasSubstr("--repeats 0"));
 }

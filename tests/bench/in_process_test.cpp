@@ -13,7 +13,8 @@ bool Never() { return false; }
 
 std::unique_ptr<Subject> LoadTiny(int n_threads) {
   Result<Isa> isa = SelectIsa(nullptr);
-  Result<std::unique_ptr<Subject>> subject = OpenSubject(TestData("weir-tiny-q8_0.gguf"), {*isa, n_threads});
+  Result<std::unique_ptr<Subject>> subject =
+      OpenSubject(TestData("weir-tiny-q8_0.gguf"), {*isa, n_threads});
   EXPECT_TRUE(subject.ok()) << subject.error().message;
   EXPECT_TRUE((*subject)->Load([](int64_t, int64_t) {}).ok());
   return std::move(*subject);
@@ -49,14 +50,16 @@ TEST(InProcess, TwoUsersDecodeTogetherAndRepeatsAgree) {
   }
   EXPECT_EQ(n_prompt, 4 * 8);
   EXPECT_GE(n_together, 19);  // those of the gated round; the second one's depend on timing
-  EXPECT_EQ(second.steps.front().n_decode_rows, 0) << "a step of the first attempt was recorded late";
+  EXPECT_EQ(second.steps.front().n_decode_rows, 0)
+      << "a step of the first attempt was recorded late";
 }
 
 TEST(InProcess, AStoppedAttemptLeavesTheEngineUsable) {
   const std::unique_ptr<Subject> subject = LoadTiny(1);
   Result<std::unique_ptr<Target>> target = subject->Start(1, 8 + 20);
   int asked = 0;
-  const AttemptRow stopped = RunClosedLoop(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), [&] { return ++asked > 3; });
+  const AttemptRow stopped =
+      RunClosedLoop(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), [&] { return ++asked > 3; });
   EXPECT_EQ(stopped.status, AttemptStatus::kInterrupted);
   const AttemptRow whole = RunClosedLoop(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), Never);
   EXPECT_EQ(whole.status, AttemptStatus::kOk) << whole.reason;
@@ -73,7 +76,8 @@ TEST(InProcess, RequestsThatDoNotFitFailTheAttempt) {
 TEST(InProcess, PromptsHaveNoControlTokens) {
   const std::unique_ptr<Subject> subject = LoadTiny(1);
   Result<std::unique_ptr<ModelSource>> source = OpenModel(TestData("weir-tiny-q8_0.gguf"));
-  const Result<std::vector<int64_t>> types = (*source)->metadata().Ints("tokenizer.ggml.token_type");
+  const Result<std::vector<int64_t>> types =
+      (*source)->metadata().Ints("tokenizer.ggml.token_type");
   ASSERT_TRUE(types.ok());
   ASSERT_FALSE(subject->prompt_ids().empty());
   for (int32_t id : subject->prompt_ids()) EXPECT_EQ((*types)[id], 1) << id;

@@ -1,4 +1,5 @@
-// A target that computes nothing, on a clock that only it moves: what the bench makes of known timings.
+// A target that computes nothing, on a clock that only it moves: what the bench makes of known
+// timings.
 #pragma once
 
 #include <deque>
@@ -17,7 +18,7 @@ struct NullScript {
   int64_t decode_ns = 10 * kMs;
   std::vector<double> speed_of_repeat;  // decode time is divided by it; 1 past the end
   StepCost decode_cost{80'000'000, 0, 0, 800'000'000, 0};
-  std::set<int> failing_attempts;       // counted over the run, the warm-ups too
+  std::set<int> failing_attempts;  // counted over the run, the warm-ups too
   std::string hash = "0123456789abcdef";
   bool hash_changes = false;
   std::vector<Request> requests;  // all that were submitted
@@ -79,7 +80,8 @@ class NullTarget : public Target {
 
   void Decode() {
     const size_t repeat = script_.n_attempts - 2;  // after the warm-up
-    const double speed = repeat < script_.speed_of_repeat.size() ? script_.speed_of_repeat[repeat] : 1;
+    const double speed =
+        repeat < script_.speed_of_repeat.size() ? script_.speed_of_repeat[repeat] : 1;
     AddStep(static_cast<int64_t>(static_cast<double>(script_.decode_ns) / speed),
             static_cast<int>(sequences_.size()), 0, script_.decode_cost);
     for (Sequence& sequence : sequences_) Give(sequence);
@@ -94,7 +96,8 @@ class NullTarget : public Target {
   void Give(Sequence& sequence) {
     TargetEvent event{sequence.id, true, script_.clock_ns, {}, ""};
     if (script_.failing_attempts.contains(script_.n_attempts) && sequence.n_tokens == 2) {
-      event = {sequence.id, false, script_.clock_ns, FinishReason::kError, "the null target was told to fail"};
+      event = {sequence.id, false, script_.clock_ns, FinishReason::kError,
+               "the null target was told to fail"};
     } else if (++sequence.n_tokens == sequence.request.max_tokens) {
       event.finished = FinishReason::kLength;
     }

@@ -74,8 +74,9 @@ TEST(Flags, ShareAboveOneAndLogitsAndFailedRepeats) {
   cell.figures["limit_tok_s"] = {2, 80, 80, 80, 80};
   cell.logits_differ = true;
   EXPECT_DOUBLE_EQ(*RooflineShare(cell), 1.25);
-  EXPECT_THAT(NamesOf(FindFlags(cell, {2, 1, "why", false}, {})),
-              testing::ElementsAre("share_above_one", "logits_differ", "few_repeats", "repeats_failed"));
+  EXPECT_THAT(
+      NamesOf(FindFlags(cell, {2, 1, "why", false}, {})),
+      testing::ElementsAre("share_above_one", "logits_differ", "few_repeats", "repeats_failed"));
 }
 
 TEST(Flags, RatesDrifted) {
@@ -87,12 +88,14 @@ TEST(Flags, RatesDrifted) {
   badly.buffer_small = true;
   const CellResult cell = CellWith(kSteady, kSteady);
   for (const RatesRow& after : {good, slightly, absent}) {
-    EXPECT_THAT(FindFlags(cell, {3, 0, "", false}, std::vector<RatesAround>{{good, after}}), testing::IsEmpty());
+    EXPECT_THAT(FindFlags(cell, {3, 0, "", false}, std::vector<RatesAround>{{good, after}}),
+                testing::IsEmpty());
   }
   EXPECT_THAT(NamesOf(FindFlags(cell, {3, 0, "", false}, std::vector<RatesAround>{{good, badly}})),
               testing::ElementsAre("rates_drifted", "probe_buffer_small"));
   const std::vector<RatesAround> twice{{good, badly}, {good, slightly}};
-  EXPECT_EQ(FindFlags(cell, {3, 0, "", false}, twice)[0].detail, "changed during a repeat: read_gb_s 10 to 8.4");
+  EXPECT_EQ(FindFlags(cell, {3, 0, "", false}, twice)[0].detail,
+            "changed during a repeat: read_gb_s 10 to 8.4");
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 int Columns(const std::string& line) {
-  return static_cast<int>(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  return static_cast<int>(
+      std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::vector<CellResult> SomeCells() {
@@ -21,18 +22,24 @@ std::vector<CellResult> SomeCells() {
   measured.model.synthetic = true;
   measured.row.users = 32;
   measured.status = CellStatus::kOk;
-  measured.figures = {{"decode_tok_s", {3, 309.04, 320, 300, 320}},  {"aggregate_tok_s", {3, 280.4, 290, 270, 290}},
-                      {"ttft_ms", {96, 597.2, 1780.4, 500, 1800}},   {"itl_ms", {3000, 103.1, 140.2, 90, 200}},
-                      {"prefill_tok_s", {3, 1234.5, 1300, 1200, 1300}}, {"limit_tok_s", {3, 500, 500, 500, 500}},
+  measured.figures = {{"decode_tok_s", {3, 309.04, 320, 300, 320}},
+                      {"aggregate_tok_s", {3, 280.4, 290, 270, 290}},
+                      {"ttft_ms", {96, 597.2, 1780.4, 500, 1800}},
+                      {"itl_ms", {3000, 103.1, 140.2, 90, 200}},
+                      {"prefill_tok_s", {3, 1234.5, 1300, 1200, 1300}},
+                      {"limit_tok_s", {3, 500, 500, 500, 500}},
                       {"peak_memory_bytes", {3, 1.5e9, 1.5e9, 1.4e9, 1.62e9}}};
   measured.flags = {{"noisy", "decode of 3 repeats spread over 12 % of the median"}};
   CellResult refused;
-  refused.model.name = "/models/with/a/long/path/Ein-Modell-mit-Größe-und-langem-Namen-27B-Q8_0.gguf";
+  refused.model.name =
+      "/models/with/a/long/path/Ein-Modell-mit-Größe-und-langem-Namen-27B-Q8_0.gguf";
   refused.model.quant = "Q8_0";
   refused.row.users = 1;
   refused.status = CellStatus::kRefused;
-  refused.reason = "1 users with 96 tokens each need 29.10 GB: /a/path/that/is/much/longer/than/any/line/of/a/narrow/"
-                   "terminal/could/ever/be";
+  refused.reason =
+      "1 users with 96 tokens each need 29.10 GB: "
+      "/a/path/that/is/much/longer/than/any/line/of/a/narrow/"
+      "terminal/could/ever/be";
   return {measured, refused};
 }
 
@@ -47,8 +54,9 @@ TEST(Table, NeverOverflows) {
 
 TEST(Table, WideShowsEverything) {
   const std::string table = RenderTable(SomeCells(), 200, {});
-  for (const char* text : {"qwen3.5-2b*", "UD-IQ2_XXS", "309 (320)", "280 (290)", "597 / 1780", "103 / 140", "1234",
-                           "62 %", "1.62", "ok, noisy", "refused", "* synthetic", "Größe"}) {
+  for (const char* text :
+       {"qwen3.5-2b*", "UD-IQ2_XXS", "309 (320)", "280 (290)", "597 / 1780", "103 / 140", "1234",
+        "62 %", "1.62", "ok, noisy", "refused", "* synthetic", "Größe"}) {
     EXPECT_THAT(table, HasSubstr(text));
   }
   EXPECT_THAT(table, Not(HasSubstr("left out")));
@@ -56,8 +64,8 @@ TEST(Table, WideShowsEverything) {
 
 TEST(Table, NarrowKeepsWhatTellsMostAndSaysWhatItLeftOut) {
   const std::string table = RenderTable(SomeCells(), 60, {});
-  for (const char* text : {"\nqwen3.5-2b* UD-IQ2_XXS\n", "309 (320)", "62 %", "32", "ok, 1 flag", "4 columns left out",
-                           "noisy: decode of 3 repeats"}) {
+  for (const char* text : {"\nqwen3.5-2b* UD-IQ2_XXS\n", "309 (320)", "62 %", "32", "ok, 1 flag",
+                           "4 columns left out", "noisy: decode of 3 repeats"}) {
     EXPECT_THAT(table, HasSubstr(text));
   }
   EXPECT_THAT(table, Not(HasSubstr("TTFT")));
@@ -65,7 +73,8 @@ TEST(Table, NarrowKeepsWhatTellsMostAndSaysWhatItLeftOut) {
 
 TEST(Table, StylesOnlyWhatIsGiven) {
   EXPECT_THAT(RenderTable(SomeCells(), 120, {}), Not(HasSubstr("\x1b")));
-  EXPECT_THAT(RenderTable(SomeCells(), 200, {"\x1b[1m", "", "", "\x1b[0m"}), testing::StartsWith("\x1b[1mModel"));
+  EXPECT_THAT(RenderTable(SomeCells(), 200, {"\x1b[1m", "", "", "\x1b[0m"}),
+              testing::StartsWith("\x1b[1mModel"));
 }
 
 TEST(Wrap, BreaksBetweenWordsAndLongWords) {

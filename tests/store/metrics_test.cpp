@@ -12,13 +12,23 @@ constexpr int64_t kMs = 1'000'000;
 using MetricsTest = StoreTest;
 
 RequestRow Asked(int user, int round, bool gated, int64_t scheduled, std::vector<int64_t> tokens) {
-  RequestRow request{user, round, gated, scheduled * kMs, scheduled * kMs, tokens.back() * kMs, 8,
-                     static_cast<int64_t>(tokens.size()), FinishReason::kLength, "", {}};
+  RequestRow request{user,
+                     round,
+                     gated,
+                     scheduled * kMs,
+                     scheduled * kMs,
+                     tokens.back() * kMs,
+                     8,
+                     static_cast<int64_t>(tokens.size()),
+                     FinishReason::kLength,
+                     "",
+                     {}};
   for (int64_t token : tokens) request.token_ns.push_back(token * kMs);
   return request;
 }
 
-StepRecord Stepped(int64_t begin, int64_t end, int decode_rows, int prefill_rows, StepCost cost = {}) {
+StepRecord Stepped(int64_t begin, int64_t end, int decode_rows, int prefill_rows,
+                   StepCost cost = {}) {
   return {begin * kMs, end * kMs, decode_rows, prefill_rows, cost};
 }
 
@@ -29,7 +39,8 @@ std::vector<int64_t> Every(int64_t gap, int64_t first, int n) {
   return times;
 }
 
-/// Two users, one after the other prefilled (100 ms each), released at 200, 20 further tokens each, 10 ms a step.
+/// Two users, one after the other prefilled (100 ms each), released at 200, 20 further tokens each,
+/// 10 ms a step.
 AttemptRow TwoUsersGated() {
   AttemptRow row;
   row.status = AttemptStatus::kOk;
@@ -101,7 +112,8 @@ TEST_F(MetricsTest, AggregateIncludesLaterPrefills) {
   for (int i = 0; i < 10; ++i) row.steps.push_back(Stepped(100 + 10 * i, 110 + 10 * i, 1, 0));
   row.steps.push_back(Stepped(200, 300, 0, 8));
   for (int i = 0; i < 10; ++i) row.steps.push_back(Stepped(300 + 10 * i, 310 + 10 * i, 1, 0));
-  row.requests = {Asked(0, 0, true, 0, Every(10, 100, 11)), Asked(0, 1, false, 200, Every(10, 300, 11))};
+  row.requests = {Asked(0, 0, true, 0, Every(10, 100, 11)),
+                  Asked(0, 1, false, 200, Every(10, 300, 11))};
   AddAttempt(store, cell, 1, row);
   const CellResult result = *store.ResultOfCell(cell);
   EXPECT_DOUBLE_EQ(result.Find("aggregate_tok_s")->median, (10 + 11) / 0.300);
@@ -117,8 +129,10 @@ TEST_F(MetricsTest, AggregateClosesWithTheFirstUserWithoutWork) {
   AttemptRow row;
   row.status = AttemptStatus::kOk;
   row.steps.push_back(Stepped(0, 100, 0, 16));
-  for (int i = 0; i < 40; ++i) row.steps.push_back(Stepped(100 + 10 * i, 110 + 10 * i, i < 20 ? 2 : 1, 0));
-  row.requests = {Asked(0, 0, true, 0, Every(10, 100, 21)), Asked(1, 0, true, 0, Every(10, 100, 41))};
+  for (int i = 0; i < 40; ++i)
+    row.steps.push_back(Stepped(100 + 10 * i, 110 + 10 * i, i < 20 ? 2 : 1, 0));
+  row.requests = {Asked(0, 0, true, 0, Every(10, 100, 21)),
+                  Asked(1, 0, true, 0, Every(10, 100, 41))};
   AddAttempt(store, cell, 1, row);
   const CellResult result = *store.ResultOfCell(cell);
   EXPECT_DOUBLE_EQ(result.Find("aggregate_tok_s")->median, 40 / 0.200);

@@ -21,7 +21,9 @@ class StoreTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string Path(const std::string& name = "results.db") const { return (folder_ / name).string(); }
+  std::string Path(const std::string& name = "results.db") const {
+    return (folder_ / name).string();
+  }
 
   static Store OpenOrDie(const std::string& path) {
     Result<Store> store = Store::Open(path);
@@ -29,7 +31,9 @@ class StoreTest : public testing::Test {
     return std::move(store).value();
   }
 
-  static ModelRow SomeModel() { return {"some.gguf", "qwen35", "Q8_0", false, 1000, 2000, 3000, "abc"}; }
+  static ModelRow SomeModel() {
+    return {"some.gguf", "qwen35", "Q8_0", false, 1000, 2000, 3000, "abc"};
+  }
   static RunRow SomeRun() { return {"m1", "A CPU", 1 << 30, "{}", "weir 0", "avx2", 2, 7}; }
 
   /// A run with one cell.

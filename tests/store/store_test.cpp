@@ -17,8 +17,10 @@ TEST_F(StoreTest, ReopensWhatItWrote) {
   {
     Store store = OpenOrDie(Path());
     run = *store.BeginRun(SomeRun());
-    const int64_t cell = *store.BeginCell(run, *store.AddModel(SomeModel()), {4, 8, 32, 2, 3, 12345});
-    ASSERT_TRUE(store.EndCell(cell, CellStatus::kRefused, "too big", {{"noisy", "spread 12 %"}}).ok());
+    const int64_t cell =
+        *store.BeginCell(run, *store.AddModel(SomeModel()), {4, 8, 32, 2, 3, 12345});
+    ASSERT_TRUE(
+        store.EndCell(cell, CellStatus::kRefused, "too big", {{"noisy", "spread 12 %"}}).ok());
   }
   Store store = OpenOrDie(Path());
   const std::vector<CellResult> cells = *store.Results(run);
@@ -37,7 +39,8 @@ TEST_F(StoreTest, SameMachineBuildAndModelAreOneRow) {
   Store store = OpenOrDie(Path());
   for (int i = 0; i < 2; ++i) AddCell(store, 1);
   for (const char* table : {"machine", "build", "model"}) {
-    EXPECT_EQ(*store.database().QueryInt(fmt::format("SELECT count(*) FROM {}", table)), 1) << table;
+    EXPECT_EQ(*store.database().QueryInt(fmt::format("SELECT count(*) FROM {}", table)), 1)
+        << table;
   }
   EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM run"), 2);
 }
@@ -48,7 +51,8 @@ TEST_F(StoreTest, SchemaIsStrictVersionedAndChecked) {
   EXPECT_EQ(*database.QueryInt("PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(*database.QueryInt("SELECT version FROM schema_version"), kSchemaVersion);
   EXPECT_EQ(*database.QueryInt("SELECT count(*) FROM pragma_table_list WHERE type = 'table' AND "
-                               "schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite%'"), 0);
+                               "schema = 'main' AND NOT strict AND name NOT LIKE 'sqlite%'"),
+            0);
   const int64_t cell = AddCell(store, 1);
   EXPECT_FALSE(database.Execute("UPDATE cell SET users = 'two' WHERE id = ?", cell).ok());
   EXPECT_FALSE(database.Execute("UPDATE cell SET status = 'fine' WHERE id = ?", cell).ok());
@@ -59,9 +63,11 @@ TEST_F(StoreTest, ViewsAgreeWithTheConstantOnShortWindows) {
   Store store = OpenOrDie(Path());
   const std::string literal = fmt::format("%>= {},%", kMinDecodeSteps);
   for (const char* view : {"decode_window", "aggregate_window"}) {
-    EXPECT_EQ(*store.database().QueryInt(
-                  fmt::format("SELECT count(*) FROM sqlite_schema WHERE name = '{}' AND sql LIKE '{}'",
-                              view, literal)), 1) << view;
+    EXPECT_EQ(*store.database().QueryInt(fmt::format(
+                  "SELECT count(*) FROM sqlite_schema WHERE name = '{}' AND sql LIKE '{}'", view,
+                  literal)),
+              1)
+        << view;
   }
 }
 
@@ -117,7 +123,8 @@ TEST_F(StoreTest, AnotherProgramsDatabaseIsLeftAsItIs) {
 TEST_F(StoreTest, ANewerSchemaIsRefused) {
   {
     Store store = OpenOrDie(Path());
-    ASSERT_TRUE(store.database().Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion + 1)).ok());
+    ASSERT_TRUE(
+        store.database().Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion + 1)).ok());
   }
   for (const Result<Store>& store : {Store::Open(Path()), Store::OpenReadOnly(Path())}) {
     ASSERT_FALSE(store.ok());
