@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
@@ -63,14 +64,15 @@ Result<Store> OpenStore(const Flags& flags) {
 
 Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& subjects,
                Store& store, Run& run) {
-  const RunRow row{.machine_fingerprint = Fingerprint(run.machine),
-                   .cpu = run.machine.cpu_model,
-                   .memory_bytes = run.machine.memory_bytes,
-                   .machine_facts = MachineJson(run.machine, run.isa, nullptr).dump(),
-                   .build = VersionText(),
-                   .isa = std::string(Name(run.isa)),
-                   .threads = run.threads,
-                   .seed = flags.options.seed};
+  const RunRow row{
+      .machine_fingerprint = Fingerprint(run.machine),
+      .cpu = run.machine.cpu_model.empty() ? std::nullopt : std::optional(run.machine.cpu_model),
+      .memory_bytes = run.machine.memory_bytes,
+      .machine_facts = MachineJson(run.machine, run.isa, nullptr).dump(),
+      .build = VersionText(),
+      .isa = std::string(Name(run.isa)),
+      .threads = run.threads,
+      .seed = flags.options.seed};
   Progress progress("bench");
   const auto on_progress = [&](const std::string& doing, int64_t done_ms, int64_t total_ms) {
     progress.SetLabel(Escaped(doing));
@@ -139,7 +141,8 @@ Result<int> RunCommand(const Flags& flags) {
   const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
   WEIR_TRY(const auto subjects, OpenSubjects(flags, {isa, threads}));
   WEIR_TRY(Store store, OpenStore(flags));
-  Run run{ReadMachine(), isa, threads, MachineInstruments(threads), store.path(), {}, {}};
+  const std::string db = std::filesystem::absolute(store.path()).string();
+  Run run{ReadMachine(), isa, threads, MachineInstruments(threads), db, {}, {}};
   CatchInterrupts();
   WEIR_RETURN_IF_ERROR(Measure(flags, subjects, store, run));
   flags.json ? PrintDocument(run) : PrintTable(run);
