@@ -72,7 +72,7 @@ class ClosedLoop {
   void Fail(RequestRow& request, const std::string& error) {
     request.finish = FinishReason::kError;
     request.error = error;
-    row_.reason = error;
+    row_.reason = error.empty() ? "the target gave no reason" : error;
   }
 
   void OnEvent(const TargetEvent& event) {
