@@ -8,22 +8,13 @@
 #include "model/transformer.h"
 
 namespace weir {
-namespace {
-
-constexpr int64_t kMaxGroup = 16;  // query heads per call of attend_page
-
-}  // namespace
 
 void Transformer::Attention(const LayerWeights& layer) {
   const AttentionWeights& w = layer.attention;
-  const int64_t q_width = c_.n_heads * c_.head_dim * (c_.gated_attention ? 2 : 1);
-  const int64_t kv_width = c_.n_kv_heads * c_.head_dim;
-  Project(w.q, s_.h, s_.q, q_width);
-  Project(w.k, s_.h, s_.k, kv_width);
-  Project(w.v, s_.h, s_.v, kv_width);
-  AddBias(w.q_bias, q_width, s_.q);
-  AddBias(w.k_bias, kv_width, s_.k);
-  AddBias(w.v_bias, kv_width, s_.v);
+  Project(s_.h, {{w.q, s_.q}, {w.k, s_.k}, {w.v, s_.v}});
+  AddBias(w.q_bias, w.q.n_rows, s_.q);
+  AddBias(w.k_bias, w.k.n_rows, s_.k);
+  AddBias(w.v_bias, w.v.n_rows, s_.v);
   ForRows(n_rows_, [&](int64_t row) {
     PrepareHeads(w, row);
     StoreKeyValue(layer, row);
@@ -32,8 +23,7 @@ void Transformer::Attention(const LayerWeights& layer) {
   ForRows(n_rows_ * c_.n_kv_heads, [&](int64_t item) {
     Attend(layer, item / c_.n_kv_heads, item % c_.n_kv_heads);
   });
-  Quantize(s_.o, n_rows_);
-  Project(w.out, s_.o, s_.y, c_.n_embd);
+  Project(s_.o, {{w.out, s_.y}});
   AddBias(w.out_bias, c_.n_embd, s_.y);
   AddToResidual(s_.y);
 }
@@ -91,32 +81,30 @@ void Transformer::StoreKeyValue(const LayerWeights& layer, int64_t row) {
 void Transformer::Attend(const LayerWeights& layer, int64_t row, int64_t kv_head) {
   const RowRef& ref = s_.rows[row];
   const Slice& slice = slices_[static_cast<size_t>(ref.slice)];
-  const int64_t group = c_.n_heads / c_.n_kv_heads;
+  const int64_t group = c_.n_heads / c_.n_kv_heads, first = kv_head * group;
   const int64_t q_stride = c_.head_dim * (c_.gated_attention ? 2 : 1);
   const float scale = 1.0f / std::sqrt(static_cast<float>(c_.head_dim));
-  for (int64_t first = kv_head * group; first < (kv_head + 1) * group; first += kMaxGroup) {
-    const int64_t n_heads = std::min(kMaxGroup, (kv_head + 1) * group - first);
-    const float* q = s_.q + (row * c_.n_heads + first) * q_stride;
-    float* out = s_.o.row(row) + first * c_.head_dim;
-    const AttentionState state{s_.head_max + row * c_.n_heads + first,
-                               s_.head_sum + row * c_.n_heads + first, out};
-    std::fill_n(state.max, n_heads, -std::numeric_limits<float>::infinity());
-    std::fill_n(state.sum, n_heads, 0.0f);
-    std::fill_n(out, n_heads * c_.head_dim, 0.0f);
-    for (int64_t begin = 0; begin <= ref.position; begin += kPageTokens) {
-      const int32_t page = slice.pages[static_cast<size_t>(begin / kPageTokens)];
-      const int64_t n = std::min<int64_t>(kPageTokens, ref.position + 1 - begin);
-      k_.attend_page(q, q_stride, static_cast<int>(n_heads), c_.head_dim,
-                     cache_.Keys(layer.kind_index, page, kv_head),
-                     cache_.Values(layer.kind_index, page, kv_head), cache_.kv_type(),
-                     static_cast<int>(n), scale, state);
-    }
-    for (int64_t p = 0; p < n_heads; ++p) {
-      float* head = out + p * c_.head_dim;
-      for (int64_t i = 0; i < c_.head_dim; ++i) head[i] /= state.sum[p];
-      if (c_.gated_attention) k_.sigmoid_mul(q + p * q_stride + c_.head_dim, c_.head_dim, head);
-    }
+  const float* q = s_.q + (row * c_.n_heads + first) * q_stride;
+  float* out = s_.o.row(row) + first * c_.head_dim;
+  const AttentionState state{s_.head_max + row * c_.n_heads + first,
+                             s_.head_sum + row * c_.n_heads + first, out};
+  std::fill_n(state.max, group, -std::numeric_limits<float>::infinity());
+  std::fill_n(state.sum, group, 0.0f);
+  std::fill_n(out, group * c_.head_dim, 0.0f);
+  for (int64_t begin = 0; begin <= ref.position; begin += kPageTokens) {
+    const int32_t page = slice.pages[static_cast<size_t>(begin / kPageTokens)];
+    const int64_t n = std::min<int64_t>(kPageTokens, ref.position + 1 - begin);
+    k_.attend_page(q, q_stride, static_cast<int>(group), c_.head_dim,
+                   cache_.Keys(layer.kind_index, page, kv_head),
+                   cache_.Values(layer.kind_index, page, kv_head), cache_.kv_type(),
+                   static_cast<int>(n), scale, state);
   }
+  for (int64_t p = 0; p < group; ++p) {
+    float* head = out + p * c_.head_dim;
+    for (int64_t i = 0; i < c_.head_dim; ++i) head[i] /= state.sum[p];
+    if (c_.gated_attention) k_.sigmoid_mul(q + p * q_stride + c_.head_dim, c_.head_dim, head);
+  }
+  Quantize(s_.o, row, first * c_.head_dim, group * c_.head_dim);
 }
 
 }  // namespace weir

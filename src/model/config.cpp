@@ -11,7 +11,7 @@ namespace {
 // Far above any real model; they keep products of dimensions inside int64.
 constexpr int64_t kMaxLayers = 1024;
 constexpr int64_t kMaxWidth = 1 << 20;
-constexpr int64_t kMaxHeadDim = 256;  // attention kernels keep a head in registers and on the stack
+constexpr int64_t kMaxHeadDim = 256;  // the largest known; multiples of 32: heads are quantised alone
 
 constexpr std::array<std::pair<std::string_view, Arch>, 5> kArchs{{
     {"qwen35", Arch::kQwen35},
@@ -84,8 +84,8 @@ Status ReadAttention(const Keys& keys, ModelConfig& config) {
   WEIR_TRY(config.head_dim, keys.IntOr("attention.key_length", shared_width, 1, kMaxWidth));
   WEIR_TRY(const int64_t value_length,
            keys.IntOr("attention.value_length", config.head_dim, 1, kMaxWidth));
-  WEIR_RETURN_IF_ERROR(Require(config.head_dim % 16 == 0 && config.head_dim <= kMaxHeadDim, keys,
-                               "attention.key_length", "a multiple of 16 up to 256",
+  WEIR_RETURN_IF_ERROR(Require(config.head_dim % 32 == 0 && config.head_dim <= kMaxHeadDim, keys,
+                               "attention.key_length", "a multiple of 32 up to 256",
                                config.head_dim));
   WEIR_RETURN_IF_ERROR(Require(value_length == config.head_dim, keys, "attention.value_length",
                                "the same as attention.key_length", value_length));
@@ -136,8 +136,8 @@ Status ReadLinearAttention(const Keys& keys, ModelConfig& config) {
   WEIR_TRY(const int64_t kernel, keys.Int("ssm.conv_kernel", 1, kMaxWidth));
   WEIR_RETURN_IF_ERROR(Require(kernel == 4, keys, "ssm.conv_kernel", "4", kernel));
   WEIR_TRY(config.linear_dim, keys.Int("ssm.state_size", 1, kMaxWidth));
-  WEIR_RETURN_IF_ERROR(Require(config.linear_dim % 16 == 0 && config.linear_dim <= kMaxHeadDim,
-                               keys, "ssm.state_size", "a multiple of 16 up to 256",
+  WEIR_RETURN_IF_ERROR(Require(config.linear_dim % 32 == 0 && config.linear_dim <= kMaxHeadDim,
+                               keys, "ssm.state_size", "a multiple of 32 up to 256",
                                config.linear_dim));
   WEIR_TRY(config.n_key_heads, keys.Int("ssm.group_count", 1, kMaxWidth));
   WEIR_TRY(config.n_value_heads, keys.Int("ssm.time_step_rank", 1, kMaxWidth));

@@ -16,10 +16,7 @@ float Sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
 void Transformer::GatedDeltaNet(const LayerWeights& layer) {
   const DeltaNetWeights& w = layer.delta_net;
-  Project(w.qkv, s_.h, s_.mixed, c_.conv_dim());
-  Project(w.gate, s_.h, s_.z, c_.value_dim());
-  Project(w.alpha, s_.h, s_.alpha, c_.n_value_heads);
-  Project(w.beta, s_.h, s_.beta, c_.n_value_heads);
+  Project(s_.h, {{w.qkv, s_.mixed}, {w.gate, s_.z}, {w.alpha, s_.alpha}, {w.beta, s_.beta}});
   ForRows(n_rows_, [&](int64_t row) { Convolve(layer, row); });
 
   s_.o.n_cols = c_.value_dim();
@@ -28,8 +25,7 @@ void Transformer::GatedDeltaNet(const LayerWeights& layer) {
     Recur(layer, item / c_.n_value_heads, item % c_.n_value_heads);
   });
   ForRows(n_slices, [&](int64_t slice_index) { KeepConvInputs(layer, slice_index); });
-  Quantize(s_.o, n_rows_);
-  Project(w.out, s_.o, s_.y, c_.n_embd);
+  Project(s_.o, {{w.out, s_.y}});
   AddToResidual(s_.y);
 }
 
@@ -92,6 +88,7 @@ void Transformer::Recur(const LayerWeights& layer, int64_t slice_index, int64_t 
                   s_.beta[row * c_.n_value_heads + head], dim, out);
     k_.rms_norm(out, layer.delta_net.norm, dim, c_.rms_eps, out);
     k_.silu_mul(s_.z + row * c_.value_dim() + head * dim, out, dim, out);
+    Quantize(s_.o, row, head * dim, dim);
   }
 }
 

@@ -9,13 +9,12 @@ namespace weir {
 void Transformer::Ffn(const FfnWeights& w) {
   const int64_t n_ff = w.gate.n_rows;
   s_.f.n_cols = n_ff;
-  Project(w.gate, s_.h, s_.gate, n_ff);
-  Project(w.up, s_.h, s_.up, n_ff);
+  Project(s_.h, {{w.gate, s_.gate}, {w.up, s_.up}});
   ForRows(n_rows_, [&](int64_t row) {
     k_.silu_mul(s_.gate + row * n_ff, s_.up + row * n_ff, n_ff, s_.f.row(row));
+    Quantize(s_.f, row, 0, n_ff);
   });
-  Quantize(s_.f, n_rows_);
-  Project(w.down, s_.f, s_.y, c_.n_embd);
+  Project(s_.f, {{w.down, s_.y}});
   AddToResidual(s_.y);
 }
 
@@ -39,7 +38,7 @@ void Transformer::Moe(const MoeWeights& w) {
            {s_.picked_rows, static_cast<size_t>(n_picked)}, s_.picked_weights);
   }
   for (int64_t row = 0; row < n_rows_; ++row) s_.picked_rows[row] = static_cast<int32_t>(row);
-  Project(w.shared_gate, s_.h, s_.shared_gate, 1);
+  Project(s_.h, {{w.shared_gate, s_.shared_gate}});
   for (int64_t row = 0; row < n_rows_; ++row) {
     s_.shared_gate[row] = 1.0f / (1.0f + std::exp(-s_.shared_gate[row]));
   }
@@ -48,7 +47,7 @@ void Transformer::Moe(const MoeWeights& w) {
 
 /// The most probable experts of each row (ties: the lower index), their weights renormalised to sum 1.
 void Transformer::Route(const MoeWeights& w) {
-  Project(w.router, s_.h, s_.router, c_.n_experts);
+  Project(s_.h, {{w.router, s_.router}});
   ForRows(n_rows_, [&](int64_t row) {
     const float* logits = s_.router + row * c_.n_experts;
     int32_t* ids = s_.expert_ids + row * c_.n_experts_used;
@@ -76,13 +75,12 @@ void Transformer::Expert(const FfnWeights& w, std::span<const int32_t> picked,
                          const float* factors) {
   const int64_t n_ff = w.gate.n_rows, n_picked = static_cast<int64_t>(picked.size());
   s_.f.n_cols = n_ff;
-  ProjectRows(w.gate, s_.h, n_picked, picked.data(), s_.gate, n_ff);
-  ProjectRows(w.up, s_.h, n_picked, picked.data(), s_.up, n_ff);
+  ProjectRows(s_.h, n_picked, picked.data(), {{w.gate, s_.gate}, {w.up, s_.up}});
   ForRows(n_picked, [&](int64_t i) {
     k_.silu_mul(s_.gate + i * n_ff, s_.up + i * n_ff, n_ff, s_.f.row(i));
+    Quantize(s_.f, i, 0, n_ff);
   });
-  Quantize(s_.f, n_picked);
-  ProjectRows(w.down, s_.f, n_picked, nullptr, s_.y, c_.n_embd);
+  ProjectRows(s_.f, n_picked, nullptr, {{w.down, s_.y}});
   ForRows(n_picked, [&](int64_t i) {
     k_.add_scaled(s_.y + i * c_.n_embd, factors[i], c_.n_embd,
                   s_.x + picked[static_cast<size_t>(i)] * c_.n_embd);

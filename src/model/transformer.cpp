@@ -79,35 +79,45 @@ void Transformer::Embed() {
   });
 }
 
-/// Normed rows, quantised in the same pass: one quantisation per distinct input of the projections.
+/// Normed rows, quantised while they are in cache.
 void Transformer::Norm(const float* x, Vector weight, ActivationRows& out, int64_t n_rows) {
   ForRows(n_rows, [&](int64_t row) {
     k_.rms_norm(x + row * c_.n_embd, weight, c_.n_embd, c_.rms_eps, out.row(row));
-  });
-  Quantize(out, n_rows);
-}
-
-void Transformer::Quantize(ActivationRows& rows, int64_t n_rows) {
-  if (dtype_ == Dtype::kF32 || rows.n_cols % kQuantBlock != 0) return;
-  const int64_t n = rows.n_cols;
-  ForRows(n_rows, [&](int64_t row) {
-    k_.quantize(rows.row(row), n, rows.q8 + row * n, rows.scale + row * (n / kQuantBlock),
-                rows.sum + row * (n / kSumBlock));
+    Quantize(out, row, 0, c_.n_embd);
   });
 }
 
-/// y = W x for all rows of the step.
-void Transformer::Project(const PackedMatrix& w, const ActivationRows& x, float* y,
-                          int64_t y_stride) {
-  ProjectRows(w, x, n_rows_, nullptr, y, y_stride);
+/// The int8 form of n columns of a row: once per distinct input of the projections, by whoever has just made
+/// those columns. Blocks stand alone, so heads can be quantised one by one.
+void Transformer::Quantize(ActivationRows& rows, int64_t row, int64_t column, int64_t n) {
+  if (dtype_ == Dtype::kF32 || n % kQuantBlock != 0) return;  // odd widths have float weights only
+  const int64_t at = row * rows.n_cols + column;
+  k_.quantize(rows.f32 + at, n, rows.q8 + at, rows.scale + at / kQuantBlock,
+              rows.sum + at / kSumBlock);
 }
 
-/// y = W x for the first n_rows rows of x, or for rows pick[0, n_rows).
-void Transformer::ProjectRows(const PackedMatrix& w, const ActivationRows& x, int64_t n_rows,
-                              const int32_t* pick, float* y, int64_t y_stride) {
-  const Activations a{n_rows, w.n_cols, x.f32, x.q8, x.scale, x.sum, pick};
-  threads_.ParallelFor(w.n_tiles(), kTileGrain, [&](int64_t begin, int64_t end, int) {
-    n_tiles_.fetch_add(mat_mul_(w, begin, end, a, y, y_stride), std::memory_order_relaxed);
+/// Products of all rows of the step.
+void Transformer::Project(const ActivationRows& x, std::initializer_list<Projection> projections) {
+  ProjectRows(x, n_rows_, nullptr, projections);
+}
+
+/// Products of the first n_rows rows of x, or of rows pick[0, n_rows). The tiles of all matrices are one list,
+/// so that threads meet once per input, not once per matrix.
+void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
+                              std::initializer_list<Projection> projections) {
+  int64_t n_tiles = 0;
+  for (const Projection& p : projections) n_tiles += p.w.n_tiles();
+  threads_.ParallelFor(n_tiles, kTileGrain, [&](int64_t begin, int64_t end, int) {
+    int64_t first = 0;  // tile of the matrix at hand, in the list
+    for (const Projection& p : projections) {
+      const int64_t from = std::max(begin - first, int64_t{0});
+      const int64_t to = std::min(end - first, p.w.n_tiles());
+      if (from < to) {
+        const Activations a{n_rows, p.w.n_cols, x.f32, x.q8, x.scale, x.sum, pick};
+        n_tiles_.fetch_add(mat_mul_(p.w, from, to, a, p.y, p.w.n_rows), std::memory_order_relaxed);
+      }
+      first += p.w.n_tiles();
+    }
   });
 }
 
@@ -133,7 +143,7 @@ void Transformer::LmHead() {
   }
   if (n_last == 0) return;
   Norm(s_.y, w_.output_norm, s_.last, n_last);
-  ProjectRows(w_.lm_head, s_.last, n_last, nullptr, s_.logits, c_.n_vocab);
+  ProjectRows(s_.last, n_last, nullptr, {{w_.lm_head, s_.logits}});
 }
 
 }  // namespace weir

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <initializer_list>
 #include <span>
 
 #include "kernels/kernel_table.h"
@@ -25,6 +26,12 @@
 #include "util/thread_pool.h"
 
 namespace weir {
+
+/// One matrix that activations are multiplied with, and where the product goes: y [n_rows][w.n_rows].
+struct Projection {
+  const PackedMatrix& w;
+  float* y;
+};
 
 class Transformer {
  public:
@@ -46,10 +53,10 @@ class Transformer {
   void Begin();
   void Embed();
   void Norm(const float* x, Vector weight, ActivationRows& out, int64_t n_rows);
-  void Quantize(ActivationRows& rows, int64_t n_rows);
-  void Project(const PackedMatrix& w, const ActivationRows& x, float* y, int64_t y_stride);
-  void ProjectRows(const PackedMatrix& w, const ActivationRows& x, int64_t n_rows,
-                   const int32_t* pick, float* y, int64_t y_stride);
+  void Quantize(ActivationRows& rows, int64_t row, int64_t column, int64_t n);
+  void Project(const ActivationRows& x, std::initializer_list<Projection> projections);
+  void ProjectRows(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
+                   std::initializer_list<Projection> projections);
   void AddBias(Vector bias, int64_t n, float* rows);
   void AddToResidual(const float* y);
   void LmHead();
