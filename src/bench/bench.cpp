@@ -39,13 +39,8 @@ class Bench {
       estimate_.Plan(RoughLoadSeconds(subject->row()));
       for (int users : options_.users) estimate_.Plan(RoughCellSeconds(subject->row(), users));
     }
-    for (const auto& subject : subjects) {
-      if (Stopped()) break;
-      WEIR_RETURN_IF_ERROR(MeasureSubject(*subject));
-      subject->Unload();
-    }
-    if (!stopped_) WEIR_RETURN_IF_ERROR(store_.EndRun(run_));
-    return BenchOutcome{run_, stopped_};
+    const Status written = MeasureAll(subjects);
+    return BenchOutcome{run_, stopped_, written};
   }
 
  private:
@@ -92,6 +87,15 @@ class Bench {
                         why.hint.empty() ? why.message : why.message + "; " + why.hint);
   }
 
+  Status MeasureAll(const std::vector<std::unique_ptr<Subject>>& subjects) {
+    for (const auto& subject : subjects) {
+      if (Stopped()) return {};
+      WEIR_RETURN_IF_ERROR(MeasureSubject(*subject));
+      subject->Unload();
+    }
+    return stopped_ ? Status() : store_.EndRun(run_);
+  }
+
   Status MeasureSubject(Subject& subject) {
     WEIR_TRY(const int64_t model, store_.AddModel(subject.row()));
     instruments_.Release();  // what they hold is not available to the plan
@@ -124,7 +128,10 @@ class Bench {
   Status Load(Subject& subject, int64_t planned_bytes) {
     doing_ = fmt::format("{}: packing the weights", subject.row().name);
     const int64_t begin = NowNs();
-    WEIR_RETURN_IF_ERROR(subject.Load([&](int64_t, int64_t) { Tell(SecondsSince(begin)); }));
+    WEIR_RETURN_IF_ERROR(subject.Load([&](int64_t, int64_t) {
+      Tell(SecondsSince(begin));
+      return !Stopped();
+    }));
     const Status prepared =
         instruments_.Prepare(planned_bytes - std::min(planned_bytes, subject.row().packed_bytes));
     no_rates_ = prepared.ok() ? "" : prepared.error().message;
@@ -207,10 +214,10 @@ class Bench {
   Result<bool> RunAttempt(Cell& cell, int repeat, const Workload& load) {
     const std::optional<Rates> before = cell.latest;
     WEIR_TRY(
-        const int64_t attempt,
+        AttemptWriter writer,
         store_.BeginAttempt(cell.id, repeat, before ? std::optional(before->id) : std::nullopt));
     instruments_.ResetPeakMemory();
-    AttemptRow row = RunWatched(cell, load);
+    WEIR_TRY(AttemptRow row, RunWatched(cell, load, writer));
     row.peak_memory_bytes = instruments_.PeakMemory();
     const bool whole = row.status == AttemptStatus::kOk;
     if (whole && repeat > 0) {
@@ -223,21 +230,22 @@ class Bench {
       ++cell.seen.n_failed;
       if (cell.seen.first_failure.empty()) cell.seen.first_failure = row.reason;
     }
-    WEIR_RETURN_IF_ERROR(store_.EndAttempt(attempt, row));
+    WEIR_RETURN_IF_ERROR(writer.Finish(row));
     return whole;
   }
 
-  AttemptRow RunWatched(Cell& cell, const Workload& load) {
+  Result<AttemptRow> RunWatched(Cell& cell, const Workload& load, AttemptWriter& writer) {
     const int64_t begin = NowNs();
     int64_t told = begin;
     Tell(0);
-    return RunClosedLoop(cell.target, load, cell.subject.prompt_ids(), [&] {
+    const auto stop = [&] {
       if (NowNs() - told > kProgressNs) {
         told = NowNs();
         Tell(SecondsSince(begin));
       }
       return Stopped();
-    });
+    };
+    return RunClosedLoop(cell.target, load, cell.subject.prompt_ids(), stop, writer);
   }
 
   const BenchOptions& options_;

@@ -49,10 +49,11 @@ using OnBenchProgress =
 struct BenchOutcome {
   int64_t run = 0;
   bool interrupted = false;
+  Status written;  // the store's Error that ended the run early; what was written before it stays
 };
 
-/// Measures all cells. What goes wrong with a model or a cell is a row; an Error is one of the
-/// store's.
+/// Measures all cells. What goes wrong with a model or a cell is a row. An Error: the store could
+/// not even begin.
 Result<BenchOutcome> RunBench(const BenchOptions& options, const RunRow& run,
                               const std::vector<std::unique_ptr<Subject>>& subjects, Store& store,
                               Instruments& instruments, const OnBenchProgress& on_progress);

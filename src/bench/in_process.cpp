@@ -13,59 +13,17 @@ namespace {
 constexpr int64_t kNormalToken = 1;  // tokenizer.ggml.token_type
 constexpr int64_t kWaitMs = 5;       // for one stream, before the others are looked at again
 
-/// general.file_type, where the file has one: it says Q4_K_M of what the tensors only show as a
-/// mixture.
+/// general.file_type by number, empty where there is none: it says Q4_K_M of what the tensors only
+/// show as a mixture.
+constexpr std::string_view kFileTypes[] = {
+    "F32",   "F16",     "Q4_0",   "Q4_1",   "",       "",        "",       "Q8_0",   "Q5_0",
+    "Q5_1",  "Q2_K",    "Q3_K_S", "Q3_K_M", "Q3_K_L", "Q4_K_S",  "Q4_K_M", "Q5_K_S", "Q5_K_M",
+    "Q6_K",  "IQ2_XXS", "IQ2_XS", "Q2_K_S", "IQ3_XS", "IQ3_XXS", "IQ1_S",  "IQ4_NL", "IQ3_S",
+    "IQ3_M", "IQ2_S",   "IQ2_M",  "IQ4_XS", "IQ1_M",  "BF16"};
+
 std::string_view NameOfFileType(int64_t file_type) {
-  switch (file_type) {
-    case 0:
-      return "F32";
-    case 1:
-      return "F16";
-    case 2:
-      return "Q4_0";
-    case 7:
-      return "Q8_0";
-    case 10:
-      return "Q2_K";
-    case 12:
-      return "Q3_K_M";
-    case 14:
-      return "Q4_K_S";
-    case 15:
-      return "Q4_K_M";
-    case 16:
-      return "Q5_K_S";
-    case 17:
-      return "Q5_K_M";
-    case 18:
-      return "Q6_K";
-    case 19:
-      return "IQ2_XXS";
-    case 20:
-      return "IQ2_XS";
-    case 23:
-      return "IQ3_XXS";
-    case 24:
-      return "IQ1_S";
-    case 25:
-      return "IQ4_NL";
-    case 26:
-      return "IQ3_S";
-    case 27:
-      return "IQ3_M";
-    case 28:
-      return "IQ2_S";
-    case 29:
-      return "IQ2_M";
-    case 30:
-      return "IQ4_XS";
-    case 31:
-      return "IQ1_M";
-    case 32:
-      return "BF16";
-    default:
-      return "";
-  }
+  const bool known = file_type >= 0 && file_type < static_cast<int64_t>(std::size(kFileTypes));
+  return known ? kFileTypes[file_type] : "";
 }
 
 std::string_view LargestType(const ModelSource& source) {
@@ -216,7 +174,7 @@ class InProcessSubject : public Subject {
     LoadOptions load;
     load.isa = options_.isa;
     load.progress = [](void* context, int64_t done, int64_t total) {
-      (*static_cast<const OnProgress*>(context))(done, total);
+      return (*static_cast<const OnProgress*>(context))(done, total);
     };
     load.context = const_cast<OnProgress*>(&on_progress);
     WEIR_TRY(model_, Model::Load(*source_, load, threads));

@@ -40,8 +40,8 @@ class Target {
   virtual std::optional<std::string> LogitsHash() = 0;
 };
 
-/// Tells how far a long job is.
-using OnProgress = std::function<void(int64_t done, int64_t total)>;
+/// Told how far a long job is; false: stop it.
+using OnProgress = std::function<bool(int64_t done, int64_t total)>;
 
 /// A model to measure with different numbers of users; loaded once for all of them.
 class Subject {
@@ -55,6 +55,7 @@ class Subject {
   /// Bytes that `users` sequences of `tokens` positions take, weights included. kRefused if they do
   /// not fit; any other Error says why this model cannot run at all.
   virtual Result<int64_t> Plan(int users, int64_t tokens) const = 0;
+  /// kInterrupted if on_progress says so.
   virtual Status Load(const OnProgress& on_progress) = 0;
   virtual void Unload() = 0;
   /// After Load.

@@ -17,100 +17,111 @@ uint64_t NextRandom(uint64_t& state) {
 
 class ClosedLoop {
  public:
-  ClosedLoop(Target& target, const Workload& load, const std::vector<int32_t>& prompt_ids)
+  ClosedLoop(Target& target, const Workload& load, const std::vector<int32_t>& prompt_ids,
+             AttemptWriter& writer)
       : target_(target),
         load_(load),
+        writer_(writer),
         prompts_(MakePrompts(prompt_ids, load.users * load.requests_per_user, load.prompt_tokens,
-                             load.seed)) {
-    row_.requests.reserve(prompts_.size());
-  }
+                             load.seed)),
+        ended_ns_(load.users) {}
 
-  AttemptRow Run(const ShouldStop& stop) {
+  Result<AttemptRow> Run(const ShouldStop& stop) {
     (void)target_.TakeSteps();
-    const int64_t begin = target_.Now();
-    for (int user = 0; user < load_.users; ++user) Ask(user, 0, begin);
-    while (!running_.empty() && row_.reason.empty() && !stopped_) {
-      stopped_ = stop();
-      if (std::optional<TargetEvent> event = target_.Next(kPollMs)) OnEvent(*event);
-    }
+    const Status written = Loop(stop);
     row_.status = !row_.reason.empty() ? AttemptStatus::kFailed
                   : stopped_           ? AttemptStatus::kInterrupted
                                        : AttemptStatus::kOk;
-    if (row_.status != AttemptStatus::kOk) target_.CancelAll();
-    row_.steps = target_.TakeSteps();
+    if (row_.status != AttemptStatus::kOk || !written.ok()) target_.CancelAll();
+    WEIR_RETURN_IF_ERROR(written);
+    WEIR_RETURN_IF_ERROR(writer_.AddSteps(target_.TakeSteps()));
+    WEIR_RETURN_IF_ERROR(writer_.Commit());
     return std::move(row_);
   }
 
  private:
-  void Ask(int user, int round, int64_t scheduled_ns) {
+  struct Running {
+    int64_t row;  // id in the database
+    int user, round;
+    int64_t n_tokens;
+  };
+
+  Status Loop(const ShouldStop& stop) {
+    const int64_t begin = target_.Now();
+    for (int user = 0; user < load_.users; ++user) WEIR_RETURN_IF_ERROR(Ask(user, 0, begin));
+    while (!running_.empty() && row_.reason.empty() && !stopped_) {
+      stopped_ = stop();
+      if (std::optional<TargetEvent> event = target_.Next(kPollMs)) {
+        WEIR_RETURN_IF_ERROR(OnEvent(*event));
+      }
+      WEIR_RETURN_IF_ERROR(writer_.CommitIfDue(target_.Now()));
+    }
+    return {};
+  }
+
+  Status Ask(int user, int round, int64_t scheduled_ns) {
     Request request;
     request.prompt = prompts_[round * load_.users + user];
     request.max_tokens = load_.gen_tokens;
     request.ignore_eos = true;
     if (round == 0) request.gate = Gate{0, load_.users};
-    RequestRow asked{.user = user,
-                     .round = round,
-                     .gated = round == 0,
-                     .scheduled_ns = scheduled_ns,
-                     .submitted_ns = target_.Now(),
-                     .ended_ns = {},
-                     .prompt_tokens = load_.prompt_tokens,
-                     .max_tokens = load_.gen_tokens,
-                     .finish = {},
-                     .error = {},
-                     .token_ns = {}};
-    asked.token_ns.reserve(load_.gen_tokens);
+    const int64_t submitted_ns = target_.Now();
     const Result<int64_t> id = target_.Submit(std::move(request));
-    if (id) {
-      running_[*id] = row_.requests.size();
-    } else {
-      Fail(asked, id.error().message);
-    }
-    row_.requests.push_back(std::move(asked));
+    WEIR_TRY(const int64_t row,
+             writer_.AddRequest({user, round, round == 0, scheduled_ns, submitted_ns,
+                                 load_.prompt_tokens, load_.gen_tokens}));
+    if (!id) return Fail(row, target_.Now(), id.error().message);
+    running_[*id] = {row, user, round, 0};
+    return {};
   }
 
-  void Fail(RequestRow& request, const std::string& error) {
-    request.finish = FinishReason::kError;
-    request.error = error;
+  /// Ends the attempt, for a request that cannot be answered.
+  Status Fail(int64_t row, int64_t time_ns, const std::string& error) {
     row_.reason = error.empty() ? "the target gave no reason" : error;
+    return writer_.EndRequest(row, time_ns, FinishReason::kError, row_.reason);
   }
 
-  void OnEvent(const TargetEvent& event) {
-    const auto running = running_.find(event.request);
-    if (running == running_.end()) return;
-    RequestRow& request = row_.requests[running->second];
-    if (event.token) request.token_ns.push_back(event.time_ns);
-    if (!event.finished) return;
-    running_.erase(running);
-    request.ended_ns = event.time_ns;
-    request.finish = event.finished;
-    if (*event.finished == FinishReason::kError) return Fail(request, event.error);
-    if (static_cast<int64_t>(request.token_ns.size()) != load_.gen_tokens) {
-      return Fail(request, fmt::format("{} tokens arrived of {}", request.token_ns.size(),
-                                       load_.gen_tokens));
+  Status OnEvent(const TargetEvent& event) {
+    const auto found = running_.find(event.request);
+    if (found == running_.end()) return {};
+    Running& running = found->second;
+    if (event.token) {
+      WEIR_RETURN_IF_ERROR(writer_.AddToken(running.row, running.n_tokens++, event.time_ns));
     }
-    AskAgain(request.user, request.round);
+    if (!event.finished) return {};
+    const Running ended = running;
+    running_.erase(found);
+    ended_ns_[ended.user] = event.time_ns;
+    if (*event.finished == FinishReason::kError) {
+      return Fail(ended.row, event.time_ns, event.error);
+    }
+    if (ended.n_tokens != load_.gen_tokens) {
+      return Fail(ended.row, event.time_ns,
+                  fmt::format("{} tokens arrived of {}", ended.n_tokens, load_.gen_tokens));
+    }
+    WEIR_RETURN_IF_ERROR(writer_.EndRequest(ended.row, event.time_ns, *event.finished, ""));
+    return AskAgain(ended.user, ended.round);
   }
 
-  void AskAgain(int user, int round) {
+  Status AskAgain(int user, int round) {
     if (round > 0) return AskNext(user, round);
-    if (!running_.empty()) return;  // those of the gate end in one step
+    if (!running_.empty()) return {};  // those of the gate end in one step
     row_.logits_hash = target_.LogitsHash();
-    for (int each = 0; each < load_.users; ++each) AskNext(each, 0);
+    for (int each = 0; each < load_.users; ++each) WEIR_RETURN_IF_ERROR(AskNext(each, 0));
+    return {};
   }
 
-  void AskNext(int user, int round) {
-    if (round + 1 == load_.requests_per_user) return;
-    for (const RequestRow& request : row_.requests) {
-      if (request.user == user && request.round == round)
-        return Ask(user, round + 1, *request.ended_ns);
-    }
+  Status AskNext(int user, int round) {
+    if (round + 1 == load_.requests_per_user) return {};
+    return Ask(user, round + 1, ended_ns_[user]);
   }
 
   Target& target_;
   const Workload& load_;
+  AttemptWriter& writer_;
   const std::vector<std::vector<int32_t>> prompts_;
-  std::map<int64_t, size_t> running_;  // index in row_.requests
+  std::map<int64_t, Running> running_;
+  std::vector<int64_t> ended_ns_;  // of each user's last request
   bool stopped_ = false;
   AttemptRow row_;
 };
@@ -132,9 +143,10 @@ std::vector<std::vector<int32_t>> MakePrompts(const std::vector<int32_t>& ids, i
   return prompts;
 }
 
-AttemptRow RunClosedLoop(Target& target, const Workload& load,
-                         const std::vector<int32_t>& prompt_ids, const ShouldStop& stop) {
-  return ClosedLoop(target, load, prompt_ids).Run(stop);
+Result<AttemptRow> RunClosedLoop(Target& target, const Workload& load,
+                                 const std::vector<int32_t>& prompt_ids, const ShouldStop& stop,
+                                 AttemptWriter& writer) {
+  return ClosedLoop(target, load, prompt_ids, writer).Run(stop);
 }
 
 }  // namespace weir

@@ -23,11 +23,13 @@ std::vector<std::vector<int32_t>> MakePrompts(const std::vector<int32_t>& ids, i
 /// Whether to stop; asked between events.
 using ShouldStop = std::function<bool()>;
 
-/// Runs the workload once. The first request of all users is gated: they are prefilled, released
-/// together and end together; the hash of the logits is taken there, because which users share a
-/// later step depends on timing. A request is scheduled when its user's previous one ends. The row
-/// has all stamps, also of an attempt that failed or was stopped.
-AttemptRow RunClosedLoop(Target& target, const Workload& load,
-                         const std::vector<int32_t>& prompt_ids, const ShouldStop& stop);
+/// Runs the workload once, every event into `writer` as it arrives. The first request of all users
+/// is gated: they are prefilled, released together and end together; the hash of the logits is
+/// taken there, because which users share a later step depends on timing. A request is scheduled
+/// when its user's previous one ends. A target that fails or a stop is in the row, and all that
+/// happened until then is written; an Error is one of the writer's.
+Result<AttemptRow> RunClosedLoop(Target& target, const Workload& load,
+                                 const std::vector<int32_t>& prompt_ids, const ShouldStop& stop,
+                                 AttemptWriter& writer);
 
 }  // namespace weir

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "machine/machine.h"
 #include "machine/memory_use.h"
+#include "util/interrupt.h"
 
 namespace weir {
 
@@ -41,7 +42,10 @@ Result<LoadedModel> LoadModel(const ModelFlags& flags) {
   }
   loaded.threads = std::make_unique<ThreadPool>(flags.threads > 0 ? flags.threads : DefaultThreads());
   Progress progress("packing weights");
-  options.progress = Progress::Callback;
+  options.progress = [](void* line, int64_t done, int64_t total) {
+    Progress::Callback(line, done, total);
+    return !Interrupted();
+  };
   options.context = &progress;
   WEIR_TRY(loaded.model, Model::Load(*loaded.source, options, *loaded.threads));
   return loaded;

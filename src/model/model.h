@@ -45,8 +45,8 @@ inline KvType KvTypeOf(Dtype dtype) { return dtype == Dtype::kF32 ? KvType::kF32
 struct LoadOptions {
   Dtype dtype = Dtype::kInt8;
   Isa isa = Isa::kPlain;
-  /// Called now and then with bytes packed so far; may be empty.
-  void (*progress)(void* context, int64_t bytes_done, int64_t bytes_total) = nullptr;
+  /// Called before each matrix with the bytes packed so far; false stops (kInterrupted). May be null.
+  bool (*progress)(void* context, int64_t bytes_done, int64_t bytes_total) = nullptr;
   void* context = nullptr;
 };
 
@@ -61,7 +61,8 @@ class Model {
  public:
   /// Checks every tensor the architecture needs (name, type, shape) and computes the footprint.
   static Result<ModelFootprint> Plan(const ModelSource& source, Dtype dtype);
-  /// Packs the weights, in parallel. The caller has checked that the footprint fits.
+  /// Packs the weights, in parallel. The caller has checked that the footprint fits. kInterrupted when
+  /// options.progress says so.
   static Result<std::unique_ptr<Model>> Load(const ModelSource& source, const LoadOptions& options,
                                              ThreadPool& threads);
   ~Model();

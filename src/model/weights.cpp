@@ -303,9 +303,9 @@ Result<Buffer> PackWeights(const ModelSource& source, WeightPlan& plan, const Lo
     *job.view = values;
   }
   for (const auto& job : plan.matrices) {
-    if (options.progress) {
-      options.progress(options.context, static_cast<int64_t>(job.offset),
-                       static_cast<int64_t>(plan.arena_bytes));
+    if (options.progress && !options.progress(options.context, static_cast<int64_t>(job.offset),
+                                              static_cast<int64_t>(plan.arena_bytes))) {
+      return Error{ErrorCode::kInterrupted, "interrupted", {}};
     }
     uint8_t* tiles = arena.data() + job.offset;
     PackMatrix(source, job, tiles, scratch.data(), scratch_bytes, threads);

@@ -171,6 +171,8 @@ Result<int64_t> Database::QueryInt(std::string_view sql) {
 
 int64_t Database::LastInsertId() const { return sqlite3_last_insert_rowid(handle_.get()); }
 
+Status Database::Checkpoint() { return Run("PRAGMA wal_checkpoint(PASSIVE)"); }
+
 Result<Transaction> Transaction::Begin(Database& database) {
   WEIR_RETURN_IF_ERROR(database.Run("BEGIN IMMEDIATE"));
   return Transaction(&database);

@@ -15,6 +15,11 @@ struct sqlite3_stmt;
 
 namespace weir {
 
+/// For Bind: the schema says NULL where there is nothing to say.
+inline std::optional<std::string_view> NullIfEmpty(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
 enum class OpenMode { kCreate, kReadOnly };
 
 /// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
@@ -103,14 +108,16 @@ class Database {
   /// The first column of the first row, as an integer.
   Result<int64_t> QueryInt(std::string_view sql);
 
+  int64_t LastInsertId() const;
+  /// Moves what the write-ahead log holds into the file, as far as readers allow.
+  Status Checkpoint();
+
   const std::string& path() const { return path_; }
 
  private:
-  friend class Transaction;
   struct Close {
     void operator()(sqlite3* database) const;
   };
-  int64_t LastInsertId() const;
 
   std::unique_ptr<sqlite3, Close> handle_;
   std::string path_;

@@ -8,70 +8,6 @@
 namespace weir {
 namespace {
 
-std::string_view Name(AttemptStatus status) {
-  switch (status) {
-    case AttemptStatus::kOk:
-      return "ok";
-    case AttemptStatus::kFailed:
-      return "failed";
-    case AttemptStatus::kInterrupted:
-      break;
-  }
-  return "interrupted";
-}
-
-std::optional<std::string_view> Name(std::optional<FinishReason> finish) {
-  if (!finish) return std::nullopt;
-  switch (*finish) {
-    case FinishReason::kStop:
-      return "stop";
-    case FinishReason::kLength:
-      return "length";
-    case FinishReason::kCancelled:
-      return "cancelled";
-    case FinishReason::kError:
-      break;
-  }
-  return "error";
-}
-
-// The schema says NULL where nothing is to be said.
-std::optional<std::string_view> NullIfEmpty(std::string_view text) {
-  return text.empty() ? std::nullopt : std::optional(text);
-}
-
-Status AddRequests(Database& database, int64_t attempt, const std::vector<RequestRow>& requests) {
-  WEIR_TRY(Statement add_token, database.Prepare("INSERT INTO token_time VALUES (?, ?, ?)"));
-  for (const RequestRow& request : requests) {
-    WEIR_TRY(const int64_t id,
-             database.Insert(
-                 "INSERT INTO request (attempt, user, round, gated, scheduled_ns, submitted_ns, "
-                 "ended_ns, prompt_tokens, max_tokens, finish, error) "
-                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                 attempt, request.user, request.round, request.gated, request.scheduled_ns,
-                 request.submitted_ns, request.ended_ns, request.prompt_tokens, request.max_tokens,
-                 Name(request.finish), NullIfEmpty(request.error)));
-    for (size_t i = 0; i < request.token_ns.size(); ++i) {
-      WEIR_RETURN_IF_ERROR(add_token.Execute(id, static_cast<int64_t>(i), request.token_ns[i]));
-    }
-  }
-  return {};
-}
-
-Status AddSteps(Database& database, int64_t attempt, const std::vector<StepRecord>& steps) {
-  WEIR_TRY(Statement add,
-           database.Prepare("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  for (size_t i = 0; i < steps.size(); ++i) {
-    const StepRecord& step = steps[i];
-    const StepCost& cost = step.cost;
-    WEIR_RETURN_IF_ERROR(add.Execute(attempt, static_cast<int64_t>(i), step.begin_ns, step.end_ns,
-                                     step.n_decode_rows, step.n_prefill_rows, cost.weight_bytes,
-                                     cost.kv_bytes, cost.state_bytes, cost.int8_macs,
-                                     cost.f32_macs));
-  }
-  return {};
-}
-
 Result<int64_t> IdOfMachine(Database& database, const RunRow& run) {
   WEIR_RETURN_IF_ERROR(database.Execute(
       "INSERT INTO machine (fingerprint, cpu, memory_bytes, facts) VALUES (?, ?, ?, ?) "
@@ -177,10 +113,12 @@ Result<std::string> Store::DefaultPath() {
 Result<Store> Store::Open(const std::string& path) {
   WEIR_TRY(Database database, Database::Open(path, OpenMode::kCreate));
   WEIR_RETURN_IF_ERROR(PrepareSchema(database));
-  // With WAL and synchronous = NORMAL a commit costs no fsync; a power cut may lose the last
-  // repeats but never the file.
+  // With WAL and synchronous = NORMAL a commit costs no fsync; a power cut may lose what came after
+  // the last checkpoint, but never the file. Checkpoints do fsync: AttemptWriter makes them, where
+  // nothing is being measured. Figures sort in memory: they are wanted on a full disk too.
   WEIR_RETURN_IF_ERROR(database.Run(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON"));
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; "
+      "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY"));
   // Taking the write lock once tells now, not after the first measurement, that nothing can be
   // written.
   WEIR_TRY(Transaction probe, Transaction::Begin(database));
@@ -252,22 +190,9 @@ Result<int64_t> Store::AddRates(int64_t run, const RatesRow& rates) {
       rates.f32_gmac_s, rates.buffer_small);
 }
 
-Result<int64_t> Store::BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before) {
-  return database_.Insert(
-      "INSERT INTO attempt (cell, repeat, status, rates_before) VALUES (?, ?, 'interrupted', ?)",
-      cell, repeat, rates_before);
-}
-
-Status Store::EndAttempt(int64_t attempt, const AttemptRow& row) {
-  WEIR_TRY(Transaction transaction, Transaction::Begin(database_));
-  WEIR_RETURN_IF_ERROR(database_.Execute(
-      "UPDATE attempt SET status = ?, reason = ?, peak_memory_bytes = ?, logits_hash = ?, "
-      "rates_after = ? WHERE id = ?",
-      Name(row.status), NullIfEmpty(row.reason), row.peak_memory_bytes, row.logits_hash,
-      row.rates_after, attempt));
-  WEIR_RETURN_IF_ERROR(AddRequests(database_, attempt, row.requests));
-  WEIR_RETURN_IF_ERROR(AddSteps(database_, attempt, row.steps));
-  return transaction.Commit();
+Result<AttemptWriter> Store::BeginAttempt(int64_t cell, int repeat,
+                                          std::optional<int64_t> rates_before) {
+  return AttemptWriter::Begin(database_, cell, repeat, rates_before);
 }
 
 Result<std::vector<CellResult>> Store::Results(int64_t run) { return ReadCells("c.run = ?", run); }

@@ -1,6 +1,6 @@
 // The results database: what was run, on what, and every raw time stamp. Written by one program at
-// a time; each call below is one transaction, so that a crash loses at most the attempt in
-// progress.
+// a time. Each call below is one transaction; what happens during an attempt is committed every
+// half second, so that a crash loses no more than that.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.h"
+#include "store/attempt_writer.h"
 #include "store/database.h"
 
 namespace weir {
@@ -61,32 +61,6 @@ struct RatesRow {
   bool buffer_small = false;  // caches may have served the reads: B and B_rw may be too high
 };
 
-struct RequestRow {
-  int user = 0;
-  int round = 0;
-  bool gated = false;
-  int64_t scheduled_ns = 0;
-  std::optional<int64_t> submitted_ns, ended_ns;
-  int64_t prompt_tokens = 0;
-  int64_t max_tokens = 0;
-  std::optional<FinishReason> finish;
-  std::string error;
-  std::vector<int64_t> token_ns;
-};
-
-enum class AttemptStatus { kOk, kFailed, kInterrupted };
-
-/// One pass over a cell's workload, as it was.
-struct AttemptRow {
-  AttemptStatus status = AttemptStatus::kInterrupted;
-  std::string reason;
-  std::optional<int64_t> peak_memory_bytes;
-  std::optional<std::string> logits_hash;
-  std::optional<int64_t> rates_after;  // id
-  std::vector<RequestRow> requests;
-  std::vector<StepRecord> steps;
-};
-
 /// One figure over the samples of a cell (view `summary`).
 struct Figure {
   int64_t n = 0;
@@ -128,9 +102,8 @@ class Store {
   Status EndCell(int64_t cell, CellStatus status, const std::string& reason,
                  const std::vector<Flag>& flags);
   Result<int64_t> AddRates(int64_t run, const RatesRow& rates);
-  /// Likewise; repeat 0 is the warm-up.
-  Result<int64_t> BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before);
-  Status EndAttempt(int64_t attempt, const AttemptRow& row);
+  /// Repeat 0 is the warm-up. The store must not move while the attempt is written.
+  Result<AttemptWriter> BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before);
 
   /// The cells of a run, in the order in which they were begun.
   Result<std::vector<CellResult>> Results(int64_t run);

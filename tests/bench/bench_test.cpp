@@ -2,9 +2,11 @@
 #include "bench/bench.h"
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
 
 #include "bench/document.h"
 #include "null_target.h"
+#include "temp_folder.h"
 
 namespace weir {
 namespace {
@@ -176,6 +178,88 @@ TEST_F(BenchTest, AStopKeepsWhatWasMeasured) {
   EXPECT_EQ(cells[0].decode_samples.size(), 1u);
   EXPECT_EQ(
       *store_.database().QueryInt("SELECT count(*) FROM attempt WHERE status = 'interrupted'"), 1);
+  EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM run WHERE ended_at IS NULL"), 1);
+}
+
+TEST_F(BenchTest, AStopWhileLoadingLeavesNoCell) {
+  Add();
+  instruments_.stop_after_ = 2;  // asked before each subject and while loading
+  EXPECT_THAT(Run(), testing::IsEmpty());
+  EXPECT_TRUE(outcome_.interrupted);
+}
+
+/// Tokens of the first repeat while it is running; nothing at other times.
+std::optional<int64_t> TokensOfRunningRepeat(Store& store) {
+  const int64_t n_running = *store.database().QueryInt(
+      "SELECT count(*) FROM attempt WHERE repeat = 1 AND status = 'interrupted'");
+  if (n_running == 0) return std::nullopt;
+  return *store.database().QueryInt(
+      "SELECT count(*) FROM token_time t JOIN request q ON q.id = t.request "
+      "JOIN attempt a ON a.id = q.attempt WHERE a.repeat = 1");
+}
+
+TEST_F(BenchTest, ReadersSeeTheTokensOfARepeatThatIsRunning) {
+  const TempFolder folder;
+  store_ = Store::Open(folder / "results.db").value();
+  Store reader = Store::OpenReadOnly(folder / "results.db").value();
+  Add();
+  options_.users = {1};
+  options_.gen_tokens = 200;  // 400 tokens in a repeat of 4 s
+  std::set<int64_t> seen;
+  instruments_.when_asked_ = [&] {
+    if (const auto n_tokens = TokensOfRunningRepeat(reader)) seen.insert(*n_tokens);
+  };
+  Run();
+  EXPECT_GE(seen.size(), 8u) << "a commit every half second";
+  EXPECT_GE(*seen.rbegin(), 400 - 50);
+}
+
+TEST_F(BenchTest, AKilledBenchLosesHalfASecond) {
+  const TempFolder folder;
+  Add();
+  options_.users = {1};
+  options_.gen_tokens = 200;
+  constexpr int kTokens = 333;
+  const pid_t child = fork();
+  if (child == 0) {
+    store_ = Store::Open(folder / "results.db").value();
+    int n_asked = 0;
+    instruments_.when_asked_ = [&] {
+      if (TokensOfRunningRepeat(store_) && ++n_asked > kTokens) _exit(9);
+    };
+    Run();
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(WEXITSTATUS(status), 9);
+  Store store = Store::Open(folder / "results.db").value();
+  const std::optional<int64_t> n_tokens = TokensOfRunningRepeat(store);
+  ASSERT_TRUE(n_tokens.has_value());
+  EXPECT_LE(*n_tokens, kTokens);
+  EXPECT_GE(*n_tokens, kTokens - 51) << "10 ms each";
+  EXPECT_EQ(store.Results(1)->at(0).status, CellStatus::kInterrupted);
+  EXPECT_TRUE(store.BeginRun({"m", {}, {}, "{}", "weir", "plain", 1, 1}).ok());
+}
+
+TEST_F(BenchTest, AFullDiskEndsTheRunAndKeepsWhatWasMeasured) {
+  Add();
+  Add("second.gguf");
+  options_.users = {1};
+  options_.gen_tokens = 400;
+  NullScript& second = static_cast<NullSubject&>(*subjects_[1]).script_;
+  instruments_.when_asked_ = [&] {
+    // How SQLite itself lets a disk be full; a limit below the size means the size.
+    if (!second.requests.empty()) (void)store_.database().Run("PRAGMA max_page_count = 1");
+  };
+  const std::vector<CellResult> cells = Run();
+  ASSERT_FALSE(outcome_.written.ok());
+  EXPECT_THAT(outcome_.written.error().message, HasSubstr("no space left"));
+  EXPECT_FALSE(outcome_.interrupted);
+  ASSERT_EQ(cells.size(), 2u);
+  EXPECT_EQ(cells[0].status, CellStatus::kOk);
+  EXPECT_EQ(cells[0].decode_samples.size(), 3u);
+  EXPECT_EQ(cells[1].status, CellStatus::kInterrupted);
   EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM run WHERE ended_at IS NULL"), 1);
 }
 

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "bench/workload.h"
+#include "recorded.h"
 #include "test_data.h"
 
 namespace weir {
@@ -16,7 +16,7 @@ std::unique_ptr<Subject> LoadTiny(int n_threads) {
   Result<std::unique_ptr<Subject>> subject =
       OpenSubject(TestData("weir-tiny-q8_0.gguf"), {*isa, n_threads});
   EXPECT_TRUE(subject.ok()) << subject.error().message;
-  EXPECT_TRUE((*subject)->Load([](int64_t, int64_t) {}).ok());
+  EXPECT_TRUE((*subject)->Load([](int64_t, int64_t) { return true; }).ok());
   return std::move(*subject);
 }
 
@@ -35,8 +35,8 @@ TEST(InProcess, TwoUsersDecodeTogetherAndRepeatsAgree) {
   Result<std::unique_ptr<Target>> target = subject->Start(2, 8 + 20);
   ASSERT_TRUE(target.ok()) << target.error().message;
   const Workload load{2, 2, 8, 20, 7};
-  const AttemptRow first = RunClosedLoop(**target, load, subject->prompt_ids(), Never);
-  const AttemptRow second = RunClosedLoop(**target, load, subject->prompt_ids(), Never);
+  const Recorded first = Record(**target, load, subject->prompt_ids(), Never);
+  const Recorded second = Record(**target, load, subject->prompt_ids(), Never);
   ASSERT_EQ(first.status, AttemptStatus::kOk) << first.reason;
   EXPECT_EQ(first.requests.size(), 4u);
   ASSERT_TRUE(first.logits_hash.has_value());
@@ -58,19 +58,30 @@ TEST(InProcess, AStoppedAttemptLeavesTheEngineUsable) {
   const std::unique_ptr<Subject> subject = LoadTiny(1);
   Result<std::unique_ptr<Target>> target = subject->Start(1, 8 + 20);
   int asked = 0;
-  const AttemptRow stopped =
-      RunClosedLoop(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), [&] { return ++asked > 3; });
+  const Recorded stopped =
+      Record(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), [&] { return ++asked > 3; });
   EXPECT_EQ(stopped.status, AttemptStatus::kInterrupted);
-  const AttemptRow whole = RunClosedLoop(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), Never);
+  const Recorded whole = Record(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), Never);
   EXPECT_EQ(whole.status, AttemptStatus::kOk) << whole.reason;
 }
 
 TEST(InProcess, RequestsThatDoNotFitFailTheAttempt) {
   const std::unique_ptr<Subject> subject = LoadTiny(1);
   Result<std::unique_ptr<Target>> target = subject->Start(1, 16);
-  const AttemptRow row = RunClosedLoop(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), Never);
+  const Recorded row = Record(**target, {1, 1, 8, 20, 7}, subject->prompt_ids(), Never);
   EXPECT_EQ(row.status, AttemptStatus::kFailed);
   EXPECT_THAT(row.reason, testing::HasSubstr("context"));
+}
+
+TEST(InProcess, LoadingStopsWhenTold) {
+  const std::unique_ptr<Subject> subject =
+      OpenSubject(TestData("weir-tiny-q8_0.gguf"), {Isa::kPlain, 1}).value();
+  int64_t n_told = 0;
+  const Status loaded = subject->Load([&](int64_t, int64_t) { return ++n_told < 3; });
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.error().code, ErrorCode::kInterrupted);
+  EXPECT_EQ(n_told, 3);
+  EXPECT_TRUE(subject->Load([](int64_t, int64_t) { return true; }).ok());
 }
 
 TEST(InProcess, PromptsHaveNoControlTokens) {

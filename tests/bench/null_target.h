@@ -126,7 +126,12 @@ class NullSubject : public Subject {
     if (users > most_users_) return Refused("{} users need too much", users);
     return 1000 * users;
   }
-  Status Load(const OnProgress&) override { return load_; }
+  Status Load(const OnProgress& on_progress) override {
+    for (int64_t i = 0; i < 3; ++i) {
+      if (!on_progress(i, 3)) return Error{ErrorCode::kInterrupted, "interrupted", {}};
+    }
+    return load_;
+  }
   void Unload() override {}
   Result<std::unique_ptr<Target>> Start(int, int64_t) override {
     script_.n_attempts = 0;
@@ -152,12 +157,16 @@ class NullInstruments : public Instruments {
   }
   void ResetPeakMemory() override {}
   std::optional<int64_t> PeakMemory() override { return 4096; }
-  bool Stopped() override { return --stop_after_ < 0; }
+  bool Stopped() override {
+    if (when_asked_) when_asked_();
+    return --stop_after_ < 0;
+  }
 
   RatesRow rates_{0, 10, 10, 200, 50, false}, second_ = rates_;
   Status prepare_;
   int n_measured_ = 0;
-  int64_t stop_after_ = 1 << 30;  // questions
+  int64_t stop_after_ = 1 << 30;      // questions whether to stop: one before each event
+  std::function<void()> when_asked_;  // called at each
 };
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "null_target.h"
+#include "recorded.h"
 
 namespace weir {
 namespace {
@@ -30,14 +31,14 @@ TEST(Prompts, AreUniqueReproducibleAndOfTheLength) {
 TEST(ClosedLoop, EachUserAsksAgainAtTheEndOfItsAnswer) {
   NullScript script;
   NullTarget target(script);
-  const AttemptRow row = RunClosedLoop(target, {2, 3, 4, 5, 1}, kIds, Never);
+  const Recorded row = Record(target, {2, 3, 4, 5, 1}, kIds, Never);
   EXPECT_EQ(row.status, AttemptStatus::kOk) << row.reason;
   ASSERT_EQ(row.requests.size(), 6u);
-  for (const RequestRow& request : row.requests) {
+  for (const RecordedRequest& request : row.requests) {
     EXPECT_EQ(request.token_ns.size(), 5u);
     EXPECT_EQ(request.gated, request.round == 0);
     EXPECT_EQ(*request.ended_ns, request.token_ns.back());
-    for (const RequestRow& next : row.requests) {
+    for (const RecordedRequest& next : row.requests) {
       if (next.user == request.user && next.round == request.round + 1) {
         EXPECT_EQ(next.scheduled_ns, *request.ended_ns);
       }
@@ -51,7 +52,7 @@ TEST(ClosedLoop, EachUserAsksAgainAtTheEndOfItsAnswer) {
 TEST(ClosedLoop, RequestsAreGreedyFixedLengthAndGatedFirst) {
   NullScript script;
   NullTarget target(script);
-  RunClosedLoop(target, {2, 2, 4, 5, 1}, kIds, Never);
+  Record(target, {2, 2, 4, 5, 1}, kIds, Never);
   ASSERT_EQ(script.requests.size(), 4u);
   std::set<int32_t> first;
   for (size_t i = 0; i < 4; ++i) {
@@ -71,11 +72,11 @@ TEST(ClosedLoop, AnErrorFailsTheAttemptAndKeepsItsStamps) {
   NullScript script;
   script.failing_attempts = {1};
   NullTarget target(script);
-  const AttemptRow row = RunClosedLoop(target, {1, 2, 4, 5, 1}, kIds, Never);
+  const Recorded row = Record(target, {1, 2, 4, 5, 1}, kIds, Never);
   EXPECT_EQ(row.status, AttemptStatus::kFailed);
   EXPECT_THAT(row.reason, HasSubstr("told to fail"));
   ASSERT_EQ(row.requests.size(), 1u);
-  EXPECT_EQ(row.requests[0].finish, FinishReason::kError);
+  EXPECT_EQ(row.requests[0].finish, "error");
   EXPECT_EQ(row.requests[0].token_ns.size(), 2u);
   EXPECT_FALSE(row.logits_hash.has_value());
 }
@@ -84,7 +85,7 @@ TEST(ClosedLoop, StopsBetweenEvents) {
   NullScript script;
   NullTarget target(script);
   int asked = 0;
-  const AttemptRow row = RunClosedLoop(target, {1, 2, 4, 5, 1}, kIds, [&] { return ++asked == 3; });
+  const Recorded row = Record(target, {1, 2, 4, 5, 1}, kIds, [&] { return ++asked == 3; });
   EXPECT_EQ(row.status, AttemptStatus::kInterrupted);
   EXPECT_EQ(row.requests[0].token_ns.size(), 3u);
   EXPECT_FALSE(row.requests[0].ended_ns.has_value());

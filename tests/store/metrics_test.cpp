@@ -11,18 +11,11 @@ constexpr int64_t kMs = 1'000'000;
 
 using MetricsTest = StoreTest;
 
-RequestRow Asked(int user, int round, bool gated, int64_t scheduled, std::vector<int64_t> tokens) {
-  RequestRow request{user,
-                     round,
-                     gated,
-                     scheduled * kMs,
-                     scheduled * kMs,
-                     tokens.back() * kMs,
-                     8,
-                     static_cast<int64_t>(tokens.size()),
-                     FinishReason::kLength,
-                     "",
-                     {}};
+WholeRequest Asked(int user, int round, bool gated, int64_t scheduled,
+                   std::vector<int64_t> tokens) {
+  WholeRequest request{{user, round, gated, scheduled * kMs, scheduled * kMs, 8,
+                        static_cast<int64_t>(tokens.size())},
+                       {}};
   for (int64_t token : tokens) request.token_ns.push_back(token * kMs);
   return request;
 }
@@ -41,8 +34,8 @@ std::vector<int64_t> Every(int64_t gap, int64_t first, int n) {
 
 /// Two users, one after the other prefilled (100 ms each), released at 200, 20 further tokens each,
 /// 10 ms a step.
-AttemptRow TwoUsersGated() {
-  AttemptRow row;
+WholeAttempt TwoUsersGated() {
+  WholeAttempt row;
   row.status = AttemptStatus::kOk;
   row.steps = {Stepped(0, 100, 0, 8), Stepped(100, 200, 0, 8)};
   for (int i = 0; i < 20; ++i) row.steps.push_back(Stepped(200 + 10 * i, 210 + 10 * i, 2, 0));
@@ -78,7 +71,7 @@ TEST_F(MetricsTest, TwoGatedUsers) {
 TEST_F(MetricsTest, StepsWithPromptRowsOrFewerUsersAreNotDecodeSteps) {
   Store store = OpenOrDie(Path());
   const int64_t cell = AddCell(store, 2);
-  AttemptRow row = TwoUsersGated();
+  WholeAttempt row = TwoUsersGated();
   row.steps.push_back(Stepped(400, 4000, 2, 1));
   row.steps.push_back(Stepped(4000, 9000, 1, 0));
   AddAttempt(store, cell, 1, row);
@@ -89,7 +82,7 @@ TEST_F(MetricsTest, FifteenStepsAreTooFew) {
   Store store = OpenOrDie(Path());
   for (int n_steps : {15, 16}) {
     const int64_t cell = AddCell(store, 1);
-    AttemptRow row;
+    WholeAttempt row;
     row.status = AttemptStatus::kOk;
     row.steps.push_back(Stepped(0, 10, 0, 8));
     for (int i = 0; i < n_steps; ++i) row.steps.push_back(Stepped(10 + 5 * i, 15 + 5 * i, 1, 0));
@@ -106,7 +99,7 @@ TEST_F(MetricsTest, FifteenStepsAreTooFew) {
 TEST_F(MetricsTest, AggregateIncludesLaterPrefills) {
   Store store = OpenOrDie(Path());
   const int64_t cell = AddCell(store, 1);
-  AttemptRow row;
+  WholeAttempt row;
   row.status = AttemptStatus::kOk;
   row.steps.push_back(Stepped(0, 100, 0, 8));
   for (int i = 0; i < 10; ++i) row.steps.push_back(Stepped(100 + 10 * i, 110 + 10 * i, 1, 0));
@@ -126,7 +119,7 @@ TEST_F(MetricsTest, AggregateIncludesLaterPrefills) {
 TEST_F(MetricsTest, AggregateClosesWithTheFirstUserWithoutWork) {
   Store store = OpenOrDie(Path());
   const int64_t cell = AddCell(store, 2);
-  AttemptRow row;
+  WholeAttempt row;
   row.status = AttemptStatus::kOk;
   row.steps.push_back(Stepped(0, 100, 0, 16));
   for (int i = 0; i < 40; ++i)
@@ -142,7 +135,7 @@ TEST_F(MetricsTest, AggregateClosesWithTheFirstUserWithoutWork) {
 TEST_F(MetricsTest, OnlyWholeRepeatsCount) {
   Store store = OpenOrDie(Path());
   const int64_t cell = AddCell(store, 2);
-  AttemptRow slow = TwoUsersGated();
+  WholeAttempt slow = TwoUsersGated();
   for (StepRecord& step : slow.steps) step.end_ns += kMs;
   AddAttempt(store, cell, 0, slow);
   AddAttempt(store, cell, 1, TwoUsersGated());
@@ -160,7 +153,7 @@ TEST_F(MetricsTest, LimitUsesTheBetterRatesAroundTheRepeat) {
   const int64_t run = *store.BeginRun(SomeRun());
   const int64_t cell = *store.BeginCell(run, *store.AddModel(SomeModel()), {1, 8, 32, 1, 3, {}});
   const int64_t before = *store.AddRates(run, {0, 10, 8, 50, 5, false});
-  AttemptRow row;
+  WholeAttempt row;
   row.rates_after = *store.AddRates(run, {1, 5, 16, 100, std::nullopt, false});
   row.status = AttemptStatus::kOk;
   // 30 MB at 10 GB/s: 3 ms, above 100 M / 100 G/s: 1 ms; 16 MB at 16 GB/s: 1 ms; 5 M / 5 G/s: 1 ms.
@@ -180,7 +173,7 @@ TEST_F(MetricsTest, ComputeBoundStepsAreLimitedByTheInt8Rate) {
   const int64_t run = *store.BeginRun(SomeRun());
   const int64_t cell = *store.BeginCell(run, *store.AddModel(SomeModel()), {1, 8, 32, 1, 3, {}});
   const int64_t rates = *store.AddRates(run, {0, 10, 10, 100, 10, false});
-  AttemptRow row;
+  WholeAttempt row;
   row.status = AttemptStatus::kOk;
   for (int i = 0; i < 16; ++i) {
     row.steps.push_back(Stepped(10 * i, 10 * i + 10, 1, 0, {10'000'000, 0, 0, 400'000'000, 0}));
@@ -193,7 +186,7 @@ TEST_F(MetricsTest, MedianPeakAndPercentile) {
   Store store = OpenOrDie(Path());
   for (int n : {1, 2, 3, 20, 21}) {
     const int64_t cell = AddCell(store, 1);
-    AttemptRow row;
+    WholeAttempt row;
     row.status = AttemptStatus::kOk;
     for (int i = 1; i <= n; ++i) row.requests.push_back(Asked(0, i, false, 0, {i}));
     AddAttempt(store, cell, 1, row);
@@ -210,7 +203,7 @@ TEST_F(MetricsTest, HashOnlyWhereAllRepeatsAgree) {
   Store store = OpenOrDie(Path());
   for (const char* second : {"aa", "bb"}) {
     const int64_t cell = AddCell(store, 2);
-    AttemptRow row = TwoUsersGated();
+    WholeAttempt row = TwoUsersGated();
     row.logits_hash = "aa";
     row.peak_memory_bytes = 5;
     AddAttempt(store, cell, 1, row);

@@ -11,6 +11,18 @@
 
 namespace weir {
 
+/// A request and all that came of it.
+struct WholeRequest {
+  RequestRow row;
+  std::vector<int64_t> token_ns;
+};
+
+/// An attempt as a test describes it.
+struct WholeAttempt : AttemptRow {
+  std::vector<WholeRequest> requests;
+  std::vector<StepRecord> steps;
+};
+
 class StoreTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -43,12 +55,21 @@ class StoreTest : public testing::Test {
     return *store.BeginCell(run, model, {users, 8, 32, 2, 3, std::nullopt});
   }
 
-  static void AddAttempt(Store& store, int64_t cell, int repeat, const AttemptRow& row,
+  static void AddAttempt(Store& store, int64_t cell, int repeat, const WholeAttempt& attempt,
                          std::optional<int64_t> rates_before = {}) {
-    const Result<int64_t> attempt = store.BeginAttempt(cell, repeat, rates_before);
-    ASSERT_TRUE(attempt.ok()) << attempt.error().message;
-    const Status ended = store.EndAttempt(*attempt, row);
-    ASSERT_TRUE(ended.ok()) << ended.error().message;
+    Result<AttemptWriter> writer = store.BeginAttempt(cell, repeat, rates_before);
+    ASSERT_TRUE(writer.ok()) << writer.error().message;
+    for (const WholeRequest& request : attempt.requests) {
+      const Result<int64_t> id = writer->AddRequest(request.row);
+      ASSERT_TRUE(id.ok()) << id.error().message;
+      for (size_t i = 0; i < request.token_ns.size(); ++i) {
+        ASSERT_TRUE(writer->AddToken(*id, static_cast<int64_t>(i), request.token_ns[i]).ok());
+      }
+      ASSERT_TRUE(writer->EndRequest(*id, request.token_ns.back(), FinishReason::kLength, "").ok());
+    }
+    ASSERT_TRUE(writer->AddSteps(attempt.steps).ok());
+    const Status finished = writer->Finish(attempt);
+    ASSERT_TRUE(finished.ok()) << finished.error().message;
   }
 
   std::filesystem::path folder_;
