@@ -43,9 +43,28 @@ Bytes Lookup(Bytes levels, Bytes codes) {
   return {_mm256_shuffle_epi8(levels.a, codes.a), _mm256_shuffle_epi8(levels.b, codes.b)};
 }
 
+__m256i Load8Ints(const int32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+Bytes LoadInts(const int32_t* p) { return {Load8Ints(p), Load8Ints(p + 8)}; }
+void StoreInts(int32_t* p, Bytes v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v.a);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), v.b);
+}
+Bytes MulInts(Bytes v, int factor) {
+  const __m256i f = _mm256_set1_epi32(factor);
+  return {_mm256_mullo_epi32(v.a, f), _mm256_mullo_epi32(v.b, f)};
+}
+__m256i PairSumsOf16(const int32_t* p) {
+  return _mm256_permute4x64_epi64(_mm256_hadd_epi32(Load8Ints(p), Load8Ints(p + 8)), 0xd8);
+}
+/// p[0] + p[1], p[2] + p[3], ... of 32 integers.
+Bytes PairSums(const int32_t* p) { return {PairSumsOf16(p), PairSumsOf16(p + 16)}; }
+
+Floats LoadFloats(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 void StoreFloats(float* p, Floats v) {
-  _mm256_store_ps(p, v.a);
-  _mm256_store_ps(p + 8, v.b);
+  _mm256_storeu_ps(p, v.a);
+  _mm256_storeu_ps(p + 8, v.b);
 }
 Floats Mul(Floats a, Floats b) { return {_mm256_mul_ps(a.a, b.a), _mm256_mul_ps(a.b, b.b)}; }
 Floats Times(Floats v, float factor) {
@@ -61,7 +80,7 @@ __m128i Load16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const
 Bytes Widened(const uint8_t* p) {  // 16 bytes to 32 bits each
   return {_mm256_cvtepu8_epi32(Load8(p)), _mm256_cvtepu8_epi32(Load8(p + 8))};
 }
-Floats FromIntegers(Bytes v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
+Floats FromInts(Bytes v) { return {_mm256_cvtepi32_ps(v.a), _mm256_cvtepi32_ps(v.b)}; }
 Floats FromHalves(const uint8_t* p) {
   return {_mm256_cvtph_ps(Load16(p)), _mm256_cvtph_ps(Load16(p + 16))};
 }
@@ -71,11 +90,11 @@ Floats FromBFloats(const uint8_t* p) {
   return {_mm256_castsi256_ps(a), _mm256_castsi256_ps(b)};
 }
 Floats FromSigned(const uint8_t* p) {
-  return FromIntegers({_mm256_cvtepi8_epi32(Load8(p)), _mm256_cvtepi8_epi32(Load8(p + 8))});
+  return FromInts({_mm256_cvtepi8_epi32(Load8(p)), _mm256_cvtepi8_epi32(Load8(p + 8))});
 }
-Floats FromUnsigned(const uint8_t* p) { return FromIntegers(Widened(p)); }
-Floats FromLowNibbles(const uint8_t* p) { return FromIntegers(And(Widened(p), Set1(15))); }
-Floats FromHighNibbles(const uint8_t* p) { return FromIntegers(ShiftRight(Widened(p), 4)); }
+Floats FromUnsigned(const uint8_t* p) { return FromInts(Widened(p)); }
+Floats FromLowNibbles(const uint8_t* p) { return FromInts(And(Widened(p), Set1(15))); }
+Floats FromHighNibbles(const uint8_t* p) { return FromInts(ShiftRight(Widened(p), 4)); }
 /// 2^(e - 128), where e < 2 gives subnormals.
 __m256 PowersOfTwo(__m256i e) {
   const __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
@@ -118,13 +137,14 @@ __m256i Products(__m256i operands, __m256i x) {
 
 /// 8 of the tile's rows. kSteps is the number of steps in a group: 4 or 8.
 template <int kRows, int kSteps, int kDepth, bool kMin>
-void MultiplyHalf(const Panel& panel, const PanelRows& rows, int half, float* sums) {
+void MultiplyHalf(const Panel& panel, const PanelRows& rows, int t, int half, float* sums) {
   constexpr int kRun = kDepth == kSignedDepth ? 1 : kDepth;
   const __m256i ones = _mm256_set1_epi16(1);
+  sums += t * kTileRows + half * 8;
   __m256 sum[kRows];
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) sum[r] = _mm256_load_ps(sums + r * kTileRows + half * 8);
-  const uint8_t* operands = panel.codes + half * 32;
+  for (int r = 0; r < kRows; ++r) sum[r] = _mm256_load_ps(sums + r * kPair * kTileRows);
+  const uint8_t* operands = panel.codes[t] + half * 32;
   int64_t column = 0;
   for (int g = 0; g < panel.n_groups; ++g) {
     __m256i dot[kRows];
@@ -153,27 +173,30 @@ void MultiplyHalf(const Panel& panel, const PanelRows& rows, int half, float* su
     }
     operands += kSteps * kStepBytes;
     column += kSteps * kStepCols;
-    const __m256 scale = _mm256_load_ps(panel.scale + g * kTileRows + half * 8);
+    const __m256 scale = _mm256_load_ps(panel.scale[t][g] + half * 8);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
       const __m256 product = _mm256_mul_ps(scale, _mm256_set1_ps(rows.scale[r][g * kSteps / 8]));
       sum[r] = _mm256_fmadd_ps(product, _mm256_cvtepi32_ps(dot[r]), sum[r]);
     }
     if (!kMin) continue;
-    const __m256 neg_min = _mm256_load_ps(panel.neg_min + g * kTileRows + half * 8);
+    const __m256 neg_min = _mm256_load_ps(panel.neg_min[t][g] + half * 8);
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
       sum[r] = _mm256_fmadd_ps(neg_min, _mm256_set1_ps(rows.offset[r][g]), sum[r]);
     }
   }
 #pragma GCC unroll 4
-  for (int r = 0; r < kRows; ++r) _mm256_store_ps(sums + r * kTileRows + half * 8, sum[r]);
+  for (int r = 0; r < kRows; ++r) _mm256_store_ps(sums + r * kPair * kTileRows, sum[r]);
 }
 
 template <int kRows, int kSteps, int kDepth, bool kMin>
 void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
-  for (int half = 0; half < 2; ++half)
-    MultiplyHalf<kRows, kSteps, kDepth, kMin>(panel, rows, half, sums);
+  for (int t = 0; t < kPair; ++t) {
+    for (int half = 0; half < 2; ++half) {
+      MultiplyHalf<kRows, kSteps, kDepth, kMin>(panel, rows, t, half, sums);
+    }
+  }
 }
 
 template <int kSteps, int kDepth, bool kMin>
@@ -199,7 +222,7 @@ const PanelFn* PanelKernels(const PackLayout& layout) {
                         : PanelKernelsOfDepth<8, false>(depth);
 }
 
-PanelFn StreamKernel(const PackLayout&) { return nullptr; }
+PanelFn StreamKernel(const PackLayout&, int64_t) { return nullptr; }
 
 template <int kRows>
 void MultiplyFloatHalf(const float* weights, int n_cols, const float* const* x, float* chains) {

@@ -5,7 +5,8 @@
 namespace weir {
 namespace {
 
-constexpr int kRowBlock = kMaxRowBlock;
+constexpr int kRowBlock = 6;
+constexpr int kStreamRows = 3;
 constexpr int kFloatRowBlock = 4;  // times four chains
 
 using Bytes = __m512i;
@@ -25,7 +26,21 @@ __m256i Load32(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<co
 Bytes LoadLevels(const uint8_t* p) { return _mm512_broadcast_i32x4(Load16(p)); }
 Bytes Lookup(Bytes levels, Bytes codes) { return _mm512_shuffle_epi8(levels, codes); }
 
-void StoreFloats(float* p, Floats v) { _mm512_store_ps(p, v); }
+Bytes LoadInts(const int32_t* p) { return _mm512_loadu_si512(p); }
+void StoreInts(int32_t* p, Bytes v) { _mm512_storeu_si512(p, v); }
+Bytes MulInts(Bytes v, int factor) { return _mm512_mullo_epi32(v, _mm512_set1_epi32(factor)); }
+/// p[0] + p[1], p[2] + p[3], ... of 32 integers.
+Bytes PairSums(const int32_t* p) {
+  const __m512i a = LoadInts(p), b = LoadInts(p + kTileRows);
+  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
+  return _mm512_add_epi32(_mm512_permutex2var_epi32(a, even, b),
+                          _mm512_permutex2var_epi32(a, odd, b));
+}
+
+Floats LoadFloats(const float* p) { return _mm512_loadu_ps(p); }
+void StoreFloats(float* p, Floats v) { _mm512_storeu_ps(p, v); }
+Floats FromInts(Bytes v) { return _mm512_cvtepi32_ps(v); }
 Floats Mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 Floats Times(Floats a, float b) { return _mm512_mul_ps(a, _mm512_set1_ps(b)); }
 Floats Negated(Floats v) { return _mm512_xor_ps(v, _mm512_set1_ps(-0.f)); }
@@ -68,77 +83,93 @@ __m512i Broadcast4(const int8_t* q) {
   return _mm512_set1_epi32(four);
 }
 
-/// kSteps is the number of steps in a group: 4 or 8. Codes is how 32 columns of operands lie.
-template <int kRows, int kSteps, bool kMin, class Codes>
+/// Codes is how 32 columns of operands lie.
+template <class Codes, int kGroup, bool kMin, int kRows>
 void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
-  __m512 sum[kRows];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) sum[r] = _mm512_load_ps(sums + r * kTileRows);
+  constexpr int kSteps = kGroup / kStepCols;
+  __m512 sum[kRows][kPair];
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows * kPair; ++i) {
+    sum[i / kPair][i % kPair] = _mm512_load_ps(sums + i * kTileRows);
+  }
   const Codes codes(panel.levels);
-  const uint8_t* unit = panel.codes;
-  for (int g = 0; g < panel.n_groups;) {
-    if (kRows == 1) Codes::Prefetch(unit);
+  int at = 0;  // of the unit
+  for (int g = 0; g < panel.n_groups; at += Codes::kBytes) {
+    if (kRows <= kStreamRows) {
+      for (int t = 0; t < kPair; ++t) Prefetch(panel.ahead[t] + at, Codes::kBytes);
+    }
 #pragma GCC unroll 2
     for (int first = 0; first < kUnitSteps; first += kSteps, ++g) {
-      __m512i dot[kRows];
+      __m512i dot[kRows][kPair];
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        dot[r] = kMin ? _mm512_setzero_si512() : _mm512_set1_epi32(rows.start[r][g]);
+        const __m512i start = kMin ? _mm512_setzero_si512() : _mm512_set1_epi32(rows.start[r][g]);
+        dot[r][0] = dot[r][1] = start;
       }
 #pragma GCC unroll 8
       for (int s = first; s < first + kSteps; ++s) {
-        const __m512i operands = codes.Step(unit, s);
+        const __m512i operands[kPair] = {codes.Step(panel.codes[0] + at, s),
+                                         codes.Step(panel.codes[1] + at, s)};
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
-          const __m512i x =
-              Broadcast4(rows.q[r] + g * kSteps * kStepCols + (s - first) * kStepCols);
-          dot[r] = _mm512_dpbusd_epi32(dot[r], operands, x);
+          const __m512i x = Broadcast4(rows.q[r] + g * kGroup + (s - first) * kStepCols);
+          dot[r][0] = _mm512_dpbusd_epi32(dot[r][0], operands[0], x);
+          dot[r][1] = _mm512_dpbusd_epi32(dot[r][1], operands[1], x);
         }
       }
-      const __m512 scale = _mm512_load_ps(panel.scale + g * kTileRows);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        const __m512 product = _mm512_mul_ps(scale, _mm512_set1_ps(rows.scale[r][g * kSteps / 8]));
-        sum[r] = _mm512_fmadd_ps(product, _mm512_cvtepi32_ps(dot[r]), sum[r]);
+        const __m512 x_scale = _mm512_set1_ps(rows.scale[r][g * kGroup / kQuantBlock]);
+#pragma GCC unroll 2
+        for (int t = 0; t < kPair; ++t) {
+          const __m512 scale = _mm512_mul_ps(_mm512_load_ps(panel.scale[t][g]), x_scale);
+          sum[r][t] = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(dot[r][t]), sum[r][t]);
+        }
       }
       if (!kMin) continue;
-      const __m512 neg_min = _mm512_load_ps(panel.neg_min + g * kTileRows);
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        sum[r] = _mm512_fmadd_ps(neg_min, _mm512_set1_ps(rows.offset[r][g]), sum[r]);
+        const __m512 offset = _mm512_set1_ps(rows.offset[r][g]);
+#pragma GCC unroll 2
+        for (int t = 0; t < kPair; ++t) {
+          sum[r][t] = _mm512_fmadd_ps(_mm512_load_ps(panel.neg_min[t][g]), offset, sum[r][t]);
+        }
       }
     }
-    unit += Codes::kBytes;
   }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRows; ++r) _mm512_store_ps(sums + r * kTileRows, sum[r]);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows * kPair; ++i) {
+    _mm512_store_ps(sums + i * kTileRows, sum[i / kPair][i % kPair]);
+  }
 }
 
 using Operands = Planes<8, 0, false>;
 
-template <int kSteps, bool kMin>
+template <int kGroup, bool kMin>
 constexpr PanelFn kPanelKernels[kRowBlock] = {
-    MultiplyPanel<1, kSteps, kMin, Operands>, MultiplyPanel<2, kSteps, kMin, Operands>,
-    MultiplyPanel<3, kSteps, kMin, Operands>, MultiplyPanel<4, kSteps, kMin, Operands>,
-    MultiplyPanel<5, kSteps, kMin, Operands>, MultiplyPanel<6, kSteps, kMin, Operands>,
-    MultiplyPanel<7, kSteps, kMin, Operands>, MultiplyPanel<8, kSteps, kMin, Operands>};
+    MultiplyPanel<Operands, kGroup, kMin, 1>, MultiplyPanel<Operands, kGroup, kMin, 2>,
+    MultiplyPanel<Operands, kGroup, kMin, 3>, MultiplyPanel<Operands, kGroup, kMin, 4>,
+    MultiplyPanel<Operands, kGroup, kMin, 5>, MultiplyPanel<Operands, kGroup, kMin, 6>};
 
 const PanelFn* PanelKernels(const PackLayout& layout) {
-  if (layout.group == 16) return layout.has_min ? kPanelKernels<4, true> : kPanelKernels<4, false>;
-  return layout.has_min ? kPanelKernels<8, true> : kPanelKernels<8, false>;
+  if (layout.group == 16)
+    return layout.has_min ? kPanelKernels<16, true> : kPanelKernels<16, false>;
+  return layout.has_min ? kPanelKernels<32, true> : kPanelKernels<32, false>;
 }
 
-template <class Codes>
+template <class Codes, int kGroup, bool kMin>
 struct ChooseStreamKernel {
-  static PanelFn Run(const PackLayout& layout) {
-    if (layout.group == 16) {
-      return layout.has_min ? MultiplyPanel<1, 4, true, Codes> : MultiplyPanel<1, 4, false, Codes>;
-    }
-    return layout.has_min ? MultiplyPanel<1, 8, true, Codes> : MultiplyPanel<1, 8, false, Codes>;
+  static PanelFn Run(int64_t n_rows) {
+    static constexpr PanelFn kKernels[kStreamRows] = {MultiplyPanel<Codes, kGroup, kMin, 1>,
+                                                      MultiplyPanel<Codes, kGroup, kMin, 2>,
+                                                      MultiplyPanel<Codes, kGroup, kMin, 3>};
+    return n_rows <= kStreamRows ? kKernels[n_rows - 1] : nullptr;
   }
 };
 
-PanelFn StreamKernel(const PackLayout& layout) { return WithPlanes<ChooseStreamKernel>(layout); }
+PanelFn StreamKernel(const PackLayout& layout, int64_t n_rows) {
+  return WithFormat<ChooseStreamKernel>(layout, n_rows);
+}
 
 template <int kRows>
 void MultiplyFloatPanel(const float* weights, int n_cols, const float* const* x, float* chains) {

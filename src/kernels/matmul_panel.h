@@ -8,8 +8,13 @@
 
 namespace weir {
 
-/// A tile is unpacked in panels of so many columns: 8 KiB of operands and at most 4 KiB of scales
-/// and minima, which stay in the first cache while all activations are multiplied with them.
+/// Quantised tiles are multiplied in pairs: each activation that is broadcast serves two tiles. (An
+/// odd last tile is its own partner.)
+inline constexpr int kPair = 2;
+
+/// A pair of tiles is unpacked in panels of so many columns: 16 KiB of operands and at most 8 KiB
+/// of scales and minima, which stay in the first cache while all activations are multiplied with
+/// them.
 inline constexpr int kPanelCols = 512;
 inline constexpr int kPanelGroups = kPanelCols / kSumBlock;
 /// The same for F32, F16 and BF16: 16 KiB of floats.
@@ -19,23 +24,24 @@ inline constexpr int kFloatPanelCols = 256;
 inline constexpr int kMaxRowBlock = 8;
 
 struct Panel {
-  const uint8_t* codes;  // operands [n_groups][group / 4][16][4] or, for a single row, packed units
-  const uint8_t* levels;  // of the layout
-  const float* scale;     // [n_groups][16]
-  const float* neg_min;   // [n_groups][16], where the type has minima
+  /// Of each tile: operands [n_groups][group / 4][16][4] or, for a stream kernel, packed units.
+  const uint8_t* codes[kPair];
+  const uint8_t* ahead[kPair];  // the packed units that will be needed next, to be prefetched
+  const uint8_t* levels;        // of the layout
   int n_groups;
+  alignas(64) float scale[kPair][kPanelGroups][kTileRows];
+  alignas(64) float neg_min[kPair][kPanelGroups][kTileRows];  // where the type has minima
 };
 
 /// Up to kMaxRowBlock rows of activations in the columns of a panel.
 struct PanelRows {
   const int8_t* q[kMaxRowBlock];
   float scale[kMaxRowBlock][kPanelCols / kQuantBlock];
-  int32_t start[kMaxRowBlock]
-               [kPanelGroups];               // -zero * sum, with which a group's integer sum begins
-  float offset[kMaxRowBlock][kPanelGroups];  // scale * sum, what a minimum is multiplied with
+  int32_t start[kMaxRowBlock][kPanelGroups];  // -zero * sum: a group's integer sum begins with it
+  float offset[kMaxRowBlock][kPanelGroups];   // scale * sum, what a minimum is multiplied with
 };
 
-/// Adds the products with a fixed number of rows to sums [rows][16].
+/// Adds the products with a fixed number of rows to sums [rows][kPair][16].
 using PanelFn = void (*)(const Panel& panel, const PanelRows& rows, float* sums);
 
 /// Adds the products of weights [n_cols][16] with a fixed number of rows to chains [rows][4][16].

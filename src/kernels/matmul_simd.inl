@@ -22,57 +22,126 @@ int NextRows(int64_t n, int block) {
   return static_cast<int>((n + n_blocks - 1) / n_blocks);
 }
 
+/// -zero * sum of n groups, the same for 16 as for any rest.
+void PrepareStarts(const int32_t* sum, int n_groups, bool wide, int zero, int32_t* start) {
+  int g = 0;
+  for (; g + kTileRows <= n_groups; g += kTileRows) {
+    StoreInts(start + g, MulInts(wide ? PairSums(sum + 2 * g) : LoadInts(sum + g), -zero));
+  }
+  for (; g < n_groups; ++g) start[g] = -zero * (wide ? sum[2 * g] + sum[2 * g + 1] : sum[g]);
+}
+
+/// scale * sum of n groups.
+void PrepareOffsets(const int32_t* sum, const float* scale, int n_groups, bool wide,
+                    float* offset) {
+  int g = 0;
+  for (; wide && g + kTileRows <= n_groups; g += kTileRows) {
+    StoreFloats(offset + g, Mul(LoadFloats(scale + g), FromInts(PairSums(sum + 2 * g))));
+  }
+  for (; g < n_groups; ++g) {
+    offset[g] = wide ? scale[g] * static_cast<float>(sum[2 * g] + sum[2 * g + 1])
+                     : scale[g / 2] * static_cast<float>(sum[g]);
+  }
+}
+
 /// Fills in row `at` of the block of rows from the activations' row, beginning at column `begin`.
 void PrepareRow(const PackLayout& layout, const Activations& x, int64_t row, int64_t begin,
                 int n_groups, int at, PanelRows* out) {
-  out->q[at] = x.q8 + row * x.n_cols + begin;
-  const float* scale = x.scale + (row * x.n_cols + begin) / kQuantBlock;
-  const int32_t* sum = x.sum + (row * x.n_cols + begin) / kSumBlock;
+  const int64_t first = row * x.n_cols + begin;
+  const float* scale = x.scale + first / kQuantBlock;
+  const int32_t* sum = x.sum + first / kSumBlock;
   const int n_blocks = n_groups * layout.group / kQuantBlock;
-  for (int b = 0; b < n_blocks; ++b) out->scale[at][b] = scale[b];
-  if (layout.group == kQuantBlock && layout.has_min) {
-    for (int g = 0; g < n_groups; ++g) {
-      out->offset[at][g] = scale[g] * static_cast<float>(sum[2 * g] + sum[2 * g + 1]);
-    }
-  } else if (layout.group == kQuantBlock) {
-    for (int g = 0; g < n_groups; ++g)
-      out->start[at][g] = -layout.zero * (sum[2 * g] + sum[2 * g + 1]);
-  } else if (layout.has_min) {
-    for (int g = 0; g < n_groups; ++g)
-      out->offset[at][g] = scale[g / 2] * static_cast<float>(sum[g]);
+  const bool wide = layout.group == kQuantBlock;
+  out->q[at] = x.q8 + first;
+  if (n_blocks == kPanelCols / kQuantBlock) {
+    StoreFloats(out->scale[at], LoadFloats(scale));
   } else {
-    for (int g = 0; g < n_groups; ++g) out->start[at][g] = -layout.zero * sum[g];
+    for (int b = 0; b < n_blocks; ++b) out->scale[at][b] = scale[b];
+  }
+  if (layout.has_min) {
+    PrepareOffsets(sum, scale, n_groups, wide, out->offset[at]);
+  } else {
+    PrepareStarts(sum, n_groups, wide, layout.zero, out->start[at]);
   }
 }
 
 int64_t ActivationRow(const Activations& x, int64_t i) { return x.pick ? x.pick[i] : i; }
 
-/// Multiplies one tile with the rows [row_begin, row_begin + n_rows) into sums [n_rows][16].
-void MultiplyTile(const PackLayout& layout, const TileOffsets& offsets, const uint8_t* tile,
-                  const Activations& x, int64_t row_begin, int64_t n_rows, float* sums) {
-  alignas(64) uint8_t operands[kPanelCols * kTileRows];
-  alignas(64) float scale[kPanelGroups * kTileRows];
-  alignas(64) float neg_min[kPanelGroups * kTileRows];
+/// What a panel of one tile is unpacked from.
+struct PackedPanel {
+  const uint8_t *units, *groups, *supers;
+};
+
+PackedPanel PackedAt(const PackLayout& layout, const TileOffsets& offsets, const uint8_t* tile,
+                     int64_t begin) {
+  return {tile + begin / kUnitCols * kStepBytes * layout.bits,
+          tile + offsets.groups + begin / layout.group * GroupBytes(layout),
+          tile + offsets.supers + begin / kSuperCols * SuperBytes(layout)};
+}
+
+/// Where the sums of a pair of tiles go: n outputs of each row.
+struct Output {
+  float* y;
+  int64_t stride;
+  int n;
+};
+
+/// Asks for the outputs of rows [i, i + n_rows), which would be waited for once they are stored.
+void Prefetch(const Output& out, int64_t i, int n_rows) {
+  for (int r = 0; r < n_rows; ++r) {
+    const float* y = out.y + (i + r) * out.stride;
+    __builtin_prefetch(y, 1, 3);
+    __builtin_prefetch(y + out.n - 1, 1, 3);
+  }
+}
+
+/// Writes sums [n_rows][kPair][16] to rows [i, i + n_rows) of the output.
+void Store(const float* sums, const Output& out, int64_t i, int n_rows) {
+  for (int r = 0; r < n_rows; ++r, sums += kPair * kTileRows) {
+    float* y = out.y + (i + r) * out.stride;
+    for (int k = 0; k < out.n; ++k) y[k] = sums[k];
+  }
+}
+
+/// Multiplies a pair of tiles with the rows [row_begin, row_begin + n_rows) into sums
+/// [n_rows][kPair][16]; the pair `next` will follow.
+void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const uint8_t* const* pair,
+                  const uint8_t* const* next, const Activations& x, int64_t row_begin,
+                  int64_t n_rows, const Output& out, float* sums) {
+  alignas(64) uint8_t operands[kPair][kPanelCols * kTileRows];
+  Panel panel;
+  panel.levels = layout.levels;
   const PanelFn* kernels = PanelKernels(layout);
-  const PanelFn stream = n_rows == 1 ? StreamKernel(layout) : nullptr;
-  const int group_bytes = GroupBytes(layout), super_bytes = SuperBytes(layout);
-  __builtin_memset(sums, 0, static_cast<size_t>(n_rows * kTileRows) * sizeof(float));
+  const PanelFn stream = StreamKernel(layout, n_rows);
+  __builtin_memset(sums, 0, static_cast<size_t>(n_rows * kPair * kTileRows) * sizeof(float));
   for (int64_t begin = 0; begin < x.n_cols; begin += kPanelCols) {
     const auto n_cols = static_cast<int>(Smaller(kPanelCols, x.n_cols - begin));
-    const int n_groups = n_cols / layout.group;
-    const uint8_t* units = tile + begin / kUnitCols * kStepBytes * layout.bits;
-    if (!stream) UnpackOperands(layout, units, n_cols / kUnitCols, operands);
-    UnpackScales(layout, tile + offsets.groups + begin / layout.group * group_bytes,
-                 tile + offsets.supers + begin / kSuperCols * super_bytes, n_groups, scale,
-                 neg_min);
-    const Panel panel = {stream ? units : operands, layout.levels, scale, neg_min, n_groups};
+    const bool last = begin + n_cols == x.n_cols;
+    panel.n_groups = n_cols / layout.group;
+    for (int t = 0; t < kPair; ++t) {
+      const PackedPanel packed = PackedAt(layout, offsets, pair[t], begin);
+      const PackedPanel ahead = last ? PackedAt(layout, offsets, next[t], 0)
+                                     : PackedAt(layout, offsets, pair[t], begin + n_cols);
+      Prefetch(ahead.groups, panel.n_groups * GroupBytes(layout));
+      Prefetch(ahead.supers, n_cols / kSuperCols * SuperBytes(layout));
+      UnpackScales(layout, packed.groups, packed.supers, panel.n_groups, panel.scale[t][0],
+                   panel.neg_min[t][0]);
+      panel.ahead[t] = ahead.units;
+      panel.codes[t] = stream ? packed.units : operands[t];
+      if (!stream) {
+        UnpackOperands(layout, packed.units, ahead.units, n_cols / kUnitCols, operands[t]);
+      }
+    }
     PanelRows rows;
     for (int64_t i = 0; i < n_rows;) {
-      const int n = NextRows(n_rows - i, kRowBlock);
+      const int n = stream ? static_cast<int>(n_rows) : NextRows(n_rows - i, kRowBlock);
       for (int r = 0; r < n; ++r) {
-        PrepareRow(layout, x, ActivationRow(x, row_begin + i + r), begin, n_groups, r, &rows);
+        PrepareRow(layout, x, ActivationRow(x, row_begin + i + r), begin, panel.n_groups, r, &rows);
       }
-      (stream ? stream : kernels[n - 1])(panel, rows, sums + i * kTileRows);
+      float* block = sums + i * kPair * kTileRows;
+      if (last) Prefetch(out, i, n);
+      (stream ? stream : kernels[n - 1])(panel, rows, block);
+      if (last) Store(block, out, i, n);
       i += n;
     }
   }
@@ -112,33 +181,53 @@ void AddChains(const float* chains, int64_t n_rows, float* sums) {
   }
 }
 
-int64_t MatMul(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
-               float* y, int64_t y_stride) {
-  alignas(64) float sums[kMaxRows * kTileRows];
-  const bool quantized = IsQuantized(w.type);
-  const PackLayout* layout = quantized ? &LayoutOf(w.type) : nullptr;
-  const TileOffsets offsets = quantized ? OffsetsOf(*layout, w.n_cols) : TileOffsets{};
+int64_t MatMulQuantized(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+                        const Activations& x, float* y, int64_t y_stride) {
+  alignas(64) float sums[kMaxRows * kPair * kTileRows];
+  const PackLayout& layout = LayoutOf(w.type);
+  const TileOffsets offsets = OffsetsOf(layout, w.n_cols);
   const int64_t tile_bytes = TileBytes(w.type, w.n_cols);
-  const int64_t max_rows = quantized ? kMaxRows : kMaxFloatRows;
   int64_t n_unpacked = 0;
-  for (int64_t begin = 0; begin < x.n_rows; begin += max_rows) {
-    const int64_t n_rows = Smaller(max_rows, x.n_rows - begin);
-    for (int64_t t = tile_begin; t < tile_end; ++t, ++n_unpacked) {
+  for (int64_t begin = 0; begin < x.n_rows; begin += kMaxRows) {
+    for (int64_t t = tile_begin; t < tile_end; t += kPair) {
+      const int64_t n_tiles = Smaller(kPair, tile_end - t);
       const uint8_t* tile = w.tiles + t * tile_bytes;
-      if (quantized) {
-        MultiplyTile(*layout, offsets, tile, x, begin, n_rows, sums);
-      } else {
-        MultiplyFloatTile(w.type, tile, x, begin, n_rows, sums);
-        AddChains(sums, n_rows, sums);
-      }
+      const uint8_t* const pair[kPair] = {tile, tile + (n_tiles - 1) * tile_bytes};
+      const uint8_t* const next[kPair] = {pair[1] + tile_bytes, pair[1] + 2 * tile_bytes};
+      const auto n = Smaller(n_tiles * kTileRows, w.n_rows - t * kTileRows);
+      const Output out = {y + begin * y_stride + t * kTileRows, y_stride, static_cast<int>(n)};
+      MultiplyPair(layout, offsets, pair, next, x, begin, Smaller(kMaxRows, x.n_rows - begin), out,
+                   sums);
+      n_unpacked += n_tiles;
+    }
+  }
+  return n_unpacked;
+}
+
+int64_t MatMulFloat(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
+                    const Activations& x, float* y, int64_t y_stride) {
+  alignas(64) float chains[kMaxFloatRows * kChains * kTileRows];
+  const int64_t tile_bytes = TileBytes(w.type, w.n_cols);
+  int64_t n_unpacked = 0;
+  for (int64_t begin = 0; begin < x.n_rows; begin += kMaxFloatRows) {
+    const int64_t n_rows = Smaller(kMaxFloatRows, x.n_rows - begin);
+    for (int64_t t = tile_begin; t < tile_end; ++t, ++n_unpacked) {
+      MultiplyFloatTile(w.type, w.tiles + t * tile_bytes, x, begin, n_rows, chains);
+      AddChains(chains, n_rows, chains);
       const int64_t n_outputs = Smaller(kTileRows, w.n_rows - t * kTileRows);
       for (int64_t i = 0; i < n_rows; ++i) {
         float* out = y + (begin + i) * y_stride + t * kTileRows;
-        for (int64_t r = 0; r < n_outputs; ++r) out[r] = sums[i * kTileRows + r];
+        for (int64_t r = 0; r < n_outputs; ++r) out[r] = chains[i * kTileRows + r];
       }
     }
   }
   return n_unpacked;
+}
+
+int64_t MatMul(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
+               float* y, int64_t y_stride) {
+  return IsQuantized(w.type) ? MatMulQuantized(w, tile_begin, tile_end, x, y, y_stride)
+                             : MatMulFloat(w, tile_begin, tile_end, x, y, y_stride);
 }
 
 }  // namespace

@@ -4,11 +4,6 @@
 namespace weir {
 namespace {
 
-/// How far ahead of the codes memory is asked for, in bytes: tiles follow one another. Into the
-/// second cache, 2 to 4 KiB ahead, a single row gained up to 20 % on an Emerald Rapids guest (Q8_0
-/// nothing).
-constexpr int kAhead = 3072;
-
 /// Units of a plane of kLow bits and, unless kHigh is 0, one of the kHigh bits above them.
 template <int kLow, int kHigh, bool kLevels>
 struct Planes {
@@ -30,42 +25,46 @@ struct Planes {
     return kLevels ? Lookup(table, codes) : codes;
   }
 
-  static void Prefetch(const uint8_t* unit) {
-#pragma GCC unroll 8
-    for (int line = 0; line < kLow + kHigh; ++line) {
-      __builtin_prefetch(unit + kAhead + line * kStepBytes, 0, 2);
-    }
-  }
-
   Bytes table;
 };
 
-/// Calls Visitor<Codes>::Run with the Planes that hold the layout's codes.
-template <template <class> class Visitor, class... Args>
-auto WithPlanes(const PackLayout& layout, Args... args) {
-  switch (layout.bits) {
-    case 2:
-      return Visitor<Planes<2, 0, false>>::Run(layout, args...);
-    case 3:
-      return layout.levels ? Visitor<Planes<2, 1, true>>::Run(layout, args...)
-                           : Visitor<Planes<2, 1, false>>::Run(layout, args...);
-    case 4:
-      return layout.levels ? Visitor<Planes<4, 0, true>>::Run(layout, args...)
-                           : Visitor<Planes<4, 0, false>>::Run(layout, args...);
-    case 5:
-      return Visitor<Planes<4, 1, false>>::Run(layout, args...);
-    case 6:
-      return Visitor<Planes<4, 2, false>>::Run(layout, args...);
-  }
-  return Visitor<Planes<8, 0, false>>::Run(layout, args...);
+/// Asks for n bytes into the second cache. Memory is asked for a panel ahead, everything that the
+/// next panel will read: codes, groups and supers of both tiles.
+void Prefetch(const uint8_t* p, int n) {
+  for (int i = 0; i < n; i += 64) __builtin_prefetch(p + i, 0, 2);
 }
 
-template <class Codes>
+/// Calls Visitor<Codes, group, has_min>::Run for the layout.
+template <template <class, int, bool> class Visitor, class... Args>
+auto WithFormat(const PackLayout& layout, Args... args) {
+  const bool wide = layout.group == 32;
+  switch (layout.bits) {
+    case 2:
+      return Visitor<Planes<2, 0, false>, 16, true>::Run(args...);
+    case 3:
+      if (!layout.levels) return Visitor<Planes<2, 1, false>, 16, false>::Run(args...);
+      return wide ? Visitor<Planes<2, 1, true>, 32, false>::Run(args...)
+                  : Visitor<Planes<2, 1, true>, 16, false>::Run(args...);
+    case 4:
+      if (layout.levels) return Visitor<Planes<4, 0, true>, 32, false>::Run(args...);
+      return layout.has_min ? Visitor<Planes<4, 0, false>, 32, true>::Run(args...)
+                            : Visitor<Planes<4, 0, false>, 32, false>::Run(args...);
+    case 5:
+      return layout.has_min ? Visitor<Planes<4, 1, false>, 32, true>::Run(args...)
+                            : Visitor<Planes<4, 1, false>, 32, false>::Run(args...);
+    case 6:
+      return Visitor<Planes<4, 2, false>, 16, false>::Run(args...);
+  }
+  return Visitor<Planes<8, 0, false>, 32, false>::Run(args...);
+}
+
+template <class Codes, int, bool>
 struct UnpackUnits {
-  static void Run(const PackLayout& layout, const uint8_t* unit, int n_units, uint8_t* operands) {
-    const Codes codes(layout.levels);
-    for (int u = 0; u < n_units; ++u, unit += Codes::kBytes) {
-      Codes::Prefetch(unit);
+  static void Run(const uint8_t* levels, const uint8_t* unit, const uint8_t* ahead, int n_units,
+                  uint8_t* operands) {
+    const Codes codes(levels);
+    for (int u = 0; u < n_units; ++u, unit += Codes::kBytes, ahead += Codes::kBytes) {
+      Prefetch(ahead, Codes::kBytes);
 #pragma GCC unroll 8
       for (int s = 0; s < kUnitSteps; ++s, operands += kStepBytes) {
         StoreBytes(operands, codes.Step(unit, s));
@@ -75,9 +74,9 @@ struct UnpackUnits {
 };
 
 /// Writes the operands of n units, [n_units][8][16][4].
-void UnpackOperands(const PackLayout& layout, const uint8_t* units, int n_units,
-                    uint8_t* operands) {
-  WithPlanes<UnpackUnits>(layout, units, n_units, operands);
+void UnpackOperands(const PackLayout& layout, const uint8_t* units, const uint8_t* ahead,
+                    int n_units, uint8_t* operands) {
+  WithFormat<UnpackUnits>(layout, layout.levels, units, ahead, n_units, operands);
 }
 
 /// The scales of groups in one super-block: the groups' integers times the halves in `super`.
