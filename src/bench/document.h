@@ -19,8 +19,9 @@ struct TableStyle {
 };
 
 /// The table of a run, no line wider than `width` columns (at least 48), then what has to be said
-/// about single cells. Where it does not fit, columns are left out from the least telling one, and
-/// a line says so. Texts in `cells` must be printable.
+/// about single cells: the reason of a status, and a line for each flag. Where the table does not
+/// fit, it is first made compact, then the models move to lines of their own, then columns are left
+/// out from the least telling one, and a line says so. Texts in `cells` must be printable.
 std::string RenderTable(const std::vector<CellResult>& cells, int width, const TableStyle& style);
 
 /// `text` broken between words into lines of at most `width` columns, all but the first indented.

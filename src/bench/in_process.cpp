@@ -136,12 +136,13 @@ class InProcessTarget : public Target {
 
 class InProcessSubject : public Subject {
  public:
-  InProcessSubject(std::unique_ptr<ModelSource> source, const InProcessOptions& options)
+  InProcessSubject(const std::string& name, std::unique_ptr<ModelSource> source,
+                   const InProcessOptions& options)
       : options_(options),
         source_(std::move(source)),
         config_(ReadConfig(*source_)),
         footprint_(Model::Plan(*source_, Dtype::kInt8)) {
-    row_.name = source_->name();
+    row_.name = name;
     row_.quant = QuantOf(*source_);
     row_.synthetic = source_->synthetic();
     row_.fingerprint = FingerprintOf(*source_);
@@ -213,7 +214,8 @@ class InProcessSubject : public Subject {
 Result<std::unique_ptr<Subject>> OpenSubject(const std::string& model,
                                              const InProcessOptions& options) {
   WEIR_TRY(std::unique_ptr<ModelSource> source, OpenModel(model));
-  std::unique_ptr<Subject> subject = std::make_unique<InProcessSubject>(std::move(source), options);
+  std::unique_ptr<Subject> subject =
+      std::make_unique<InProcessSubject>(model, std::move(source), options);
   return subject;
 }
 

@@ -24,7 +24,11 @@ Status MachineInstruments::Prepare(int64_t reserved_bytes) {
     *machine.memory_available_bytes =
         std::max<int64_t>(0, *machine.memory_available_bytes - reserved_bytes);
   }
-  WEIR_TRY(prober_, Prober::Create(isa, PlanProbeBuffer(machine), n_threads_));
+  ProbeBuffer plan = PlanProbeBuffer(machine);
+  if (most_probe_bytes_ > 0 && most_probe_bytes_ < plan.bytes) {
+    plan = {most_probe_bytes_ / kProbeBlock * kProbeBlock, true};
+  }
+  WEIR_TRY(prober_, Prober::Create(isa, plan, n_threads_));
   return {};
 }
 

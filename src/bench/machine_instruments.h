@@ -11,7 +11,10 @@ namespace weir {
 
 class MachineInstruments : public Instruments {
  public:
-  explicit MachineInstruments(int n_threads) : n_threads_(n_threads) {}
+  /// Bandwidth is measured over at most `most_probe_bytes`, 0 for as much as it needs: less is
+  /// faster, and a row that says so.
+  MachineInstruments(int n_threads, int64_t most_probe_bytes)
+      : n_threads_(n_threads), most_probe_bytes_(most_probe_bytes) {}
 
   void Release() override { prober_.reset(); }
   Status Prepare(int64_t reserved_bytes) override;
@@ -25,6 +28,7 @@ class MachineInstruments : public Instruments {
 
  private:
   const int n_threads_;
+  const int64_t most_probe_bytes_;
   std::optional<Prober> prober_;
   std::optional<MachineRates> best_;
   bool peak_was_reset_ = false;

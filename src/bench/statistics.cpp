@@ -21,37 +21,40 @@ double Median(std::vector<double>& values) {
   return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
-void AddNoise(const CellResult& cell, const char* figure, const char* what, std::string& detail) {
+double Spread(const CellResult& cell, const char* figure) {
   const Figure* found = cell.Find(figure);
-  if (!found || found->median <= 0) return;
-  const double spread = (found->greatest - found->least) / found->median;
-  if (spread <= kNoisySpread) return;
-  detail += fmt::format("{}{} of {} repeats spread over {:.0f} % of the median",
-                        detail.empty() ? "" : "; ", what, found->n, spread * 100);
+  return found && found->median > 0 ? (found->greatest - found->least) / found->median : 0;
 }
 
-/// The largest change of one rate during a repeat, if it is too large.
-void AddDrift(std::span<const RatesAround> rates, const char* name,
-              std::optional<double> RatesRow::*rate, std::string& detail) {
-  double worst = kRatesDrift, before = 0, after = 0;
-  for (const RatesAround& around : rates) {
-    const double b = (around.before.*rate).value_or(0), a = (around.after.*rate).value_or(0);
-    if (b <= 0 || a <= 0 || std::abs(a - b) / std::max(a, b) <= worst) continue;
-    worst = std::abs(a - b) / std::max(a, b);
-    before = b;
-    after = a;
-  }
-  if (before == 0) return;
-  detail += fmt::format("{}{} {:.3g} to {:.3g}",
-                        detail.empty() ? "changed during a repeat: " : ", ", name, before, after);
+/// Of the worse of the two figures; empty if both are quiet.
+std::string NoiseDetail(const CellResult& cell) {
+  const double decode = Spread(cell, "decode_tok_s"), aggregate = Spread(cell, "aggregate_tok_s");
+  const double worst = std::max(decode, aggregate);
+  if (worst <= kNoisySpread) return "";
+  return fmt::format("repeats of {} spread over {:.0f} % of the median",
+                     decode >= aggregate ? "decode" : "aggregate", worst * 100);
 }
 
+/// The largest change of any rate during a repeat; empty if none is too large.
 std::string DriftDetail(std::span<const RatesAround> rates) {
+  constexpr std::pair<const char*, std::optional<double> RatesRow::*> kRates[] = {
+      {"read_gb_s", &RatesRow::read_gb_s},
+      {"read_write_gb_s", &RatesRow::read_write_gb_s},
+      {"int8_gmac_s", &RatesRow::int8_gmac_s},
+      {"f32_gmac_s", &RatesRow::f32_gmac_s}};
   std::string detail;
-  AddDrift(rates, "read_gb_s", &RatesRow::read_gb_s, detail);
-  AddDrift(rates, "read_write_gb_s", &RatesRow::read_write_gb_s, detail);
-  AddDrift(rates, "int8_gmac_s", &RatesRow::int8_gmac_s, detail);
-  AddDrift(rates, "f32_gmac_s", &RatesRow::f32_gmac_s, detail);
+  double worst = kRatesDrift;
+  for (const RatesAround& around : rates) {
+    for (const auto& [name, rate] : kRates) {
+      const double before = (around.before.*rate).value_or(0);
+      const double after = (around.after.*rate).value_or(0);
+      if (before <= 0 || after <= 0) continue;
+      const double change = std::abs(after - before) / std::max(after, before);
+      if (change <= worst) continue;
+      worst = change;
+      detail = fmt::format("{} went from {:.3g} to {:.3g}", name, before, after);
+    }
+  }
   return detail;
 }
 
@@ -96,18 +99,14 @@ Verdict Judge(const CellResult& cell, const AttemptsSeen& attempts) {
 std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts,
                             std::span<const RatesAround> rates) {
   std::vector<Flag> flags;
-  std::string noise;
-  AddNoise(cell, "decode_tok_s", "decode", noise);
-  AddNoise(cell, "aggregate_tok_s", "aggregate", noise);
-  if (!noise.empty()) flags.push_back({"noisy", noise});
+  if (const std::string noise = NoiseDetail(cell); !noise.empty())
+    flags.push_back({"noisy", noise});
   if (const std::string drift = DriftDetail(rates); !drift.empty())
     flags.push_back({"rates_drifted", drift});
   if (const auto share = RooflineShare(cell); share && *share > 1) {
     flags.push_back(
         {"share_above_one",
-         fmt::format("decode ran at {:.2f} of the limit: the rates are too low (a noisy "
-                     "machine) or the weights were partly in a cache",
-                     *share)});
+         fmt::format("{:.2f} of the limit: rates too low, or weights in a cache", *share)});
   }
   if (cell.logits_differ)
     flags.push_back({"logits_differ", "repeats of the same prompts gave different logits"});
@@ -123,9 +122,7 @@ std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts
     return around.before.buffer_small || around.after.buffer_small;
   };
   if (std::any_of(rates.begin(), rates.end(), small)) {
-    flags.push_back(
-        {"probe_buffer_small",
-         "too little free memory to measure bandwidth beyond the caches: it may be too high"});
+    flags.push_back({"probe_buffer_small", "measured over less than 8 times the caches"});
   }
   return flags;
 }

@@ -43,7 +43,8 @@ struct RatesAround {
 /// noisy: repeats of decode or aggregate spread over more than 10 % of the median. rates_drifted: a
 /// rate changed by more than 15 % during a repeat. share_above_one. logits_differ: repeats gave
 /// different bits. few_repeats: fewer than three. repeats_failed: some failed, and the figures are
-/// those of the others. probe_buffer_small: the bandwidths may be those of the caches.
+/// those of the others. probe_buffer_small: the bandwidths may be those of the caches. Details are
+/// short, with the worst number only.
 std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts,
                             std::span<const RatesAround> rates);
 

@@ -33,14 +33,14 @@ std::string Cut(std::string_view text, int columns) {
 }
 
 struct Column {
-  const char* head;
-  const char* subhead;
-  bool left = false;  // else right-aligned
-  int drop = 0;       // in which order it is left out when space is short; 0 never
+  std::vector<std::string> heads;  // one line each
+  bool left = false;               // else right-aligned
+  int drop = 0;                    // in which order it is left out when space is short; 0 never
   std::vector<std::string> cells;
 
   int width() const {
-    int width = std::max(Columns(head), Columns(subhead));
+    int width = 0;
+    for (const std::string& head : heads) width = std::max(width, Columns(head));
     for (const std::string& cell : cells) width = std::max(width, Columns(cell));
     return width;
   }
@@ -89,6 +89,8 @@ std::string ShortName(const ModelRow& model) {
   return name;
 }
 
+std::string ModelAndQuant(const ModelRow& model) { return ShortName(model) + " " + model.quant; }
+
 std::string StatusAndFlags(const CellResult& cell) {
   std::string text(Name(cell.status));
   for (const Flag& flag : cell.flags) text += ", " + flag.name;
@@ -98,23 +100,22 @@ std::string StatusAndFlags(const CellResult& cell) {
 /// For narrow tables; the flags are told below them anyway.
 std::string StatusAndCount(const CellResult& cell) {
   std::string text(Name(cell.status));
-  if (!cell.flags.empty())
-    text += fmt::format(", {} flag{}", cell.flags.size(), cell.flags.size() == 1 ? "" : "s");
+  if (!cell.flags.empty()) text += fmt::format(" ({})", cell.flags.size());
   return text;
 }
 
 std::vector<Column> MakeColumns(const std::vector<CellResult>& cells) {
-  std::vector<Column> columns{{"Model", "", true, kStacked, {}},
-                              {"Quant", "", true, kStacked, {}},
-                              {"Users", "", false, 0, {}},
-                              {"decode", "tok/s (peak)", false, 0, {}},
-                              {"aggregate", "tok/s (peak)", false, 5, {}},
-                              {"TTFT", "ms med/p95", false, 4, {}},
-                              {"ITL", "ms med/p95", false, 3, {}},
-                              {"prefill", "tok/s", false, 2, {}},
-                              {"share", "of limit", false, 0, {}},
-                              {"memory", "GB", false, 1, {}},
-                              {"status", "", true, 0, {}}};
+  std::vector<Column> columns{{{"Model", ""}, true, kStacked, {}},
+                              {{"Quant", ""}, true, kStacked, {}},
+                              {{"Users", ""}, false, 0, {}},
+                              {{"decode", "tok/s (peak)"}, false, 0, {}},
+                              {{"aggregate", "tok/s (peak)"}, false, 5, {}},
+                              {{"TTFT", "ms med/p95"}, false, 4, {}},
+                              {{"ITL", "ms med/p95"}, false, 3, {}},
+                              {{"prefill", "tok/s"}, false, 2, {}},
+                              {{"share", "of limit"}, false, 0, {}},
+                              {{"memory", "GB"}, false, 1, {}},
+                              {{"status", ""}, true, 0, {}}};
   for (const CellResult& cell : cells) {
     const std::string texts[] = {ShortName(cell.model),
                                  cell.model.quant,
@@ -138,6 +139,22 @@ int TableWidth(const std::vector<Column>& columns) {
   return width;
 }
 
+/// Splits the second line of the heads, counts flags instead of naming them, and takes out spaces.
+void Compact(std::vector<Column>& columns, const std::vector<CellResult>& cells) {
+  columns.back().heads[1] = " (flags)";
+  for (size_t i = 0; i < cells.size(); ++i) columns.back().cells[i] = StatusAndCount(cells[i]);
+  for (Column& column : columns) {
+    const std::string unit = column.heads[1];
+    const size_t space = std::min(unit.find(' '), unit.size());
+    column.heads = {column.heads[0], unit.substr(0, space),
+                    unit.substr(std::min(space + 1, unit.size()))};
+    for (std::string& cell : column.cells) {
+      std::erase_if(
+          cell, [&, slash = cell.find(" / ") != cell.npos](char c) { return slash && c == ' '; });
+    }
+  }
+}
+
 /// How a table was made to fit.
 struct Fitting {
   bool stacked = false;  // model and quantisation stand on a line of their own
@@ -151,7 +168,7 @@ Fitting Fit(std::vector<Column>& columns, const std::vector<CellResult>& cells, 
         std::erase_if(columns, [&](const Column& column) { return column.drop == order; }));
   };
   if (TableWidth(columns) <= width) return fitting;
-  for (size_t i = 0; i < cells.size(); ++i) columns.back().cells[i] = StatusAndCount(cells[i]);
+  Compact(columns, cells);
   if (TableWidth(columns) <= width) return fitting;
   fitting.stacked = drop(kStacked) > 0;
   for (int order = 1; TableWidth(columns) > width && order < kStacked; ++order)
@@ -169,6 +186,25 @@ std::string Line(const std::vector<Column>& columns, auto&& text_of) {
   }
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
+}
+
+/// Reasons in full, and a line for each flag, under the name of their model.
+std::string CellNotes(const std::vector<CellResult>& cells, int width) {
+  std::string text, model_above;
+  for (const CellResult& cell : cells) {
+    if (cell.reason.empty() && cell.flags.empty()) continue;
+    const std::string model = Cut(ModelAndQuant(cell.model), width);
+    if (model != model_above) text += (model_above = model) + "\n";
+    const std::string users =
+        fmt::format("  {} user{}, ", cell.row.users, cell.row.users == 1 ? "" : "s");
+    if (!cell.reason.empty()) {
+      text += Wrap(fmt::format("{}{}: {}", users, Name(cell.status), cell.reason), width, 4) + "\n";
+    }
+    for (const Flag& flag : cell.flags) {
+      text += Cut(fmt::format("{}{}: {}", users, flag.name, flag.detail), width) + "\n";
+    }
+  }
+  return text.empty() ? text : "\n" + text;
 }
 
 }  // namespace
@@ -212,33 +248,29 @@ std::string RenderTable(const std::vector<CellResult>& cells, int width, const T
   const auto line = [&](std::string_view escape, const std::string& content) {
     text += fmt::format("{}{}{}\n", escape, content, escape.empty() ? "" : style.reset);
   };
-  line(style.head, Line(columns, [](const Column& column) { return column.head; }));
-  line(style.dim, Line(columns, [](const Column& column) { return column.subhead; }));
+  for (size_t i = 0; i < columns.front().heads.size(); ++i) {
+    line(i == 0 ? style.head : style.dim,
+         Line(columns, [&](const Column& column) { return column.heads[i]; }));
+  }
   for (size_t i = 0; i < cells.size(); ++i) {
-    const std::string model = Cut(ShortName(cells[i].model) + " " + cells[i].model.quant, width);
+    const std::string model = Cut(ModelAndQuant(cells[i].model), width);
     if (fitting.stacked && model != model_above) line(style.head, model_above = model);
     const bool plain = cells[i].status == CellStatus::kOk && cells[i].flags.empty();
     line(plain ? "" : style.warn,
          Line(columns, [&](const Column& column) { return column.cells[i]; }));
   }
-  const auto note = [&](const std::string& sentence) { text += Wrap(sentence, width, 2) + "\n"; };
   if (std::any_of(cells.begin(), cells.end(),
                   [](const CellResult& c) { return c.model.synthetic; })) {
-    note("* synthetic: the shapes and formats of that model, random weights");
+    text +=
+        Wrap("* synthetic: the shapes and formats of that model, random weights", width, 2) + "\n";
   }
   if (fitting.n_dropped > 0) {
-    note(fmt::format("{} column{} left out to fit {} characters; --json has all", fitting.n_dropped,
-                     fitting.n_dropped == 1 ? "" : "s", width));
+    const std::string left_out =
+        fmt::format("{} column{} left out to fit {} characters; --json has all", fitting.n_dropped,
+                    fitting.n_dropped == 1 ? "" : "s", width);
+    text += Wrap(left_out, width, 2) + "\n";
   }
-  for (const CellResult& cell : cells) {
-    const std::string where =
-        fmt::format("{} {}, {} user{}: ", ShortName(cell.model), cell.model.quant, cell.row.users,
-                    cell.row.users == 1 ? "" : "s");
-    if (!cell.reason.empty()) note(fmt::format("{}{}: {}", where, Name(cell.status), cell.reason));
-    for (const Flag& flag : cell.flags)
-      note(fmt::format("{}{}: {}", where, flag.name, flag.detail));
-  }
-  return text;
+  return text + CellNotes(cells, width);
 }
 
 }  // namespace weir

@@ -28,11 +28,12 @@ struct Flags {
   std::vector<std::string> models{"synth:qwen3.5-0.8b:Q8_0", "synth:qwen3.5-2b:UD-IQ2_XXS"};
   BenchOptions options;
   std::string db;
-  int threads = 0;  // 0: what this machine has
+  int threads = 0;       // 0: what this machine has
+  int64_t probe_mb = 0;  // 0: as much as honest rates need
   bool json = false;
 };
 
-/// What a run was made with and what came of it.
+/// What a run was made with and what came of it, also when the database failed on the way.
 struct Run {
   Machine machine;
   Isa isa;
@@ -80,17 +81,23 @@ Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& 
   };
   WEIR_TRY(run.outcome,
            RunBench(flags.options, row, subjects, store, run.instruments, on_progress));
-  WEIR_TRY(run.cells, store.Results(run.outcome.run));
-  return {};
+  Result<std::vector<CellResult>> cells = store.Results(run.outcome.run);
+  if (cells) run.cells = std::move(cells).value();
+  return cells || !run.outcome.written.ok() ? Status() : cells.error();
 }
 
-void PrintDocument(const Run& run) {
+void PrintDocument(const Run& run, uint64_t seed) {
+  const Status& written = run.outcome.written;
   Json document;
   document["machine"] = MachineJson(run.machine, run.isa, run.instruments.best());
   document["run"] = {{"id", run.outcome.run},
                      {"db", run.db},
                      {"interrupted", run.outcome.interrupted},
-                     {"build", VersionText()}};
+                     {"error", written.ok() ? Json(nullptr) : Json(written.error().message)},
+                     {"build", VersionText()},
+                     {"isa", Name(run.isa)},
+                     {"threads", run.threads},
+                     {"seed", seed}};
   document["cells"] = CellsJson(run.cells);
   PrintJson(document);
 }
@@ -142,10 +149,12 @@ Result<int> RunCommand(const Flags& flags) {
   WEIR_TRY(const auto subjects, OpenSubjects(flags, {isa, threads}));
   WEIR_TRY(Store store, OpenStore(flags));
   const std::string db = std::filesystem::absolute(store.path()).string();
-  Run run{ReadMachine(), isa, threads, MachineInstruments(threads), db, {}, {}};
+  Run run{
+      ReadMachine(), isa, threads, MachineInstruments(threads, flags.probe_mb << 20), db, {}, {}};
   CatchInterrupts();
   WEIR_RETURN_IF_ERROR(Measure(flags, subjects, store, run));
-  flags.json ? PrintDocument(run) : PrintTable(run);
+  flags.json ? PrintDocument(run, flags.options.seed) : PrintTable(run);
+  WEIR_RETURN_IF_ERROR(run.outcome.written);
   return ExitCode(run);
 }
 
@@ -170,6 +179,10 @@ Command AddBench(CLI::App& app) {
   app.add_option("--seed", options.seed, "Of the random prompts")->capture_default_str();
   app.add_option("--threads", flags->threads, "Threads (default: those this machine has for us)")
       ->check(CLI::Range(1, 1024));
+  app.add_option("--probe-mb", flags->probe_mb,
+                 "Measure bandwidth over less memory than 8 times the caches: faster, less honest, "
+                 "flagged")
+      ->check(CLI::Range(16, 1 << 20));
   app.add_option("--db", flags->db,
                  "Database for the rows (default: weir/results.db in the user's data folder)");
   app.add_flag("--json", flags->json, "One JSON document on stdout");

@@ -66,7 +66,7 @@ TEST(Flags, Noisy) {
   const Figure noisy{3, 100, 110, 99, 111};
   const auto flags = FindFlags(CellWith(kSteady, noisy), {3, 0, "", false}, {});
   EXPECT_THAT(NamesOf(flags), testing::ElementsAre("noisy"));
-  EXPECT_THAT(flags[0].detail, testing::StartsWith("aggregate of 3 repeats spread over 12 %"));
+  EXPECT_THAT(flags[0].detail, testing::StartsWith("repeats of aggregate spread over 12 %"));
 }
 
 TEST(Flags, ShareAboveOneAndLogitsAndFailedRepeats) {
@@ -93,9 +93,11 @@ TEST(Flags, RatesDrifted) {
   }
   EXPECT_THAT(NamesOf(FindFlags(cell, {3, 0, "", false}, std::vector<RatesAround>{{good, badly}})),
               testing::ElementsAre("rates_drifted", "probe_buffer_small"));
-  const std::vector<RatesAround> twice{{good, badly}, {good, slightly}};
-  EXPECT_EQ(FindFlags(cell, {3, 0, "", false}, twice)[0].detail,
-            "changed during a repeat: read_gb_s 10 to 8.4");
+  RatesRow worse = badly;
+  worse.int8_gmac_s = 60;
+  const std::vector<RatesAround> three{{good, badly}, {worse, good}, {good, slightly}};
+  EXPECT_EQ(FindFlags(cell, {3, 0, "", false}, three)[0].detail, "int8_gmac_s went from 60 to 100")
+      << "only the worst";
 }
 
 }  // namespace

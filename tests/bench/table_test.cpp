@@ -29,7 +29,7 @@ std::vector<CellResult> SomeCells() {
                       {"prefill_tok_s", {3, 1234.5, 1300, 1200, 1300}},
                       {"limit_tok_s", {3, 500, 500, 500, 500}},
                       {"peak_memory_bytes", {3, 1.5e9, 1.5e9, 1.4e9, 1.62e9}}};
-  measured.flags = {{"noisy", "decode of 3 repeats spread over 12 % of the median"}};
+  measured.flags = {{"noisy", "repeats of decode spread over 12 % of the median, and more words"}};
   CellResult refused;
   refused.model.name =
       "/models/with/a/long/path/Ein-Modell-mit-Größe-und-langem-Namen-27B-Q8_0.gguf";
@@ -62,13 +62,32 @@ TEST(Table, WideShowsEverything) {
   EXPECT_THAT(table, Not(HasSubstr("left out")));
 }
 
-TEST(Table, NarrowKeepsWhatTellsMostAndSaysWhatItLeftOut) {
-  const std::string table = RenderTable(SomeCells(), 60, {});
-  for (const char* text : {"\nqwen3.5-2b* UD-IQ2_XXS\n", "309 (320)", "62 %", "32", "ok, 1 flag",
-                           "4 columns left out", "noisy: decode of 3 repeats"}) {
+TEST(Table, EightyColumnsHoldEverything) {
+  const std::string table = RenderTable(SomeCells(), 80, {});
+  for (const char* text :
+       {"\nqwen3.5-2b* UD-IQ2_XXS\n", "   32  309 (320)  280 (290)  597/1780  103/140", "(peak)",
+        "med/p95", "  1234   62 %    1.62  ok (1)", " (flags)"}) {
     EXPECT_THAT(table, HasSubstr(text));
   }
-  EXPECT_THAT(table, Not(HasSubstr("TTFT")));
+  EXPECT_THAT(table, Not(HasSubstr("left out")));
+}
+
+TEST(Table, NarrowKeepsWhatTellsMostAndSaysWhatItLeftOut) {
+  const std::string table = RenderTable(SomeCells(), 54, {});
+  for (const char* text : {"\nqwen3.5-2b* UD-IQ2_XXS\n", "309 (320)", "597/1780", "62 %", "32",
+                           "ok (1)", "3 columns left out"}) {
+    EXPECT_THAT(table, HasSubstr(text));
+  }
+  EXPECT_THAT(table, Not(HasSubstr("ITL")));
+}
+
+TEST(Table, AFlagIsOneLine) {
+  for (int width : {60, 80}) {
+    const std::string table = RenderTable(SomeCells(), width, {});
+    const size_t at = table.find("noisy: repeats of decode");
+    ASSERT_NE(at, table.npos);
+    EXPECT_THAT(table.substr(at, table.find('\n', at) - at), testing::EndsWith("."));
+  }
 }
 
 TEST(Table, StylesOnlyWhatIsGiven) {

@@ -1,34 +1,8 @@
 // The command line as users and scripts meet it: exit codes, one JSON document on stdout, errors on stderr.
-#include <sys/wait.h>
-
-#include <array>
-#include <cstdio>
-
-#include "temp_folder.h"
-#include "test_data.h"
+#include "weir_process.h"
 
 namespace weir {
 namespace {
-
-struct Outcome {
-  int exit_code;
-  std::string out, err;
-};
-
-Outcome Weir(const std::string& arguments) {
-  const TempFolder folder;
-  const std::string errors = folder / "stderr";
-  const std::string command = "XDG_DATA_HOME=" + (folder / "data") + " " WEIR_BINARY " " +
-                              arguments + " 2>" + errors + " </dev/null";
-  std::FILE* pipe = popen(command.c_str(), "r");
-  std::string out;
-  std::array<char, 4096> chunk;
-  while (const size_t n = std::fread(chunk.data(), 1, chunk.size(), pipe)) {
-    out.append(chunk.data(), n);
-  }
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, out, ReadText(errors)};
-}
 
 const std::string kTiny = TestData("weir-tiny-q8_0.gguf");
 

@@ -1,0 +1,36 @@
+// Runs the program as a user or a script does.
+#pragma once
+
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <string>
+
+#include "temp_folder.h"
+#include "test_data.h"
+
+namespace weir {
+
+struct Outcome {
+  int exit_code;
+  std::string out, err;
+};
+
+/// Runs `weir arguments` by the shell, with an empty data folder of its own, to its end.
+inline Outcome Weir(const std::string& arguments) {
+  const TempFolder folder;
+  const std::string errors = folder / "stderr";
+  const std::string command = "XDG_DATA_HOME=" + (folder / "data") + " " WEIR_BINARY " " +
+                              arguments + " 2>" + errors + " </dev/null";
+  std::FILE* pipe = popen(command.c_str(), "r");
+  std::string out;
+  std::array<char, 4096> chunk;
+  while (const size_t n = std::fread(chunk.data(), 1, chunk.size(), pipe)) {
+    out.append(chunk.data(), n);
+  }
+  const int status = pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, out, ReadText(errors)};
+}
+
+}  // namespace weir
