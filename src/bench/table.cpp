@@ -9,7 +9,6 @@ namespace {
 constexpr int kNarrowest = 48;
 constexpr int kStacked = 100;  // in Column::drop: these become a line above the rows
 constexpr const char* kAbsent = "-";
-constexpr std::string_view kGap = "  ";
 
 /// Columns of UTF-8 text: one per code point, which is right for names of models.
 int Columns(std::string_view text) {
@@ -133,9 +132,9 @@ std::vector<Column> MakeColumns(const std::vector<CellResult>& cells) {
   return columns;
 }
 
-int TableWidth(const std::vector<Column>& columns) {
-  int width = -static_cast<int>(kGap.size());
-  for (const Column& column : columns) width += column.width() + static_cast<int>(kGap.size());
+int TableWidth(const std::vector<Column>& columns, int gap) {
+  int width = -gap;
+  for (const Column& column : columns) width += column.width() + gap;
   return width;
 }
 
@@ -158,31 +157,33 @@ void Compact(std::vector<Column>& columns, const std::vector<CellResult>& cells)
 /// How a table was made to fit.
 struct Fitting {
   bool stacked = false;  // model and quantisation stand on a line of their own
+  int gap = 2;           // between columns
   int n_dropped = 0;     // columns
 };
 
 Fitting Fit(std::vector<Column>& columns, const std::vector<CellResult>& cells, int width) {
   Fitting fitting;
+  const auto fits = [&] { return TableWidth(columns, fitting.gap) <= width; };
   const auto drop = [&](int order) {
     return static_cast<int>(
         std::erase_if(columns, [&](const Column& column) { return column.drop == order; }));
   };
-  if (TableWidth(columns) <= width) return fitting;
+  if (fits()) return fitting;
   Compact(columns, cells);
-  if (TableWidth(columns) <= width) return fitting;
+  if (fits()) return fitting;
   fitting.stacked = drop(kStacked) > 0;
-  for (int order = 1; TableWidth(columns) > width && order < kStacked; ++order)
-    fitting.n_dropped += drop(order);
+  if (!fits()) fitting.gap = 1;
+  for (int order = 1; !fits() && order < kStacked; ++order) fitting.n_dropped += drop(order);
   return fitting;
 }
 
-std::string Line(const std::vector<Column>& columns, auto&& text_of) {
+std::string Line(const std::vector<Column>& columns, int gap, auto&& text_of) {
   std::string line;
   for (const Column& column : columns) {
     const std::string text = text_of(column);
     const std::string pad(std::max(0, column.width() - Columns(text)), ' ');
     line += column.left ? text + pad : pad + text;
-    line += kGap;
+    line.append(gap, ' ');
   }
   line.erase(line.find_last_not_of(' ') + 1);
   return line;
@@ -250,14 +251,14 @@ std::string RenderTable(const std::vector<CellResult>& cells, int width, const T
   };
   for (size_t i = 0; i < columns.front().heads.size(); ++i) {
     line(i == 0 ? style.head : style.dim,
-         Line(columns, [&](const Column& column) { return column.heads[i]; }));
+         Line(columns, fitting.gap, [&](const Column& column) { return column.heads[i]; }));
   }
   for (size_t i = 0; i < cells.size(); ++i) {
     const std::string model = Cut(ModelAndQuant(cells[i].model), width);
     if (fitting.stacked && model != model_above) line(style.head, model_above = model);
     const bool plain = cells[i].status == CellStatus::kOk && cells[i].flags.empty();
     line(plain ? "" : style.warn,
-         Line(columns, [&](const Column& column) { return column.cells[i]; }));
+         Line(columns, fitting.gap, [&](const Column& column) { return column.cells[i]; }));
   }
   if (std::any_of(cells.begin(), cells.end(),
                   [](const CellResult& c) { return c.model.synthetic; })) {

@@ -73,7 +73,7 @@ TEST(Table, EightyColumnsHoldEverything) {
 }
 
 TEST(Table, NarrowKeepsWhatTellsMostAndSaysWhatItLeftOut) {
-  const std::string table = RenderTable(SomeCells(), 54, {});
+  const std::string table = RenderTable(SomeCells(), 52, {});
   for (const char* text : {"\nqwen3.5-2b* UD-IQ2_XXS\n", "309 (320)", "597/1780", "62 %", "32",
                            "ok (1)", "3 columns left out"}) {
     EXPECT_THAT(table, HasSubstr(text));
