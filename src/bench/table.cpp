@@ -242,6 +242,7 @@ std::string Wrap(std::string_view text, int width, int indent) {
 }
 
 std::string RenderTable(const std::vector<CellResult>& cells, int width, const TableStyle& style) {
+  if (cells.empty()) return "nothing was measured\n";
   width = std::max(width, kNarrowest);
   std::vector<Column> columns = MakeColumns(cells);
   const Fitting fitting = Fit(columns, cells, width);

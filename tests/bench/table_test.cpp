@@ -96,6 +96,10 @@ TEST(Table, StylesOnlyWhatIsGiven) {
               testing::StartsWith("\x1b[1mModel"));
 }
 
+TEST(Table, WithoutCellsIsASentence) {
+  EXPECT_EQ(RenderTable({}, 80, {}), "nothing was measured\n");
+}
+
 TEST(Wrap, BreaksBetweenWordsAndLongWords) {
   EXPECT_EQ(Wrap("a bb ccc", 80, 2), "a bb ccc");
   EXPECT_EQ(Wrap("aaaa bbbb cccc", 9, 2), "aaaa bbbb\n  cccc");
