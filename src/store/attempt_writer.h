@@ -54,8 +54,6 @@ class AttemptWriter {
   Status Commit();
   Status Finish(const AttemptRow& row);
 
-  int64_t id() const { return id_; }
-
  private:
   AttemptWriter(Database& database, int64_t id, Statement add_request, Statement add_token,
                 Statement end_request);
