@@ -91,7 +91,6 @@ Result<Outcome> Generate(Engine& engine, Request request, const Flags& flags) {
 /// T* over measured time, of the steps that only decode; nothing without such steps or when interrupted.
 Result<std::optional<double>> ShareOfLimit(const std::vector<StepRecord>& steps, int n_threads) {
   double measured = 0;
-  StepCost cost;
   for (const StepRecord& step : steps) {
     if (step.n_prefill_rows == 0) measured += static_cast<double>(step.end_ns - step.begin_ns);
   }
