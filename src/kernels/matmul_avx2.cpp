@@ -212,7 +212,7 @@ const PanelFn* PanelKernelsOfDepth(int depth) {
   return depth == 1 ? kPanelKernels<kSteps, 1, kMin> : kPanelKernels<kSteps, kSignedDepth, kMin>;
 }
 
-const PanelFn* PanelKernels(const PackLayout& layout) {
+const PanelFn* Kernels(const PackLayout& layout, KernelUse) {
   const int depth = 32767 / (2 * 127 * layout.max_operand);
   if (layout.group == 16) {
     return layout.has_min ? PanelKernelsOfDepth<4, true>(depth)
@@ -222,7 +222,29 @@ const PanelFn* PanelKernels(const PackLayout& layout) {
                         : PanelKernelsOfDepth<8, false>(depth);
 }
 
-PanelFn StreamKernel(const PackLayout&, int64_t) { return nullptr; }
+template <class Codes, int, bool>
+struct UnpackPanel {
+  static void Run(int n_units, const Panel& panel) {
+    const Codes codes(panel.levels);
+    for (int u = 0; u < n_units; ++u) {
+      PrefetchCodes(panel, u);
+      for (int t = 0; t < kPair; ++t) {
+        const uint8_t* unit = panel.units[t] + u * Codes::kBytes;
+        uint8_t* operands = panel.operands[t] + u * kUnitSteps * kStepBytes;
+#pragma GCC unroll 8
+        for (int s = 0; s < kUnitSteps; ++s) {
+          StoreBytes(operands + s * kStepBytes, codes.Step(unit, s));
+        }
+      }
+    }
+  }
+};
+
+/// With 16 registers all units are unpacked before the first multiplication.
+constexpr bool kMultipliesUnits = false;
+void UnpackUnits(const PackLayout& layout, int n_units, const Panel& panel) {
+  WithFormat<UnpackPanel>(layout, n_units, panel);
+}
 
 template <int kRows>
 void MultiplyFloatHalf(const float* weights, int n_cols, const float* const* x, float* chains) {

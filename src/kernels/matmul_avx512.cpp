@@ -6,7 +6,6 @@ namespace weir {
 namespace {
 
 constexpr int kRowBlock = 6;
-constexpr int kStreamRows = 3;
 constexpr int kFloatRowBlock = 4;  // times four chains
 
 using Bytes = __m512i;
@@ -83,8 +82,8 @@ __m512i Broadcast4(const int8_t* q) {
   return _mm512_set1_epi32(four);
 }
 
-/// Codes is how 32 columns of operands lie.
-template <class Codes, int kGroup, bool kMin, int kRows>
+/// Codes is how 32 columns of operands lie; kKeep: what they unpack to is kept for other rows.
+template <class Codes, int kGroup, bool kMin, bool kKeep, int kRows>
 void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
   constexpr int kSteps = kGroup / kStepCols;
   __m512 sum[kRows][kPair];
@@ -95,9 +94,7 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
   const Codes codes(panel.levels);
   int at = 0;  // of the unit
   for (int g = 0; g < panel.n_groups; at += Codes::kBytes) {
-    if (kRows <= kStreamRows) {
-      for (int t = 0; t < kPair; ++t) Prefetch(panel.ahead[t] + at, Codes::kBytes);
-    }
+    PrefetchCodes(panel, at / Codes::kBytes);
 #pragma GCC unroll 2
     for (int first = 0; first < kUnitSteps; first += kSteps, ++g) {
       __m512i dot[kRows][kPair];
@@ -110,6 +107,11 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
       for (int s = first; s < first + kSteps; ++s) {
         const __m512i operands[kPair] = {codes.Step(panel.codes[0] + at, s),
                                          codes.Step(panel.codes[1] + at, s)};
+        if (kKeep) {
+          const int to = (g * kSteps + s - first) * kStepBytes;
+          StoreBytes(panel.operands[0] + to, operands[0]);
+          StoreBytes(panel.operands[1] + to, operands[1]);
+        }
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
           const __m512i x = Broadcast4(rows.q[r] + g * kGroup + (s - first) * kStepCols);
@@ -143,32 +145,29 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
   }
 }
 
-using Operands = Planes<8, 0, false>;
-
-template <int kGroup, bool kMin>
+template <class Codes, int kGroup, bool kMin, bool kKeep>
 constexpr PanelFn kPanelKernels[kRowBlock] = {
-    MultiplyPanel<Operands, kGroup, kMin, 1>, MultiplyPanel<Operands, kGroup, kMin, 2>,
-    MultiplyPanel<Operands, kGroup, kMin, 3>, MultiplyPanel<Operands, kGroup, kMin, 4>,
-    MultiplyPanel<Operands, kGroup, kMin, 5>, MultiplyPanel<Operands, kGroup, kMin, 6>};
-
-const PanelFn* PanelKernels(const PackLayout& layout) {
-  if (layout.group == 16)
-    return layout.has_min ? kPanelKernels<16, true> : kPanelKernels<16, false>;
-  return layout.has_min ? kPanelKernels<32, true> : kPanelKernels<32, false>;
-}
+    MultiplyPanel<Codes, kGroup, kMin, kKeep, 1>, MultiplyPanel<Codes, kGroup, kMin, kKeep, 2>,
+    MultiplyPanel<Codes, kGroup, kMin, kKeep, 3>, MultiplyPanel<Codes, kGroup, kMin, kKeep, 4>,
+    MultiplyPanel<Codes, kGroup, kMin, kKeep, 5>, MultiplyPanel<Codes, kGroup, kMin, kKeep, 6>};
 
 template <class Codes, int kGroup, bool kMin>
-struct ChooseStreamKernel {
-  static PanelFn Run(int64_t n_rows) {
-    static constexpr PanelFn kKernels[kStreamRows] = {MultiplyPanel<Codes, kGroup, kMin, 1>,
-                                                      MultiplyPanel<Codes, kGroup, kMin, 2>,
-                                                      MultiplyPanel<Codes, kGroup, kMin, 3>};
-    return n_rows <= kStreamRows ? kKernels[n_rows - 1] : nullptr;
+struct ChooseKernels {
+  using Operands = Planes<8, 0, false>;
+
+  static const PanelFn* Run(KernelUse use) {
+    if (use == KernelUse::kOperands) return kPanelKernels<Operands, kGroup, kMin, false>;
+    const bool keep = use == KernelUse::kUnitsKept && !Codes::kAreOperands;
+    return keep ? kPanelKernels<Codes, kGroup, kMin, !Codes::kAreOperands>
+                : kPanelKernels<Codes, kGroup, kMin, false>;
   }
 };
 
-PanelFn StreamKernel(const PackLayout& layout, int64_t n_rows) {
-  return WithFormat<ChooseStreamKernel>(layout, n_rows);
+constexpr bool kMultipliesUnits = true;
+void UnpackUnits(const PackLayout&, int, const Panel&) {}
+
+const PanelFn* Kernels(const PackLayout& layout, KernelUse use) {
+  return WithFormat<ChooseKernels>(layout, use);
 }
 
 template <int kRows>

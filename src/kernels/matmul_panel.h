@@ -24,11 +24,18 @@ inline constexpr int kFloatPanelCols = 256;
 inline constexpr int kMaxRowBlock = 8;
 
 struct Panel {
-  /// Of each tile: operands [n_groups][group / 4][16][4] or, for a stream kernel, packed units.
-  const uint8_t* codes[kPair];
-  const uint8_t* ahead[kPair];  // the packed units that will be needed next, to be prefetched
+  const uint8_t* units[kPair];  // packed
+  const uint8_t* codes[kPair];  // what the kernel reads: units, or operands [n_cols / 4][16][4]
+  uint8_t* operands[kPair];     // where a kernel that reads units leaves what it unpacked
   const uint8_t* levels;        // of the layout
   int n_groups;
+  // What each unit of columns asks memory for: so many lines of either tile, beginning so many
+  // bytes after `units`; what lies past the end of a tile's codes is in its successor.
+  int ahead_lines;
+  int lines_left;  // what further kernels will ask for in this panel
+  int64_t ahead;
+  int64_t codes_left;          // bytes of the tile's codes, from `units` on
+  const uint8_t* next[kPair];  // the tiles after these
   alignas(64) float scale[kPair][kPanelGroups][kTileRows];
   alignas(64) float neg_min[kPair][kPanelGroups][kTileRows];  // where the type has minima
 };
@@ -40,6 +47,9 @@ struct PanelRows {
   int32_t start[kMaxRowBlock][kPanelGroups];  // -zero * sum: a group's integer sum begins with it
   float offset[kMaxRowBlock][kPanelGroups];   // scale * sum, what a minimum is multiplied with
 };
+
+/// What a kernel reads: packed units, units whose operands it keeps in the panel, or such operands.
+enum class KernelUse { kUnits, kUnitsKept, kOperands };
 
 /// Adds the products with a fixed number of rows to sums [rows][kPair][16].
 using PanelFn = void (*)(const Panel& panel, const PanelRows& rows, float* sums);

@@ -8,6 +8,7 @@ namespace {
 template <int kLow, int kHigh, bool kLevels>
 struct Planes {
   static constexpr int kBytes = (kLow + kHigh) * kStepBytes;
+  static constexpr bool kAreOperands = kLow == 8;
 
   explicit Planes(const uint8_t* levels) : table(kLevels ? LoadLevels(levels) : Set1(0)) {}
 
@@ -28,10 +29,19 @@ struct Planes {
   Bytes table;
 };
 
-/// Asks for n bytes into the second cache. Memory is asked for a panel ahead, everything that the
-/// next panel will read: codes, groups and supers of both tiles.
-void Prefetch(const uint8_t* p, int n) {
-  for (int i = 0; i < n; i += 64) __builtin_prefetch(p + i, 0, 2);
+/// Asks for n bytes into the second cache.
+void Prefetch(const uint8_t* p, int64_t n) {
+  for (int64_t i = 0; i < n; i += 64) __builtin_prefetch(p + i, 0, 2);
+}
+
+/// Asks for the codes that the panel's unit `u` is to ask for. (A call would spill every vector.)
+[[gnu::always_inline]] inline void PrefetchCodes(const Panel& panel, int u) {
+  const int64_t at = panel.ahead + u * panel.ahead_lines * int64_t{64};
+  const int64_t past = at - panel.codes_left;
+  for (int t = 0; t < kPair; ++t) {
+    const uint8_t* p = past < 0 ? panel.units[t] + at : panel.next[t] + past;
+    for (int line = 0; line < panel.ahead_lines; ++line) __builtin_prefetch(p + line * 64, 0, 2);
+  }
 }
 
 /// Calls Visitor<Codes, group, has_min>::Run for the layout.
@@ -56,27 +66,6 @@ auto WithFormat(const PackLayout& layout, Args... args) {
       return Visitor<Planes<4, 2, false>, 16, false>::Run(args...);
   }
   return Visitor<Planes<8, 0, false>, 32, false>::Run(args...);
-}
-
-template <class Codes, int, bool>
-struct UnpackUnits {
-  static void Run(const uint8_t* levels, const uint8_t* unit, const uint8_t* ahead, int n_units,
-                  uint8_t* operands) {
-    const Codes codes(levels);
-    for (int u = 0; u < n_units; ++u, unit += Codes::kBytes, ahead += Codes::kBytes) {
-      Prefetch(ahead, Codes::kBytes);
-#pragma GCC unroll 8
-      for (int s = 0; s < kUnitSteps; ++s, operands += kStepBytes) {
-        StoreBytes(operands, codes.Step(unit, s));
-      }
-    }
-  }
-};
-
-/// Writes the operands of n units, [n_units][8][16][4].
-void UnpackOperands(const PackLayout& layout, const uint8_t* units, const uint8_t* ahead,
-                    int n_units, uint8_t* operands) {
-  WithFormat<UnpackUnits>(layout, layout.levels, units, ahead, n_units, operands);
 }
 
 /// The scales of groups in one super-block: the groups' integers times the halves in `super`.
