@@ -21,16 +21,19 @@ void* Allocate(size_t n_bytes, size_t alignment) {
   return memory;
 }
 
+// Not inlined: g++ 12 would see the free of what came from new, and call it a mismatch.
+[[gnu::noinline]] void Free(void* memory) { std::free(memory); }
+
 }  // namespace
 
 void* operator new(size_t n_bytes) { return Allocate(n_bytes, alignof(std::max_align_t)); }
 void* operator new(size_t n_bytes, std::align_val_t alignment) {
   return Allocate(n_bytes, static_cast<size_t>(alignment));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { Free(memory); }
+void operator delete(void* memory, size_t) noexcept { Free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { Free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { Free(memory); }
 
 namespace weir {
 namespace {
