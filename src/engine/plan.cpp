@@ -41,19 +41,22 @@ int64_t Largest(int64_t max, Fits fits) {
   return low;
 }
 
+std::string Users(int64_t n, int64_t tokens) {
+  return n == 1 ? fmt::format("one user with {} tokens", tokens)
+                : fmt::format("{} users with {} tokens each", n, tokens);
+}
+
 /// In words: the same context for `fewer` users, a `shorter` one for all, or one for a user
 /// `alone`, where not 0.
 std::string WhatFits(int64_t users, int64_t context, int64_t fewer, int64_t shorter,
                      int64_t alone) {
-  const auto these = [](int64_t n, int64_t tokens) {
-    return fmt::format("{} users with {} tokens each", n, tokens);
-  };
+  const auto fit = [](int64_t n) { return n == 1 ? "fits" : "fit"; };
   if (fewer > 0 && shorter > 0) {
-    return fmt::format("{} fit, or {}", these(fewer, context), these(users, shorter));
+    return fmt::format("{} {}, or {}", Users(fewer, context), fit(fewer), Users(users, shorter));
   }
-  if (fewer > 0) return these(fewer, context) + " fit";
-  if (shorter > 0) return these(users, shorter) + " fit";
-  if (alone > 0) return fmt::format("one user with {} tokens fits", alone);
+  if (fewer > 0) return fmt::format("{} {}", Users(fewer, context), fit(fewer));
+  if (shorter > 0) return fmt::format("{} {}", Users(users, shorter), fit(users));
+  if (alone > 0) return Users(1, alone) + " fits";
   return "choose a smaller quantisation or a smaller model";
 }
 
@@ -61,9 +64,10 @@ double Gigabytes(int64_t bytes) { return static_cast<double>(bytes) * 1e-9; }
 
 Error DoesNotFit(const EnginePlan& plan, int64_t available_bytes) {
   return Refused(
-      "{} users with {} tokens each need {:.2f} GB of memory: weights {:.2f}, KV cache {:.2f}, "
-      "recurrent state {:.2f}, workspace {:.2f}; {:.2f} GB are available",
-      plan.options.max_sequences, plan.options.context_tokens, Gigabytes(plan.total_bytes()),
+      "{} {} {:.2f} GB of memory: weights {:.2f}, KV cache {:.2f}, recurrent state {:.2f}, "
+      "workspace {:.2f}; {:.2f} GB are available",
+      Users(plan.options.max_sequences, plan.options.context_tokens),
+      plan.options.max_sequences == 1 ? "needs" : "need", Gigabytes(plan.total_bytes()),
       Gigabytes(plan.weights_bytes), Gigabytes(plan.kv_bytes), Gigabytes(plan.state_bytes),
       Gigabytes(plan.workspace_bytes), Gigabytes(available_bytes));
 }
@@ -74,11 +78,14 @@ Result<EngineOptions> ResolveOptions(const ModelConfig& config, EngineOptions op
   WEIR_RETURN_IF_ERROR(CheckOption("users", options.max_sequences, 1, 4096));
   WEIR_RETURN_IF_ERROR(CheckOption("threads", options.n_threads, 1, 1024));
   WEIR_RETURN_IF_ERROR(CheckOption("prefill tokens per step", options.prefill_tokens, 1, 1 << 16));
-  if (options.context_tokens == 0) options.context_tokens = config.context_length;
+  if (options.context_tokens == 0) {
+    options.context_tokens = std::min(config.context_length, kMaxContext / options.max_sequences);
+  }
   WEIR_RETURN_IF_ERROR(CheckOption("context", options.context_tokens, 1, config.context_length));
   const int64_t all_tokens = options.max_sequences * options.context_tokens;
   if (options.kv_tokens == 0) options.kv_tokens = all_tokens;
-  WEIR_RETURN_IF_ERROR(CheckOption("shared context", options.kv_tokens, 1, all_tokens));
+  WEIR_RETURN_IF_ERROR(CheckOption("tokens of all users together", options.kv_tokens, 1,
+                                   std::min(all_tokens, kMaxContext)));
   options.prefill_tokens = std::min(options.prefill_tokens, all_tokens);
   return options;
 }

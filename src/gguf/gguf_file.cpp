@@ -33,10 +33,6 @@ Result<int64_t> SplitCount(const Metadata& metadata, int64_t* number) {
   return count;
 }
 
-Error In(const std::string& file, const Error& error) {
-  return {error.code, fmt::format("{}: {}", file, error.message), error.hint};
-}
-
 Error NotFirstPart(const std::string& path, int64_t number, int64_t count) {
   const auto first = SiblingPath(path, number, 1, count);
   return WithHint(

@@ -15,6 +15,7 @@ constexpr uint64_t kMinTensorInfoBytes =
     8 + 4 + 8 + 4 + 8;  // name length, n_dims, ne, type, offset
 /// Bound on decoded metadata. A sparse file may claim terabytes; the largest real ones need 30 MB.
 constexpr uint64_t kMaxMetadataBytes = uint64_t{1} << 30;
+constexpr const char* kCutShort = "the file is cut short or damaged; copy or download it again";
 
 /// Reads forward through a file that is not trusted. The first error stays, later reads give zeros,
 /// so callers check ok() where they would loop or branch, not at each field.
@@ -52,7 +53,7 @@ class Cursor {
     if (!ok()) return nullptr;
     if (n > remaining() / item_bytes) {
       Fail(offset_, what, fmt::format("{} x {} bytes", n, item_bytes),
-           fmt::format("{} bytes to the end of the file", remaining()));
+           fmt::format("{} bytes to the end of the file", remaining()), kCutShort);
       return nullptr;
     }
     const uint8_t* bytes = data_ + offset_;
@@ -67,7 +68,7 @@ class Cursor {
     if (length > remaining()) {
       Fail(start, what,
            fmt::format("a length of at most {} bytes, the rest of the file", remaining()),
-           fmt::format("{}", length));
+           fmt::format("{}", length), kCutShort);
       return {};
     }
     return {reinterpret_cast<const char*>(Take(length, 1, what)), length};
@@ -119,7 +120,7 @@ MetadataValue ReadNumbers(Cursor& cursor, Budget& budget, bool is_array, uint64_
 MetadataValue ReadStrings(Cursor& cursor, Budget& budget, bool is_array, uint64_t n) {
   if (n > cursor.remaining() / sizeof(uint64_t)) {
     cursor.Fail(cursor.offset(), "value", fmt::format("{} strings", n),
-                fmt::format("{} bytes to the end of the file", cursor.remaining()));
+                fmt::format("{} bytes to the end of the file", cursor.remaining()), kCutShort);
   }
   std::vector<std::string> values;
   if (!budget.Charge(cursor, n, sizeof(std::string))) return values;
@@ -328,7 +329,7 @@ void PlaceTensors(Cursor& cursor, uint64_t alignment, GgufHeader* header) {
                             header->tensors[first_outside].n_bytes(), file_end),
                 fmt::format("the end of the file at {}: {} bytes are missing", cursor.size(),
                             file_end - cursor.size()),
-                "the file is cut short; copy or download it again");
+                kCutShort);
   }
 }
 
@@ -375,7 +376,7 @@ uint64_t ReadCount(Cursor& cursor, std::string_view what, uint64_t min_bytes) {
     cursor.Fail(start, what,
                 fmt::format("at most {}, what the rest of the file can hold",
                             cursor.remaining() / min_bytes),
-                fmt::format("{}", n));
+                fmt::format("{}", n), kCutShort);
   }
   return n;
 }
@@ -416,7 +417,7 @@ Result<GgufHeader> ParseGgufHeader(const std::string& name, const uint8_t* data,
   if (cursor.ok()) ReadTensorInfos(cursor, n_tensors, &header);
   WEIR_RETURN_IF_ERROR(cursor.TakeStatus());
   auto alignment = Alignment(header.metadata);
-  if (!alignment.ok()) return BadInput("{}: {}", name, alignment.error().message);
+  if (!alignment.ok()) return In(name, alignment.error());
   PlaceTensors(cursor, static_cast<uint64_t>(*alignment), &header);
   if (cursor.ok()) CheckOverlap(cursor, header);
   WEIR_RETURN_IF_ERROR(cursor.TakeStatus());

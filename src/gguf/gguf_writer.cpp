@@ -134,7 +134,7 @@ Status WriteGguf(const ModelSource& source, const std::string& path,
                  void (*progress)(void* context, int64_t bytes_done, int64_t bytes_total),
                  void* context) {
   const auto alignment = Alignment(source.metadata());
-  if (!alignment.ok()) return BadInput("{}: {}", source.name(), alignment.error().message);
+  if (!alignment.ok()) return In(source.name(), alignment.error());
   WEIR_TRY(AtomicFile file, AtomicFile::Create(path));
   const std::string header = Header(source, static_cast<uint64_t>(*alignment));
   WEIR_RETURN_IF_ERROR(file.Write(header.data(), header.size()));

@@ -87,6 +87,9 @@ Status ReadAttention(const Keys& keys, ModelConfig& config) {
   WEIR_RETURN_IF_ERROR(Require(config.head_dim % 32 == 0 && config.head_dim <= kMaxHeadDim, keys,
                                "attention.key_length", "a multiple of 32 up to 256",
                                config.head_dim));
+  WEIR_RETURN_IF_ERROR(Require(config.n_heads * config.head_dim <= kMaxWidth, keys,
+                               "attention.head_count", "at most 2^20 values in all heads",
+                               config.n_heads));
   WEIR_RETURN_IF_ERROR(Require(value_length == config.head_dim, keys, "attention.value_length",
                                "the same as attention.key_length", value_length));
   WEIR_TRY(config.n_rot, keys.IntOr("rope.dimension_count", config.head_dim, 2, config.head_dim));
@@ -176,48 +179,48 @@ Result<int64_t> VocabularySize(const ModelSource& source) {
   for (const TensorInfo& tensor : source.tensors()) {
     if (tensor.name == "token_embd.weight") return tensor.ne[1];
   }
-  return BadInput("{}: no tensor token_embd.weight: the file holds no model, only metadata",
-                  source.name());
+  return BadInput("no tensor token_embd.weight: the file holds no model, only metadata");
 }
 
-}  // namespace
-
-int64_t ModelConfig::n_full_layers() const {
-  return n_layers - std::count(recurrent.begin(), recurrent.end(), true);
-}
-
-Result<ModelConfig> ReadConfig(const ModelSource& source) {
-  const Metadata& metadata = source.metadata();
-  ModelConfig config;
+Status ReadArch(const Metadata& metadata, ModelConfig& config) {
   WEIR_TRY(config.arch_name, metadata.String("general.architecture"));
   const auto* arch = std::find_if(kArchs.begin(), kArchs.end(),
                                   [&](const auto& a) { return a.first == config.arch_name; });
   if (arch == kArchs.end()) {
-    return BadInput("{}: architecture '{}' is not supported (supported: qwen35, qwen35moe, qwen3, "
+    return BadInput("architecture '{}' is not supported (supported: qwen35, qwen35moe, qwen3, "
                     "qwen2, llama)",
-                    source.name(), config.arch_name);
+                    config.arch_name);
   }
   config.arch = arch->second;
   const bool hybrid = config.arch == Arch::kQwen35 || config.arch == Arch::kQwen35Moe;
   config.rope_adjacent = config.arch == Arch::kLlama;
   config.gated_attention = hybrid;
   config.qk_norm = hybrid || config.arch == Arch::kQwen3;
-  if (metadata.Has("general.name")) {
-    WEIR_TRY(config.name, metadata.String("general.name"));
-  }
+  return {};
+}
+
+/// ReadConfig, without the name of the source in its errors.
+Result<ModelConfig> Read(const ModelSource& source) {
+  const Metadata& metadata = source.metadata();
+  ModelConfig config;
+  WEIR_RETURN_IF_ERROR(ReadArch(metadata, config));
 
   const Keys keys(metadata, config.arch_name);
   WEIR_TRY(const int64_t n_blocks, keys.Int("block_count", 1, kMaxLayers));
   WEIR_TRY(const int64_t n_mtp, keys.IntOr("nextn_predict_layers", 0, 0, n_blocks - 1));
   config.n_layers = n_blocks - n_mtp;
   config.recurrent.assign(static_cast<size_t>(config.n_layers), false);
-  WEIR_TRY(config.context_length, keys.Int("context_length", 1, int64_t{1} << 31));
+  WEIR_TRY(config.context_length, keys.Int("context_length", 1, kMaxContext));
   WEIR_TRY(config.n_embd, keys.Int("embedding_length", 1, kMaxWidth));
   WEIR_TRY(const double eps, keys.Float("attention.layer_norm_rms_epsilon"));
   config.rms_eps = static_cast<float>(eps);
+  if (!(config.rms_eps >= 0 && config.rms_eps < 1)) {
+    return BadInput("{}: expected 0 to 1, found {}", keys.Name("attention.layer_norm_rms_epsilon"),
+                    eps);
+  }
   WEIR_TRY(config.n_vocab, VocabularySize(source));
   WEIR_RETURN_IF_ERROR(ReadAttention(keys, config));
-  if (hybrid) WEIR_RETURN_IF_ERROR(ReadLinearAttention(keys, config));
+  if (config.gated_attention) WEIR_RETURN_IF_ERROR(ReadLinearAttention(keys, config));
   if (config.arch == Arch::kQwen35Moe) {
     WEIR_RETURN_IF_ERROR(ReadExperts(keys, config));
   } else {
@@ -227,6 +230,18 @@ Result<ModelConfig> ReadConfig(const ModelSource& source) {
     WEIR_TRY(config.n_ff, keys.PerLayer("feed_forward_length", kMaxWidth));
   }
   WEIR_RETURN_IF_ERROR(CheckWidths(keys, config));
+  return config;
+}
+
+}  // namespace
+
+int64_t ModelConfig::n_full_layers() const {
+  return n_layers - std::count(recurrent.begin(), recurrent.end(), true);
+}
+
+Result<ModelConfig> ReadConfig(const ModelSource& source) {
+  Result<ModelConfig> config = Read(source);
+  if (!config) return In(source.name(), config.error());
   return config;
 }
 

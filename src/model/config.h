@@ -10,13 +10,15 @@
 
 namespace weir {
 
+/// Far above any real model; with it, and the bounds on widths, sizes of caches stay inside int64.
+inline constexpr int64_t kMaxContext = int64_t{1} << 28;
+
 enum class Arch { kQwen35, kQwen35Moe, kQwen3, kQwen2, kLlama };
 
 /// What the forward pass needs to know. Names follow the glossary in transformer.h.
 struct ModelConfig {
   Arch arch;
   std::string arch_name;       // "qwen35", as in general.architecture
-  std::string name;            // general.name, may be empty
   int64_t n_layers = 0;        // trunk blocks (without MTP blocks)
   int64_t context_length = 0;  // positions the model was made for
   int64_t n_embd = 0;          // width of the residual stream
@@ -53,7 +55,7 @@ struct ModelConfig {
   int64_t conv_dim() const { return 2 * key_dim() + value_dim(); }
 };
 
-/// Reads and checks the metadata; the Error names the key, what was expected and what was found.
+/// Reads and checks the metadata; the Error names the source, the key, what was expected and what was found.
 Result<ModelConfig> ReadConfig(const ModelSource& source);
 
 }  // namespace weir

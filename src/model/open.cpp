@@ -39,6 +39,7 @@ Result<std::unique_ptr<ModelSource>> OpenModel(const std::string& model) {
                     "download the .gguf with another tool and give its path, or measure the same "
                     "shapes with synth:NAME:QUANT (weir synth --list)");
   }
+  if (model.empty()) return BadInput("MODEL is empty: expected a .gguf file or synth:NAME:QUANT");
   WEIR_TRY(std::unique_ptr<ModelSource> file, GgufFile::Open(model));
   return file;
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -37,6 +38,11 @@ Error Failed(fmt::format_string<Args...> format, Args&&... args) {
 }
 inline Error WithHint(Error error, std::string hint) {
   error.hint = std::move(hint);
+  return error;
+}
+/// The error with where it happened before its message.
+inline Error In(std::string_view where, Error error) {
+  error.message = fmt::format("{}: {}", where, error.message);
   return error;
 }
 

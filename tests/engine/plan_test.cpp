@@ -109,6 +109,29 @@ TEST(EnginePlan, SaysWhenTheWeightsAloneAreTooMuch) {
   EXPECT_NE(refused.error().hint.find("smaller quantisation"), std::string::npos);
 }
 
+TEST(EnginePlan, SpeaksOfOneUserAsOne) {
+  const Shape shape = TinyShape();
+  const EngineOptions wanted{.max_sequences = 1, .context_tokens = 4096};
+  const auto refused = Plan(shape, wanted, Plan(shape, wanted, kPlenty)->total_bytes() - 1);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_TRUE(refused.error().message.starts_with("one user with 4096 tokens needs "))
+      << refused.error().message;
+  EXPECT_EQ(refused.error().hint, "one user with 4032 tokens fits");
+}
+
+// A file may claim any context: neither a sum of bytes nor the list of pages grows without bound.
+TEST(EnginePlan, AHugeContextIsCutForManyUsers) {
+  Shape shape = TinyShape();
+  shape.config.context_length = kMaxContext;
+  const auto plan = Plan(shape, {.max_sequences = 4096}, std::numeric_limits<int64_t>::max());
+  ASSERT_TRUE(plan.ok()) << plan.error().message;
+  EXPECT_EQ(plan->options.kv_tokens, kMaxContext);
+  const auto all = Plan(shape, {.max_sequences = 2, .context_tokens = kMaxContext},
+                        std::numeric_limits<int64_t>::max());
+  ASSERT_FALSE(all.ok());
+  EXPECT_EQ(all.error().code, ErrorCode::kBadInput);
+}
+
 TEST(EnginePlan, OptionsOutOfRangeAreBadInput) {
   const Shape shape = TinyShape();
   const int64_t too_long = shape.config.context_length + 1;

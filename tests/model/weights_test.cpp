@@ -68,6 +68,7 @@ void ExpectError(const char* file, const std::function<void(Altered&)>& alter,
   const auto plan = Model::Plan(source, Dtype::kInt8);
   ASSERT_FALSE(plan.ok()) << "no error, wanted one with " << words[0];
   EXPECT_EQ(plan.error().code, ErrorCode::kBadInput);
+  EXPECT_TRUE(plan.error().message.starts_with(source.name())) << plan.error().message;
   for (const std::string& word : words) {
     EXPECT_NE(plan.error().message.find(word), std::string::npos) << plan.error().message;
   }
@@ -114,9 +115,22 @@ TEST(Weights, AMissingOrWrongKeyIsNamed) {
       {"qwen35.ssm.time_step_rank", 3},
       {"qwen35.ssm.inner_size", 500},
       {"qwen35.nextn_predict_layers", 4},
+      {"qwen35.attention.head_count", 1 << 20},  // of 256: sizes of caches would leave int64
+      {"qwen35.context_length", uint64_t{1} << 31},
   };
   for (const auto& [key, value] : wrong) {
     ExpectError(kHybrid, [&, k = key, v = value](Altered& s) { s.SetInt(k, v); }, {key});
+  }
+}
+
+TEST(Weights, AnEpsilonMustBeASmallNumber) {
+  const std::string key = "qwen35.attention.layer_norm_rms_epsilon";
+  for (const double eps : {-1e-6, 1.0, std::nan(""), HUGE_VAL}) {
+    ExpectError(kHybrid,
+                [&](Altered& s) {
+                  s.Set(key, MetadataEntry{key, MetadataType::kF32, false, eps});
+                },
+                {key});
   }
 }
 
