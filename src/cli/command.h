@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "util/error.h"
@@ -31,5 +32,14 @@ Command AddPerplexity(CLI::App& app);
 
 /// Prints one JSON document, and nothing else, to stdout.
 void PrintJson(const Json& document);
+
+/// Prints to stderr, where nobody can be told that it failed.
+void PrintMessage(const std::string& text);
+
+template <class T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+inline Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 }  // namespace weir

@@ -24,16 +24,14 @@ std::string EscapeOf(uint32_t c) {
   }
 }
 
-}  // namespace
-
-std::string Escaped(std::string_view text) {
+std::string Escape(std::string_view text, bool backslash) {
   std::string out;
   while (!text.empty()) {
     const auto [code_point, length, cut] = DecodeUtf8(text);
     const std::string_view bytes = text.substr(0, length);
     if (code_point == kInvalidCodePoint) {
       for (char c : bytes) out += fmt::format("\\x{:02x}", static_cast<uint8_t>(c));
-    } else if (code_point == '\\' || IsUnsafe(code_point)) {
+    } else if ((code_point == '\\' && backslash) || IsUnsafe(code_point)) {
       out += EscapeOf(code_point);
     } else {
       out += bytes;
@@ -42,6 +40,11 @@ std::string Escaped(std::string_view text) {
   }
   return out;
 }
+
+}  // namespace
+
+std::string Escaped(std::string_view text) { return Escape(text, true); }
+std::string EscapedControls(std::string_view text) { return Escape(text, false); }
 
 std::string WithoutControls(std::string_view text) {
   std::string out;

@@ -11,6 +11,9 @@ namespace weir {
 /// invalid UTF-8 appear as escapes (\n, \x1b, \u{202e}), and so does the backslash.
 std::string Escaped(std::string_view text);
 
+/// The same for messages, which are read and not taken apart: the backslash stays single.
+std::string EscapedControls(std::string_view text);
+
 /// Text without control characters other than line feed and tab: what a model may send to a terminal.
 std::string WithoutControls(std::string_view text);
 

@@ -143,10 +143,12 @@ Json Document(const ModelSource& source, const Facts& facts, const Flags& flags)
   document["not_computed"] = known ? Json() : Json(Reason(source, facts.config.error()));
   document["types"] = TypesJson(facts);
   if (flags.summary) return document;
-  document["metadata"] = Json::object();
+  // Added without a search for the key, which is new: files with many keys would take minutes.
+  Json::object_t metadata;
   for (const MetadataEntry& entry : source.metadata().entries()) {
-    document["metadata"][entry.key] = MetadataJson(entry);
+    metadata.Container::emplace_back(entry.key, MetadataJson(entry));
   }
+  document["metadata"] = std::move(metadata);
   document["tensors"] = TensorsJson(source.tensors());
   return document;
 }
@@ -314,7 +316,7 @@ Command AddInspect(CLI::App& app) {
       ->required();
   app.add_option("--ctx", flags->ctx,
                  "tokens of one user's conversation, for the size of its KV cache")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 31).description(""))
+      ->check(CLI::Range(int64_t{1}, kMaxContext).description(""))
       ->type_name("TOKENS")
       ->capture_default_str();
   app.add_flag("--summary", flags->summary, "leave out the metadata and the tensor table");

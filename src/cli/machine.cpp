@@ -27,12 +27,6 @@ struct Measured {
   MachineRates one, all;
 };
 
-template <class T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 Json SupportedIsas() {
   Json names = Json::array();
   for (Isa isa : BuiltIsas()) {

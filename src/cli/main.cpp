@@ -1,7 +1,9 @@
 // weir's command line: the only code that prints, parses flags or exits.
 #include <cstdio>
 #include <deque>
+#include <new>
 #include <string>
+#include <system_error>
 
 #include "cli/command.h"
 #include "cli/format.h"
@@ -39,12 +41,13 @@ int ExitCode(ErrorCode code) {
 }
 
 void PrintError(const Error& error) {
-  fmt::print(stderr, "{}error:{} {}\n", StderrStyle("\x1b[1;31m"), StderrStyle("\x1b[0m"),
-             Escaped(error.message));
-  if (!error.hint.empty()) fmt::print(stderr, "  {}\n", error.hint);
+  std::string text = fmt::format("{}error:{} {}\n", StderrStyle("\x1b[1;31m"),
+                                 StderrStyle("\x1b[0m"), EscapedControls(error.message));
+  if (!error.hint.empty()) text += fmt::format("  {}\n", EscapedControls(error.hint));
+  PrintMessage(text);
 }
 
-int Main(int argc, char** argv) {
+Result<int> RunCommandLine(int argc, char** argv) {
   CLI::App app{"weir runs GGUF models on this machine and measures them against its limits."};
   app.require_subcommand(1);
   app.set_version_flag("--version", VersionText());
@@ -59,13 +62,29 @@ int Main(int argc, char** argv) {
     return app.exit(error) == 0 ? kExitOk : kExitBadInput;
   }
   for (auto& [sub, command] : commands) {
-    if (!sub->parsed()) continue;
-    Result<int> code = command();
-    if (code) return *code;
-    PrintError(code.error());
-    return ExitCode(code.error().code);
+    if (sub->parsed()) return command();
   }
   return kExitBadInput;
+}
+
+/// What the system refuses small things with: memory, a thread, a place to print to.
+Result<int> CatchRefusals(int argc, char** argv) {
+  try {
+    return RunCommandLine(argc, argv);
+  } catch (const std::bad_alloc&) {
+    return Failed("there is not enough memory");
+  } catch (const std::system_error& error) {
+    return Failed("{}", error.what());
+  }
+}
+
+int Main(int argc, char** argv) {
+  Result<int> code = CatchRefusals(argc, argv);
+  const bool printed = std::fflush(stdout) == 0 && !std::ferror(stdout);
+  if (code && *code == kExitOk && !printed) code = Failed("standard output cannot be written");
+  if (code) return *code;
+  PrintError(code.error());
+  return ExitCode(code.error().code);
 }
 
 }  // namespace
@@ -76,6 +95,14 @@ void PrintJson(const Json& document) {
   std::fputc('\n', stdout);
 }
 
+void PrintMessage(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace weir
 
-int main(int argc, char** argv) { return weir::Main(argc, argv); }
+int main(int argc, char** argv) {
+  weir::OpenClosedStreams();
+  return weir::Main(argc, argv);
+}

@@ -11,6 +11,8 @@
 namespace weir {
 namespace {
 
+constexpr int64_t kChunk = 64;  // rows of a step
+
 struct Flags {
   ModelFlags model;
   std::string file;
@@ -19,18 +21,21 @@ struct Flags {
 };
 
 Result<int> RunPerplexity(const Flags& flags) {
-  WEIR_TRY(const std::string text, ReadInput(flags.file));
-  WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model));
-  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer,
-           Tokenizer::Create(loaded.source->metadata()));
-  const std::vector<int32_t> tokens = tokenizer->Encode(text, false);
-  WEIR_TRY(const std::unique_ptr<Session> session,
-           Session::Open(*loaded.model, flags.window, 64, *loaded.threads, AvailableMemory()));
   CatchInterrupts();
+  WEIR_TRY(const std::string text, ReadInput(flags.file));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
+  WEIR_TRY(const ModelConfig config, ReadConfig(*source));
+  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, config.n_vocab));
+  const std::vector<int32_t> tokens = tokenizer->Encode(text, false);
+  WEIR_TRY(const int64_t n_bytes,
+           Session::Plan(config, flags.model.dtype(), flags.window, kChunk));
+  WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model, *source, n_bytes));
+  WEIR_TRY(const std::unique_ptr<Session> session,
+           Session::Open(*loaded.model, flags.window, kChunk, *loaded.threads));
   Progress progress("perplexity");
   WEIR_TRY(const Perplexity result,
-           MeasurePerplexity(*session, tokens, loaded.model->config().n_vocab, flags.window,
-                             flags.n_windows, Interrupted, Progress::Callback, &progress));
+           MeasurePerplexity(*session, tokens, config.n_vocab, flags.window, flags.n_windows,
+                             Interrupted, Progress::Callback, &progress));
   if (flags.json) {
     PrintJson(Json{{"nll", result.nll},
                    {"ppl", result.ppl()},

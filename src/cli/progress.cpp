@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
 
+#include "cli/command.h"
+#include "cli/format.h"
 #include "util/clock.h"
 #include "util/terminal.h"
 
@@ -25,7 +26,7 @@ Progress::Progress(std::string label)
     : label_(std::move(label)), begin_ns_(NowNs()), on_terminal_(StderrIsTerminal()) {}
 
 Progress::~Progress() {
-  if (shown_ && on_terminal_) fmt::print(stderr, "\r\x1b[K");
+  if (shown_ && on_terminal_) PrintMessage("\r\x1b[K");
 }
 
 void Progress::Update(int64_t done, int64_t total) {
@@ -40,11 +41,9 @@ void Progress::Update(int64_t done, int64_t total) {
   std::string line = fmt::format("{} {:3.0f} %", label_, share * 100);
   if (share > 0.02) line += fmt::format(", about {} left", Duration(elapsed / share - elapsed));
   if (on_terminal_) {
-    line.resize(std::min<size_t>(line.size(), static_cast<size_t>(TerminalWidth() - 1)));
-    fmt::print(stderr, "\r\x1b[K{}", line);
-    std::fflush(stderr);
+    PrintMessage("\r\x1b[K" + Shorten(line, TerminalWidth() - 1));
   } else {
-    fmt::print(stderr, "{}\n", line);
+    PrintMessage(line + "\n");
   }
 }
 

@@ -77,7 +77,7 @@ Result<Outcome> Generate(Engine& engine, Request request, const Flags& flags) {
     }
     outcome.text += event->text;
     if (!flags.json) Emit(event->text, flags);
-    if (event->finished == FinishReason::kError) return Failed("{}", event->error);
+    if (event->finished == FinishReason::kError) return Failed("{}: {}", flags.model.model, event->error);
     if (event->finished) {
       outcome.finished = *event->finished;
       break;
@@ -107,6 +107,11 @@ Result<std::optional<double>> ShareOfLimit(const std::vector<StepRecord>& steps,
   return std::optional<double>(limit / measured);
 }
 
+std::optional<double> TtftMs(const Outcome& outcome) {
+  if (outcome.tokens.empty()) return std::nullopt;
+  return static_cast<double>(outcome.first_ns - outcome.submitted_ns) * 1e-6;
+}
+
 std::optional<double> DecodeRate(const Outcome& outcome) {
   if (outcome.tokens.size() < 2) return std::nullopt;
   return static_cast<double>(outcome.tokens.size() - 1) * 1e9 /
@@ -115,19 +120,12 @@ std::optional<double> DecodeRate(const Outcome& outcome) {
 
 void PrintSummary(const Outcome& outcome, size_t n_prompt, std::optional<double> share) {
   std::string line = fmt::format("{} prompt + {} new tokens", n_prompt, outcome.tokens.size());
-  if (!outcome.tokens.empty()) {
-    line += fmt::format(", first after {:.0f} ms",
-                        static_cast<double>(outcome.first_ns - outcome.submitted_ns) * 1e-6);
-  }
+  if (const auto ttft = TtftMs(outcome)) line += fmt::format(", first after {:.0f} ms", *ttft);
   if (const auto rate = DecodeRate(outcome)) line += fmt::format(", {:.1f} tok/s", *rate);
   if (share) line += fmt::format(", {:.0f} % of the limit", *share * 100);
   if (!outcome.logits_hash.empty()) line += ", logits " + outcome.logits_hash;
-  fmt::print(stderr, "\n{}[{}]{}\n", StderrStyle("\x1b[2m"), line, StderrStyle("\x1b[0m"));
-}
-
-template <class T>
-Json OrNull(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
+  PrintMessage(
+      fmt::format("\n{}[{}]{}\n", StderrStyle("\x1b[2m"), line, StderrStyle("\x1b[0m")));
 }
 
 Json OutcomeJson(const Outcome& outcome, const std::vector<int32_t>& prompt,
@@ -136,39 +134,56 @@ Json OutcomeJson(const Outcome& outcome, const std::vector<int32_t>& prompt,
             {"prompt", prompt},
             {"tokens", outcome.tokens},
             {"finish_reason", Name(outcome.finished)}};
-  json["ttft_ms"] = outcome.tokens.empty()
-                        ? Json(nullptr)
-                        : Json(static_cast<double>(outcome.first_ns - outcome.submitted_ns) * 1e-6);
+  json["ttft_ms"] = OrNull(TtftMs(outcome));
   json["decode_tok_s"] = OrNull(DecodeRate(outcome));
   json["roofline_share"] = OrNull(share);
-  json["logits_hash"] = outcome.logits_hash.empty() ? Json(nullptr) : Json(outcome.logits_hash);
+  json["logits_hash"] = OrNull(outcome.logits_hash);
   return json;
 }
 
-Result<int> RunText(const Flags& flags) {
-  CatchInterrupts();
-  WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model));
-  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer,
-           Tokenizer::Create(loaded.source->metadata()));
+/// The request, checked against the model's context.
+Result<Request> MakeRequest(const Flags& flags, const Tokenizer& tokenizer,
+                            const ModelConfig& config) {
   Request request;
-  request.prompt = tokenizer->Encode(flags.prompt, true);
-  if (tokenizer->add_bos() && tokenizer->bos()) {
-    request.prompt.insert(request.prompt.begin(), *tokenizer->bos());
+  request.prompt = tokenizer.Encode(flags.prompt, true);
+  if (tokenizer.add_bos() && tokenizer.bos()) {
+    request.prompt.insert(request.prompt.begin(), *tokenizer.bos());
   }
   request.sampling = flags.sampling;
   request.max_tokens = flags.max_tokens;
   request.stop = flags.stop;
   request.ignore_eos = flags.ignore_eos;
-  const std::vector<int32_t> prompt = request.prompt;
+  if (request.prompt.empty()) return BadInput("--prompt is empty: expected at least one token");
+  if (static_cast<int64_t>(request.prompt.size()) + flags.max_tokens > config.context_length) {
+    return WithHint(
+        BadInput("--prompt of {} tokens and --max-tokens {} do not fit the model's context of {}",
+                 request.prompt.size(), flags.max_tokens, config.context_length),
+        "lower --max-tokens or shorten the prompt");
+  }
+  WEIR_RETURN_IF_ERROR(CheckSampling(request.sampling, config.n_vocab));
+  return request;
+}
 
+/// Everything that can be wrong is found before the weights are loaded.
+Result<EnginePlan> PlanEngine(const Flags& flags, const ModelSource& source,
+                              const ModelConfig& config, const Request& request) {
   EngineOptions options;
-  options.context_tokens = static_cast<int64_t>(prompt.size()) + flags.max_tokens;
-  options.n_threads = loaded.threads->n_threads();
-  // The weights are loaded by now: what is planned must fit beside them.
-  ModelFootprint rest = loaded.model->footprint();
-  rest.packed_bytes = 0;
-  WEIR_TRY(const EnginePlan plan, Engine::Plan(loaded.model->config(), rest, loaded.model->dtype(),
-                                               options, AvailableMemory()));
+  options.context_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens;
+  options.n_threads = flags.model.threads();
+  WEIR_TRY(const ModelFootprint footprint, Model::Plan(source, flags.model.dtype()));
+  return Engine::Plan(config, footprint, flags.model.dtype(), options, AvailableMemory());
+}
+
+Result<int> RunText(const Flags& flags) {
+  CatchInterrupts();
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
+  WEIR_TRY(const ModelConfig config, ReadConfig(*source));
+  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, config.n_vocab));
+  WEIR_TRY(Request request, MakeRequest(flags, *tokenizer, config));
+  const std::vector<int32_t> prompt = request.prompt;
+  WEIR_TRY(const EnginePlan plan, PlanEngine(flags, *source, config, request));
+  WEIR_TRY(const LoadedModel loaded,
+           LoadModel(flags.model, *source, plan.total_bytes() - plan.weights_bytes));
   WEIR_TRY(std::unique_ptr<Engine> engine,
            Engine::Start(*loaded.model, tokenizer.get(), plan.options));
   WEIR_TRY(const Outcome outcome, Generate(*engine, std::move(request), flags));
@@ -176,8 +191,7 @@ Result<int> RunText(const Flags& flags) {
 
   std::optional<double> share;
   if (flags.measure_limit) {
-    Result<std::optional<double>> measured =
-        ShareOfLimit(outcome.steps, loaded.threads->n_threads());
+    Result<std::optional<double>> measured = ShareOfLimit(outcome.steps, flags.model.threads());
     if (measured) share = *measured;  // else the share stays unknown; the text is what was asked for
   }
   if (flags.json) {

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/format.h"
 #include "cli/load.h"
 #include "model/text/tokenizer.h"
 
@@ -12,22 +13,6 @@ struct Flags {
   std::string model, text, file, batch;
   bool has_text = false, specials = false, json = false;
 };
-
-/// A token's bytes for a terminal: as they are where printable ASCII, else escaped.
-std::string Printable(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    const unsigned char byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7F && c != '\\') {
-      text += c;
-    } else if (c == '\n') {
-      text += "\\n";
-    } else {
-      text += fmt::format("\\x{:02x}", byte);
-    }
-  }
-  return text;
-}
 
 Result<int> TokenizeBatch(const Tokenizer& tokenizer, const Flags& flags) {
   WEIR_TRY(const std::string text, ReadInput(flags.batch));
@@ -46,7 +31,7 @@ Result<int> TokenizeBatch(const Tokenizer& tokenizer, const Flags& flags) {
 
 Result<int> RunTokenize(const Flags& flags) {
   WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model));
-  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Create(source->metadata()));
+  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, std::nullopt));
   if (!flags.batch.empty()) return TokenizeBatch(*tokenizer, flags);
   std::string text = flags.text;
   if (!flags.has_text) {
@@ -54,7 +39,7 @@ Result<int> RunTokenize(const Flags& flags) {
   }
   const std::vector<int32_t> ids = tokenizer->Encode(text, flags.specials);
   if (!flags.json) {
-    for (const int32_t id : ids) fmt::print("{:>7}  {}\n", id, Printable(tokenizer->Piece(id)));
+    for (const int32_t id : ids) fmt::print("{:>7}  {}\n", id, Escaped(tokenizer->Piece(id)));
     return kExitOk;
   }
   Json pieces = Json::array();

@@ -9,6 +9,8 @@
 namespace weir {
 namespace {
 
+int64_t Pages(int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
+
 /// -log softmax(logits)[token].
 double NegativeLogLikelihood(std::span<const float> logits, int32_t token) {
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -19,27 +21,25 @@ double NegativeLogLikelihood(std::span<const float> logits, int32_t token) {
 
 }  // namespace
 
-Result<std::unique_ptr<Session>> Session::Open(const Model& model, int64_t max_tokens,
-                                               int64_t max_chunk, ThreadPool& threads,
-                                               int64_t available_bytes) {
-  const ModelConfig& config = model.config();
+Result<int64_t> Session::Plan(const ModelConfig& config, Dtype dtype, int64_t max_tokens,
+                              int64_t max_chunk) {
   if (max_tokens > config.context_length) {
     return BadInput("{} tokens are more than the model's context of {}", max_tokens,
                     config.context_length);
   }
+  const int64_t n_rows = std::min(max_chunk, max_tokens);
+  return Pages(max_tokens) * kPageTokens * KvBytesPerToken(config, KvTypeOf(dtype)) +
+         StateBytesPerSequence(config) + Model::WorkspaceBytes(config, dtype, n_rows, n_rows);
+}
+
+Result<std::unique_ptr<Session>> Session::Open(const Model& model, int64_t max_tokens,
+                                               int64_t max_chunk, ThreadPool& threads) {
+  WEIR_RETURN_IF_ERROR(Plan(model.config(), model.dtype(), max_tokens, max_chunk));
   std::unique_ptr<Session> session(new Session(model, threads));
   session->max_tokens_ = max_tokens;
   session->max_chunk_ = std::min(max_chunk, max_tokens);
-  const int64_t n_pages = (max_tokens + kPageTokens - 1) / kPageTokens;
-  const int64_t n_bytes =
-      n_pages * kPageTokens * KvBytesPerToken(config, model.kv_type()) +
-      StateBytesPerSequence(config) +
-      Model::WorkspaceBytes(config, model.dtype(), session->max_chunk_, session->max_chunk_);
-  if (n_bytes > available_bytes) {
-    return Refused("a context of {} tokens needs {} bytes beside the model, {} are available",
-                   max_tokens, n_bytes, available_bytes);
-  }
-  WEIR_TRY(session->cache_, Cache::Allocate(config, model.kv_type(), n_pages, 1));
+  const int64_t n_pages = Pages(max_tokens);
+  WEIR_TRY(session->cache_, Cache::Allocate(model.config(), model.kv_type(), n_pages, 1));
   WEIR_TRY(session->workspace_, model.MakeWorkspace(session->max_chunk_, session->max_chunk_));
   session->pages_.resize(static_cast<size_t>(n_pages));
   std::iota(session->pages_.begin(), session->pages_.end(), 0);
@@ -60,6 +60,12 @@ int32_t ArgMax(std::span<const float> logits) {
   return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
+Status CheckFinite(std::span<const float> logits, int64_t position) {
+  if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) return {};
+  return WithHint(Failed("the logits at position {} are not finite numbers", position),
+                  "weights that are none, or far too large, do this: the file is damaged");
+}
+
 double Perplexity::ppl() const { return std::exp(nll); }
 
 Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> tokens,
@@ -75,18 +81,19 @@ Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> 
   result.n_windows = max_windows > 0 ? std::min(max_windows, n_whole) : n_whole;
   double total = 0;
   for (int64_t w = 0; w < result.n_windows; ++w) {
-    if (stop && stop()) return Error{ErrorCode::kInterrupted, "interrupted", {}};
     if (progress) progress(context, w, result.n_windows);
     session.Reset();
     const auto text = tokens.subspan(static_cast<size_t>(w * window), static_cast<size_t>(window));
     for (int64_t begin = 0; begin + 1 < window;) {
+      if (stop && stop()) return Error{ErrorCode::kInterrupted, "interrupted", {}};
       // The last token is only ever predicted.
       const int64_t n = std::min(session.max_chunk(), window - 1 - begin);
       const float* logits =
           session.Feed(text.subspan(static_cast<size_t>(begin), static_cast<size_t>(n)), n);
       for (int64_t i = 0; i < n; ++i) {
-        total += NegativeLogLikelihood({logits + i * n_vocab, static_cast<size_t>(n_vocab)},
-                                       text[static_cast<size_t>(begin + i + 1)]);
+        const std::span row(logits + i * n_vocab, static_cast<size_t>(n_vocab));
+        WEIR_RETURN_IF_ERROR(CheckFinite(row, w * window + begin + i));
+        total += NegativeLogLikelihood(row, text[static_cast<size_t>(begin + i + 1)]);
       }
       begin += n;
     }

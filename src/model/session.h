@@ -12,11 +12,13 @@ namespace weir {
 
 class Session {
  public:
-  /// A sequence of at most max_tokens tokens, fed in chunks of at most max_chunk. kRefused if that takes
-  /// more than available_bytes.
+  /// What a session takes beside the model. kBadInput if max_tokens exceeds the model's context.
+  static Result<int64_t> Plan(const ModelConfig& config, Dtype dtype, int64_t max_tokens,
+                              int64_t max_chunk);
+  /// A sequence of at most max_tokens tokens, fed in chunks of at most max_chunk. The caller has checked that
+  /// the plan fits.
   static Result<std::unique_ptr<Session>> Open(const Model& model, int64_t max_tokens,
-                                               int64_t max_chunk, ThreadPool& threads,
-                                               int64_t available_bytes);
+                                               int64_t max_chunk, ThreadPool& threads);
 
   ~Session();
 
@@ -44,6 +46,9 @@ class Session {
 /// The id of the largest logit, the lowest one at a tie.
 int32_t ArgMax(std::span<const float> logits);
 
+/// kFailed if one of the logits is not a finite number, as with weights that are none.
+Status CheckFinite(std::span<const float> logits, int64_t position);
+
 /// Mean negative log-likelihood, in nats, of tokens[1..] of each consecutive window of `window` tokens given
 /// those before them in the window; the last partial window is dropped (docs/metrics.md, "perplexity").
 struct Perplexity {
@@ -51,7 +56,8 @@ struct Perplexity {
   double nll = 0;
   double ppl() const;
 };
-/// max_windows 0: all. kBadInput if the text has fewer tokens than one window. `stop()` is asked between windows.
+/// max_windows 0: all. kBadInput if the text has fewer tokens than one window. `stop()` is asked between chunks.
+/// Token ids must be in [0, n_vocab).
 Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> tokens,
                                      int64_t n_vocab, int64_t window, int64_t max_windows,
                                      bool (*stop)(),

@@ -1,10 +1,12 @@
 #include "util/terminal.h"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <charconv>
 #include <cstdlib>
+#include <utility>
 
 namespace weir {
 namespace {
@@ -20,6 +22,14 @@ std::string_view Style(int file, std::string_view escape) {
 }
 
 }  // namespace
+
+void OpenClosedStreams() {
+  // The lowest free descriptor is what open returns: in this order, each its own.
+  for (const auto& [file, flags] : {std::pair(STDIN_FILENO, O_WRONLY), {STDOUT_FILENO, O_RDONLY},
+                                    {STDERR_FILENO, O_WRONLY}}) {
+    if (fcntl(file, F_GETFD) < 0) static_cast<void>(open("/dev/null", flags));
+  }
+}
 
 bool StdoutIsTerminal() { return isatty(STDOUT_FILENO); }
 bool StderrIsTerminal() { return isatty(STDERR_FILENO); }

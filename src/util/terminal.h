@@ -5,6 +5,10 @@
 
 namespace weir {
 
+/// Call first: puts something in the place of standard streams that are closed, or the next file opened would
+/// become one. Reading the input or writing the output then fails, errors go nowhere.
+void OpenClosedStreams();
+
 bool StdoutIsTerminal();
 bool StderrIsTerminal();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -104,21 +105,28 @@ struct ThreadPool::Shared {
     generation.fetch_add(1, std::memory_order_release);
     generation.notify_all();
   }
+
+  void Stop() {
+    stop.store(true, std::memory_order_relaxed);
+    WakeWorkers();
+    for (std::thread& worker : workers) worker.join();
+  }
 };
 
 ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads), shared_(std::make_unique<Shared>()) {
   WEIR_CHECK(n_threads >= 1);
   shared_->workers.reserve(n_threads - 1);
-  for (int thread = 1; thread < n_threads; ++thread) {
-    shared_->workers.emplace_back([shared = shared_.get(), thread] { shared->Work(thread); });
+  try {
+    for (int thread = 1; thread < n_threads; ++thread) {
+      shared_->workers.emplace_back([shared = shared_.get(), thread] { shared->Work(thread); });
+    }
+  } catch (const std::system_error& error) {
+    shared_->Stop();
+    throw std::system_error(error.code(), fmt::format("cannot start {} threads", n_threads));
   }
 }
 
-ThreadPool::~ThreadPool() {
-  shared_->stop.store(true, std::memory_order_relaxed);
-  shared_->WakeWorkers();
-  for (std::thread& worker : shared_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() { shared_->Stop(); }
 
 void ThreadPool::Run(int64_t n_items, int64_t grain, void* context, Callback callback) {
   WEIR_CHECK(grain >= 1);

@@ -9,7 +9,7 @@ namespace weir {
 
 class ThreadPool {
  public:
-  /// Starts n_threads - 1 workers (n_threads >= 1).
+  /// Starts n_threads - 1 workers (n_threads >= 1). Throws std::system_error if the system refuses.
   explicit ThreadPool(int n_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -42,6 +42,84 @@ TEST(Cli, BadModelsAreOneClearErrorWithExitCode2) {
   }
 }
 
+/// weir-tiny with `from` replaced by `to`, both of one length, as a file.
+std::string Patched(const TempFolder& folder, const std::string& from, const std::string& to) {
+  std::string bytes = ReadText(kTiny);
+  const size_t at = bytes.find(from);
+  EXPECT_NE(at, std::string::npos);
+  bytes.replace(at, from.size(), to);
+  std::ofstream(folder / "patched.gguf", std::ios::binary) << bytes;
+  return folder / "patched.gguf";
+}
+
+void ExpectError(const std::string& arguments, int exit_code, const std::vector<std::string>& words) {
+  const Outcome outcome = Weir(arguments);
+  EXPECT_EQ(outcome.exit_code, exit_code) << arguments << outcome.err;
+  EXPECT_EQ(outcome.out, "") << arguments;
+  for (const std::string& word : words) {
+    EXPECT_NE(outcome.err.find(word), std::string::npos) << outcome.err;
+  }
+}
+
+TEST(Cli, ErrorsInsideAFileNameTheFile) {
+  const TempFolder folder;
+  ExpectError("logits --prompt-ids 1 " + Patched(folder, "block_count", "block_coumt"), 2,
+              {"patched.gguf", "qwen35.block_count"});
+  ExpectError("tokenize " + Patched(folder, "ggml.merges", "ggml.mergez") + " hi", 2,
+              {"patched.gguf", "tokenizer.ggml.merges"});
+}
+
+// Its ids would point past the end of the embedding.
+TEST(Cli, AVocabularyLargerThanTheModelIsRefused) {
+  const TempFolder folder;
+  const std::string name = "token_embd.weight", n_dims("\2\0\0\0", 4);
+  const std::string width("\0\1\0\0\0\0\0\0", 8);
+  const std::string path = Patched(folder, name + n_dims + width + std::string("\0\x08", 2),
+                                   name + n_dims + width + std::string("\0\x04", 2));
+  ExpectError("run --no-limit --prompt hi " + path, 2, {"patched.gguf", "1024", "2048"});
+  ExpectError("perplexity --file " + path + " " + path, 2, {"tokenizer.ggml.tokens"});
+}
+
+TEST(Cli, WeightsThatAreNoNumbersAreAnError) {
+  const TempFolder folder;
+  std::string bytes = ReadText(kTiny);
+  bytes.replace(bytes.size() - 34, 34, 34, '\xff');  // the last block of ffn_down: its scale is NaN
+  const std::string path = folder / "nan.gguf";
+  std::ofstream(path, std::ios::binary) << bytes;
+  ExpectError("logits --prompt-ids 1 " + path, 1, {"not finite"});
+  ExpectError("perplexity --window 16 --windows 1 --file " + path + " " + path, 1, {"not finite"});
+  ExpectError("run --no-limit --json --prompt hi " + path, 1, {"not numbers"});
+}
+
+TEST(Cli, RunChecksTheContextBeforeItLoads) {
+  ExpectError("run --prompt hi --max-tokens 4096 " + kTiny, 2, {"--max-tokens", "4096", "lower"});
+  ExpectError("run --prompt '' " + kTiny, 2, {"--prompt"});
+}
+
+TEST(Cli, OutputThatCannotBeWrittenIsAnError) {
+  for (const std::string& command : {"inspect " + kTiny, "tokenize " + kTiny + " hi",
+                                     std::string("--version")}) {
+    for (const char* target : {" >/dev/full", " >&-"}) {
+      ExpectError(command + target, 1, {"error:", "writ"});
+    }
+  }
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(Cli, WithoutMemoryOneError) {
+  const TempFolder folder;
+  for (const int kilobytes : {20'000, 60'000}) {
+    const std::string script = folder / "script";
+    std::ofstream(script) << "ulimit -v " << kilobytes << "; exec " WEIR_BINARY " \"$@\"";
+    const std::string command = "--version >/dev/null; sh " + script;
+    const Outcome outcome =
+        Weir(command + " run synth:qwen3.5-0.8b:Q8_0 --threads 64 --no-limit --prompt hi");
+    EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+    EXPECT_NE(outcome.err.find("error:"), std::string::npos) << outcome.err;
+  }
+}
+#endif
+
 TEST(Cli, AForcedIsaMustExist) {
   setenv("WEIR_ISA", "mmx", 1);
   const Outcome outcome = Weir("logits " + kTiny + " --prompt-ids 1");
@@ -65,7 +143,8 @@ TEST(Cli, LogitsPrintsTheContractsDocument) {
 
 TEST(Cli, LogitsRefusesWhatItCannotAnswer) {
   for (const char* arguments :
-       {" --prompt-ids 1,x", " --prompt-ids 2048", " --prompt-ids -1", " --prompt-ids 1 --at 1",
+       {" --prompt-ids 1,x", " --prompt-ids 1,", " --prompt-ids 1 --at 0,,0",
+        " --prompt-ids 2048", " --prompt-ids -1", " --prompt-ids 1 --at 1",
         " --prompt-ids 1 --at foo", " --prompt-ids ''", " --prompt-ids 1 --generate 1000000"}) {
     const Outcome outcome = Weir("logits " + kTiny + arguments);
     EXPECT_EQ(outcome.exit_code, 2) << arguments;

@@ -36,7 +36,7 @@ inline std::unique_ptr<Model> LoadModel(const std::string& path, Dtype dtype, Is
 
 inline std::unique_ptr<Session> OpenSession(const Model& model, int64_t max_tokens,
                                             int64_t max_chunk, ThreadPool& threads) {
-  auto session = Session::Open(model, max_tokens, max_chunk, threads, int64_t{1} << 34);
+  auto session = Session::Open(model, max_tokens, max_chunk, threads);
   EXPECT_TRUE(session.ok()) << session.error().message;
   return std::move(session).value();
 }
