@@ -119,11 +119,12 @@ Result<int> RunLogits(const Flags& flags) {
   WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model, *source, n_bytes));
   WEIR_TRY(const std::unique_ptr<Session> session,
            Session::Open(*loaded.model, n_tokens, chunk, *loaded.threads));
-  WEIR_TRY(const Answer answer, Run(*session, n_vocab, prompt, flags.n_generate, positions));
+  const Result<Answer> answer = Run(*session, n_vocab, prompt, flags.n_generate, positions);
+  if (!answer) return In(source->name(), answer.error());
   if (flags.json) {
-    PrintJson(Document(prompt, positions, answer));
+    PrintJson(Document(prompt, positions, *answer));
   } else {
-    PrintText(positions, answer);
+    PrintText(positions, *answer);
   }
   return kExitOk;
 }

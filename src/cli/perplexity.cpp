@@ -33,17 +33,18 @@ Result<int> RunPerplexity(const Flags& flags) {
   WEIR_TRY(const std::unique_ptr<Session> session,
            Session::Open(*loaded.model, flags.window, kChunk, *loaded.threads));
   Progress progress("perplexity");
-  WEIR_TRY(const Perplexity result,
-           MeasurePerplexity(*session, tokens, config.n_vocab, flags.window, flags.n_windows,
-                             Interrupted, Progress::Callback, &progress));
+  const Result<Perplexity> result =
+      MeasurePerplexity(*session, tokens, config.n_vocab, flags.window, flags.n_windows,
+                        Interrupted, Progress::Callback, &progress);
+  if (!result) return In(source->name(), result.error());
   if (flags.json) {
-    PrintJson(Json{{"nll", result.nll},
-                   {"ppl", result.ppl()},
-                   {"tokens", result.n_tokens},
-                   {"windows", result.n_windows}});
+    PrintJson(Json{{"nll", result->nll},
+                   {"ppl", result->ppl()},
+                   {"tokens", result->n_tokens},
+                   {"windows", result->n_windows}});
   } else {
     fmt::print("perplexity {:.4f}, nll {:.6f} nats over {} tokens in {} windows of {}\n",
-               result.ppl(), result.nll, result.n_tokens, result.n_windows, flags.window);
+               result->ppl(), result->nll, result->n_tokens, result->n_windows, flags.window);
   }
   return kExitOk;
 }

@@ -171,7 +171,10 @@ Result<EnginePlan> PlanEngine(const Flags& flags, const ModelSource& source,
   options.context_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens;
   options.n_threads = flags.model.threads();
   WEIR_TRY(const ModelFootprint footprint, Model::Plan(source, flags.model.dtype()));
-  return Engine::Plan(config, footprint, flags.model.dtype(), options, AvailableMemory());
+  Result<EnginePlan> plan =
+      Engine::Plan(config, footprint, flags.model.dtype(), options, AvailableMemory());
+  if (!plan) return In(source.name(), plan.error());
+  return plan;
 }
 
 Result<int> RunText(const Flags& flags) {

@@ -63,7 +63,7 @@ int32_t ArgMax(std::span<const float> logits) {
 Status CheckFinite(std::span<const float> logits, int64_t position) {
   if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) return {};
   return WithHint(Failed("the logits at position {} are not finite numbers", position),
-                  "weights that are none, or far too large, do this: the file is damaged");
+                  "the file is damaged, or its weights are too large for float32");
 }
 
 double Perplexity::ppl() const { return std::exp(nll); }
