@@ -1,4 +1,4 @@
-// weir perplexity: how well a model predicts a text (docs/metrics.md, "perplexity").
+// weir perplexity: how well a model predicts a text (docs/quality.md, "Perplexity").
 #include <memory>
 
 #include "cli/command.h"

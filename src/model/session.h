@@ -50,7 +50,7 @@ int32_t ArgMax(std::span<const float> logits);
 Status CheckFinite(std::span<const float> logits, int64_t position);
 
 /// Mean negative log-likelihood, in nats, of tokens[1..] of each consecutive window of `window` tokens given
-/// those before them in the window; the last partial window is dropped (docs/metrics.md, "perplexity").
+/// those before them in the window; the last partial window is dropped (docs/quality.md, "Perplexity").
 struct Perplexity {
   int64_t n_windows = 0, n_tokens = 0;  // windows, scored tokens
   double nll = 0;
