@@ -6,7 +6,7 @@ namespace weir {
 namespace {
 
 constexpr int kRowBlock = 4;
-constexpr int kFloatRowBlock = 3;  // times four chains
+constexpr int kFloatRowBlock = 6;
 
 struct Bytes {
   __m256i a, b;  // the tile's rows 0 to 7, and 8 to 15
@@ -246,34 +246,50 @@ void UnpackUnits(const PackLayout& layout, int n_units, const Panel& panel) {
   WithFormat<UnpackPanel>(layout, n_units, panel);
 }
 
+/// One tile, as two halves. Few rows go through several chains at once, for enough independent
+/// sums.
 template <int kRows>
-void MultiplyFloatHalf(const float* weights, int n_cols, const float* const* x, float* chains) {
-  __m256 sum[kRows][4];
-#pragma GCC unroll 12
-  for (int i = 0; i < kRows * 4; ++i) sum[i / 4][i % 4] = _mm256_load_ps(chains + i * kTileRows);
-  for (int c = 0; c < n_cols; c += 4) {
+void MultiplyFloatTile(const FloatPanel& panel, int t, const float* const* x, float* chains) {
+  constexpr int kAtOnce = kRows == 1 ? 4 : kRows <= 3 ? 2 : 1;
+  for (int first = 0; first < kChains; first += kAtOnce) {
+    __m256 sum[kRows * kAtOnce * 2];
+    const auto at = [&](int i) {  // of sum i
+      const int row = i / 2 / kAtOnce, chain = first + i / 2 % kAtOnce;
+      return chains + (row * kChains + chain) * kPair * kTileRows + i % 2 * 8;
+    };
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows * kAtOnce * 2; ++i) sum[i] = _mm256_load_ps(at(i));
+    for (int c = first; c < panel.n_cols; c += kChains) {
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      if (c + k == n_cols) break;
-      const __m256 weight = _mm256_loadu_ps(weights + (c + k) * kTileRows);
-#pragma GCC unroll 3
-      for (int r = 0; r < kRows; ++r) {
-        sum[r][k] = _mm256_fmadd_ps(weight, _mm256_set1_ps(x[r][c + k]), sum[r][k]);
+      for (int k = 0; k < kAtOnce; ++k) {
+        if (c + k >= panel.n_cols) break;
+        Prefetch(panel.ahead[t] + (c + k) * panel.ahead_step, 1);
+        const __m256 w0 = _mm256_loadu_ps(panel.weights[t] + (c + k) * kTileRows);
+        const __m256 w1 = _mm256_loadu_ps(panel.weights[t] + (c + k) * kTileRows + 8);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          const int first_sum = (r * kAtOnce + k) * 2;
+          const __m256 value = _mm256_set1_ps(x[r][c + k]);
+          sum[first_sum] = _mm256_fmadd_ps(w0, value, sum[first_sum]);
+          sum[first_sum + 1] = _mm256_fmadd_ps(w1, value, sum[first_sum + 1]);
+        }
       }
     }
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows * kAtOnce * 2; ++i) _mm256_store_ps(at(i), sum[i]);
   }
-#pragma GCC unroll 12
-  for (int i = 0; i < kRows * 4; ++i) _mm256_store_ps(chains + i * kTileRows, sum[i / 4][i % 4]);
 }
 
 template <int kRows>
-void MultiplyFloatPanel(const float* weights, int n_cols, const float* const* x, float* chains) {
-  for (int half = 0; half < 16; half += 8)
-    MultiplyFloatHalf<kRows>(weights + half, n_cols, x, chains + half);
+void MultiplyFloatPanel(const FloatPanel& panel, const float* const* x, float* chains) {
+  for (int t = 0; t < kPair; ++t) {
+    MultiplyFloatTile<kRows>(panel, t, x, chains + t * kTileRows);
+  }
 }
 
 constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {
-    MultiplyFloatPanel<1>, MultiplyFloatPanel<2>, MultiplyFloatPanel<3>};
+    MultiplyFloatPanel<1>, MultiplyFloatPanel<2>, MultiplyFloatPanel<3>,
+    MultiplyFloatPanel<4>, MultiplyFloatPanel<5>, MultiplyFloatPanel<6>};
 
 }  // namespace
 }  // namespace weir

@@ -5,8 +5,8 @@
 namespace weir {
 namespace {
 
-constexpr int kRowBlock = 6;
-constexpr int kFloatRowBlock = 4;  // times four chains
+constexpr int kRowBlock = kMaxRowBlock;
+constexpr int kFloatRowBlock = 6;
 
 using Bytes = __m512i;
 using Floats = __m512;
@@ -170,28 +170,42 @@ const PanelFn* Kernels(const PackLayout& layout, KernelUse use) {
   return WithFormat<ChooseKernels>(layout, use);
 }
 
+/// Few rows go through several chains at once, for enough independent sums.
 template <int kRows>
-void MultiplyFloatPanel(const float* weights, int n_cols, const float* const* x, float* chains) {
-  __m512 sum[kRows][4];
+void MultiplyFloatPanel(const FloatPanel& panel, const float* const* x, float* chains) {
+  constexpr int kAtOnce = kRows <= 2 ? 4 : kRows <= 4 ? 2 : 1;
+  for (int first = 0; first < kChains; first += kAtOnce) {
+    __m512 sum[kRows * kAtOnce * kPair];
+    const auto at = [&](int i) {  // of sum i
+      const int row = i / kPair / kAtOnce, chain = first + i / kPair % kAtOnce;
+      return chains + ((row * kChains + chain) * kPair + i % kPair) * kTileRows;
+    };
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows * 4; ++i) sum[i / 4][i % 4] = _mm512_load_ps(chains + i * kTileRows);
-  for (int c = 0; c < n_cols; c += 4) {
+    for (int i = 0; i < kRows * kAtOnce * kPair; ++i) sum[i] = _mm512_load_ps(at(i));
+    for (int c = first; c < panel.n_cols; c += kChains) {
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      if (c + k == n_cols) break;
-      const __m512 weight = _mm512_loadu_ps(weights + (c + k) * kTileRows);
-#pragma GCC unroll 4
-      for (int r = 0; r < kRows; ++r) {
-        sum[r][k] = _mm512_fmadd_ps(weight, _mm512_set1_ps(x[r][c + k]), sum[r][k]);
+      for (int k = 0; k < kAtOnce; ++k) {
+        if (c + k >= panel.n_cols) break;
+        for (int t = 0; t < kPair; ++t) Prefetch(panel.ahead[t] + (c + k) * panel.ahead_step, 1);
+        const __m512 w0 = _mm512_loadu_ps(panel.weights[0] + (c + k) * kTileRows);
+        const __m512 w1 = _mm512_loadu_ps(panel.weights[1] + (c + k) * kTileRows);
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          const int first_sum = (r * kAtOnce + k) * kPair;
+          const __m512 value = _mm512_set1_ps(x[r][c + k]);
+          sum[first_sum] = _mm512_fmadd_ps(w0, value, sum[first_sum]);
+          sum[first_sum + 1] = _mm512_fmadd_ps(w1, value, sum[first_sum + 1]);
+        }
       }
     }
-  }
 #pragma GCC unroll 16
-  for (int i = 0; i < kRows * 4; ++i) _mm512_store_ps(chains + i * kTileRows, sum[i / 4][i % 4]);
+    for (int i = 0; i < kRows * kAtOnce * kPair; ++i) _mm512_store_ps(at(i), sum[i]);
+  }
 }
 
 constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {
-    MultiplyFloatPanel<1>, MultiplyFloatPanel<2>, MultiplyFloatPanel<3>, MultiplyFloatPanel<4>};
+    MultiplyFloatPanel<1>, MultiplyFloatPanel<2>, MultiplyFloatPanel<3>,
+    MultiplyFloatPanel<4>, MultiplyFloatPanel<5>, MultiplyFloatPanel<6>};
 
 }  // namespace
 }  // namespace weir

@@ -8,7 +8,7 @@
 
 namespace weir {
 
-/// Quantised tiles are multiplied in pairs: each activation that is broadcast serves two tiles. (An
+/// Tiles are multiplied in pairs: each activation that is broadcast serves two tiles. (An
 /// odd last tile is its own partner.)
 inline constexpr int kPair = 2;
 
@@ -17,12 +17,14 @@ inline constexpr int kPair = 2;
 /// them.
 inline constexpr int kPanelCols = 512;
 inline constexpr int kPanelGroups = kPanelCols / kSumBlock;
-/// The same for F32, F16 and BF16: 16 KiB of floats.
+/// The same for F32, F16 and BF16: 32 KiB of floats. Half of that lost up to 15 % with 1 to 4 rows.
 inline constexpr int kFloatPanelCols = 256;
+inline constexpr int kChains = 4;  // of sums, of the float types
 
 /// The most rows of activations that a kernel multiplies at once.
-inline constexpr int kMaxRowBlock = 8;
+inline constexpr int kMaxRowBlock = 6;
 
+/// Some columns of a pair of tiles.
 struct Panel {
   const uint8_t* units[kPair];  // packed
   const uint8_t* codes[kPair];  // what the kernel reads: units, or operands [n_cols / 4][16][4]
@@ -54,8 +56,15 @@ enum class KernelUse { kUnits, kUnitsKept, kOperands };
 /// Adds the products with a fixed number of rows to sums [rows][kPair][16].
 using PanelFn = void (*)(const Panel& panel, const PanelRows& rows, float* sums);
 
-/// Adds the products of weights [n_cols][16] with a fixed number of rows to chains [rows][4][16].
-using FloatPanelFn = void (*)(const float* weights, int n_cols, const float* const* x,
-                              float* chains);
+/// The same for F32, F16 and BF16.
+struct FloatPanel {
+  const float* weights[kPair];  // [n_cols][16]
+  const uint8_t* ahead[kPair];  // what memory is asked for, ahead_step bytes per column
+  int n_cols;
+  int64_t ahead_step;
+};
+
+/// Adds the products with a fixed number of rows to chains [rows][kChains][kPair][16].
+using FloatPanelFn = void (*)(const FloatPanel& panel, const float* const* x, float* chains);
 
 }  // namespace weir

@@ -15,7 +15,6 @@ namespace {
 /// are equally good, and one row gains up to 20 %.
 constexpr int kAhead = 3072;
 
-constexpr int kChains = 4;  // of the float types
 constexpr int64_t kMaxRows = 4096;
 constexpr int64_t kMaxFloatRows = kMaxRows / kChains;
 
@@ -27,7 +26,7 @@ int NextRows(int64_t n, int block) {
   return static_cast<int>((n + n_blocks - 1) / n_blocks);
 }
 
-/// -zero * sum of n groups, the same for 16 as for any rest.
+/// -zero * sum of n groups: 16 at once, then the rest.
 void PrepareStarts(const int32_t* sum, int n_groups, bool wide, int zero, int32_t* start) {
   int g = 0;
   for (; g + kTileRows <= n_groups; g += kTileRows) {
@@ -36,7 +35,7 @@ void PrepareStarts(const int32_t* sum, int n_groups, bool wide, int zero, int32_
   for (; g < n_groups; ++g) start[g] = -zero * (wide ? sum[2 * g] + sum[2 * g + 1] : sum[g]);
 }
 
-/// scale * sum of n groups.
+/// scale * sum of n groups, in the same way.
 void PrepareOffsets(const int32_t* sum, const float* scale, int n_groups, bool wide,
                     float* offset) {
   int g = 0;
@@ -140,7 +139,8 @@ void AskAhead(int n_cols, int64_t n_blocks, Panel* panel) {
   panel->lines_left -= panel->ahead_lines;
 }
 
-/// Lets kernels read the operands: for 8 bits those are the units themselves, unless they were copied.
+/// Lets kernels read the operands: for 8 bits those are the units themselves, unless they were
+/// copied.
 void ReadOperands(const PackLayout& layout, Panel* panel) {
   for (int t = 0; t < kPair; ++t) {
     const bool in_place = layout.bits == 8 && kMultipliesUnits;
@@ -187,86 +187,86 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
   }
 }
 
-/// The same for F32, F16 and BF16, into chains [n_rows][4][16].
-void MultiplyFloatTile(TensorType type, const uint8_t* tile, const Activations& x,
-                       int64_t row_begin, int64_t n_rows, float* chains) {
-  alignas(64) float widened[kFloatPanelCols * kTileRows];
-  __builtin_memset(chains, 0, static_cast<size_t>(n_rows * kChains * kTileRows) * sizeof(float));
+/// The same for F32, F16 and BF16, into chains [n_rows][kChains][kPair][16].
+void MultiplyFloatPair(TensorType type, const Pair& pair, const Activations& x, int64_t row_begin,
+                       int64_t n_rows, float* chains) {
+  alignas(64) float widened[kPair][kFloatPanelCols * kTileRows];
+  constexpr int64_t kRowSums = kChains * kPair * kTileRows;
+  const int64_t value_bytes = type == TensorType::kF32 ? 4 : 2;
+  __builtin_memset(chains, 0, static_cast<size_t>(n_rows * kRowSums) * sizeof(float));
   for (int64_t begin = 0; begin < x.n_cols; begin += kFloatPanelCols) {
     const auto n_cols = static_cast<int>(Smaller(kFloatPanelCols, x.n_cols - begin));
-    const float* weights = widened;
-    if (type == TensorType::kF32) {
-      weights = reinterpret_cast<const float*>(tile) + begin * kTileRows;
-    } else {
-      Widen(type, tile + begin * kTileRows * 2, n_cols, widened);
+    const float* weights[kPair];
+    for (int t = 0; t < kPair; ++t) {
+      if (type == TensorType::kF32) {
+        weights[t] = reinterpret_cast<const float*>(pair.tile[t]) + begin * kTileRows;
+      } else {
+        Widen(type, pair.tile[t] + begin * kTileRows * 2, n_cols, widened[t]);
+        weights[t] = widened[t];
+      }
     }
-    for (int64_t i = 0; i < n_rows;) {
+    FloatPanel panel = {{weights[0], weights[1]}, {}, n_cols, 0};
+    const bool last = begin + n_cols == x.n_cols;
+    const int64_t n_blocks = (n_rows + kFloatRowBlock - 1) / kFloatRowBlock;
+    panel.ahead_step = kTileRows * value_bytes / n_blocks;
+    for (int64_t i = 0, block = 0; i < n_rows; ++block) {
       const int n = NextRows(n_rows - i, kFloatRowBlock);
+      for (int t = 0; t < kPair; ++t) {
+        panel.ahead[t] =
+            (last ? pair.next[t] : pair.tile[t] + (begin + n_cols) * kTileRows * value_bytes) +
+            block * n_cols * panel.ahead_step;
+      }
       const float* values[kFloatRowBlock];
       for (int r = 0; r < n; ++r) {
         values[r] = x.f32 + ActivationRow(x, row_begin + i + r) * x.n_cols + begin;
       }
-      kFloatPanelKernels[n - 1](weights, n_cols, values, chains + i * kChains * kTileRows);
+      kFloatPanelKernels[n - 1](panel, values, chains + i * kRowSums);
       i += n;
     }
   }
 }
 
-void AddChains(const float* chains, int64_t n_rows, float* sums) {
-  for (int64_t i = 0; i < n_rows; ++i, chains += kChains * kTileRows, sums += kTileRows) {
-    for (int r = 0; r < kTileRows; ++r) {
-      sums[r] = (chains[r] + chains[r + kTileRows]) +
-                (chains[r + 2 * kTileRows] + chains[r + 3 * kTileRows]);
+/// The sums [n_rows][kPair][16] of all chains, in place.
+void AddChains(int64_t n_rows, float* chains) {
+  constexpr int kOne = kPair * kTileRows;
+  float* sums = chains;
+  for (int64_t i = 0; i < n_rows; ++i, chains += kChains * kOne, sums += kOne) {
+    for (int r = 0; r < kOne; ++r) {
+      sums[r] = (chains[r] + chains[r + kOne]) + (chains[r + 2 * kOne] + chains[r + 3 * kOne]);
     }
   }
-}
-
-int64_t MatMulQuantized(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
-                        const Activations& x, float* y, int64_t y_stride) {
-  alignas(64) float sums[kMaxRows * kPair * kTileRows];
-  const PackLayout& layout = LayoutOf(w.type);
-  const TileOffsets offsets = OffsetsOf(layout, w.n_cols);
-  const int64_t tile_bytes = TileBytes(w.type, w.n_cols);
-  int64_t n_unpacked = 0;
-  for (int64_t begin = 0; begin < x.n_rows; begin += kMaxRows) {
-    for (int64_t t = tile_begin; t < tile_end; t += kPair) {
-      const int64_t n_tiles = Smaller(kPair, tile_end - t);
-      const uint8_t* tile = w.tiles + t * tile_bytes;
-      const uint8_t* end = tile + n_tiles * tile_bytes;
-      const Pair pair = {{tile, end - tile_bytes}, {end, end + tile_bytes}};
-      const auto n = Smaller(n_tiles * kTileRows, w.n_rows - t * kTileRows);
-      const Output out = {y + begin * y_stride + t * kTileRows, y_stride, static_cast<int>(n)};
-      MultiplyPair(layout, offsets, pair, x, begin, Smaller(kMaxRows, x.n_rows - begin), out, sums);
-      n_unpacked += n_tiles;
-    }
-  }
-  return n_unpacked;
-}
-
-int64_t MatMulFloat(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
-                    const Activations& x, float* y, int64_t y_stride) {
-  alignas(64) float chains[kMaxFloatRows * kChains * kTileRows];
-  const int64_t tile_bytes = TileBytes(w.type, w.n_cols);
-  int64_t n_unpacked = 0;
-  for (int64_t begin = 0; begin < x.n_rows; begin += kMaxFloatRows) {
-    const int64_t n_rows = Smaller(kMaxFloatRows, x.n_rows - begin);
-    for (int64_t t = tile_begin; t < tile_end; ++t, ++n_unpacked) {
-      MultiplyFloatTile(w.type, w.tiles + t * tile_bytes, x, begin, n_rows, chains);
-      AddChains(chains, n_rows, chains);
-      const int64_t n_outputs = Smaller(kTileRows, w.n_rows - t * kTileRows);
-      for (int64_t i = 0; i < n_rows; ++i) {
-        float* out = y + (begin + i) * y_stride + t * kTileRows;
-        for (int64_t r = 0; r < n_outputs; ++r) out[r] = chains[i * kTileRows + r];
-      }
-    }
-  }
-  return n_unpacked;
 }
 
 int64_t MatMul(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
                float* y, int64_t y_stride) {
-  return IsQuantized(w.type) ? MatMulQuantized(w, tile_begin, tile_end, x, y, y_stride)
-                             : MatMulFloat(w, tile_begin, tile_end, x, y, y_stride);
+  alignas(64) float sums[kMaxRows * kPair * kTileRows];
+  const bool quantized = IsQuantized(w.type);
+  const PackLayout* layout = quantized ? &LayoutOf(w.type) : nullptr;
+  const TileOffsets offsets = quantized ? OffsetsOf(*layout, w.n_cols) : TileOffsets{};
+  const int64_t tile_bytes = TileBytes(w.type, w.n_cols);
+  const int64_t max_rows = quantized ? kMaxRows : kMaxFloatRows;
+  int64_t n_unpacked = 0;
+  for (int64_t begin = 0; begin < x.n_rows; begin += max_rows) {
+    const int64_t n_rows = Smaller(max_rows, x.n_rows - begin);
+    for (int64_t t = tile_begin; t < tile_end; t += kPair) {
+      const int64_t n_tiles = Smaller(kPair, tile_end - t);
+      const int64_t n_outputs = Smaller(n_tiles * kTileRows, w.n_rows - t * kTileRows);
+      const uint8_t* tile = w.tiles + t * tile_bytes;
+      const uint8_t* end = tile + n_tiles * tile_bytes;
+      const Pair pair = {{tile, end - tile_bytes}, {end, end + tile_bytes}};
+      const Output out = {y + begin * y_stride + t * kTileRows, y_stride,
+                          static_cast<int>(n_outputs)};
+      if (quantized) {
+        MultiplyPair(*layout, offsets, pair, x, begin, n_rows, out, sums);
+      } else {
+        MultiplyFloatPair(w.type, pair, x, begin, n_rows, sums);
+        AddChains(n_rows, sums);
+        Store(sums, out, 0, static_cast<int>(n_rows));
+      }
+      n_unpacked += n_tiles;
+    }
+  }
+  return n_unpacked;
 }
 
 }  // namespace
