@@ -1,10 +1,14 @@
-# weir_floor(NAME DEPENDS ...): one static library per folder of src/. Sources named *_avx2.cpp and
-# *_avx512.cpp are compiled for that instruction set and nothing else is.
+# weir_floor(NAME DEPENDS ...): one static library per folder of src/. Sources named *_avx2.cpp,
+# *_avxvnni.cpp, *_avx512.cpp and *_amx.cpp are compiled for that instruction set and nothing else is.
+set(avx2_options -mavx2 -mfma -mf16c)
+set(avxvnni_options ${avx2_options} -mavxvnni)
+set(avx512_options ${avx2_options} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
+set(amx_options ${avx512_options} -mamx-tile -mamx-int8)
 function(weir_floor name)
   cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
-    list(FILTER sources EXCLUDE REGEX "_avx(2|512)\\.cpp$")
+    list(FILTER sources EXCLUDE REGEX "_(avx2|avxvnni|avx512|amx)\\.cpp$")
   endif()
   if(NOT sources)
     add_library(weir_${name} INTERFACE)
@@ -16,11 +20,9 @@ function(weir_floor name)
   target_include_directories(weir_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(weir_${name} PUBLIC ${arg_DEPENDS})
   foreach(source ${sources})
-    if(source MATCHES "_avx2\\.cpp$")
-      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
-    elseif(source MATCHES "_avx512\\.cpp$")
+    if(source MATCHES "_(avx2|avxvnni|avx512|amx)\\.cpp$")
       set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
-        "-mavx2;-mfma;-mf16c;-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mavx512vnni")
+        "${${CMAKE_MATCH_1}_options}")
     endif()
   endforeach()
 endfunction()

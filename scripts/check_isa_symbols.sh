@@ -4,7 +4,7 @@
 # processor in code that has nothing to do with kernels.
 #   check_isa_symbols.sh BUILD_DIR
 set -eu
-objects=$(find "$1" -name '*_avx2.cpp.o' -o -name '*_avx512.cpp.o')
+objects=$(find "$1" -name '*_avx*.cpp.o' -o -name '*_amx.cpp.o')
 case $(uname -m) in
   x86_64) [ -n "$objects" ] || { echo "no ISA objects under $1"; exit 1; } ;;
 esac

@@ -5,6 +5,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+
+#include "util/tile_registers.h"
 #endif
 
 namespace weir {
@@ -26,7 +28,9 @@ uint64_t SavedRegisterStates() {
 
 struct Features {
   bool avx2 = false;
+  bool avxvnni = false;
   bool avx512vnni = false;
+  bool amx = false;
 };
 
 // Bit numbers: Intel SDM volume 2A, CPUID, leaves 1 and 7; XCR0: volume 1, 13.3. cpuid is asked here and not
@@ -37,27 +41,39 @@ Features Detect() {
   if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return found;
   constexpr unsigned kFma = Bit(12), kOsXsave = Bit(27), kAvx = Bit(28), kF16c = Bit(29);
   if (!HasBits(ecx, kFma | kOsXsave | kAvx | kF16c)) return found;
-  constexpr uint64_t kYmmStates = 0x06, kZmmStates = 0xe6;
+  constexpr uint64_t kYmmStates = 0x06, kZmmStates = 0xe6, kTileStates = 0x60000;
   const uint64_t saved = SavedRegisterStates();
   if (!HasBits(saved, kYmmStates)) return found;
   if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return found;
   constexpr unsigned kAvx2 = Bit(5), kF = Bit(16), kDq = Bit(17), kBw = Bit(30), kVl = Bit(31);
-  constexpr unsigned kVnni = Bit(11);
+  constexpr unsigned kVnni = Bit(11), kAmxTile = Bit(24), kAmxInt8 = Bit(25), kAvxVnni = Bit(4);
   found.avx2 = HasBits(ebx, kAvx2);
   found.avx512vnni = found.avx2 && HasBits(saved, kZmmStates) &&
                      HasBits(ebx, kF | kDq | kBw | kVl) && HasBits(ecx, kVnni);
+  found.amx = found.avx512vnni && HasBits(saved, kTileStates) &&
+              HasBits(edx, kAmxTile | kAmxInt8) && AllowTileRegisters();
+  if (eax >= 1 && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx)) {
+    found.avxvnni = found.avx2 && HasBits(eax, kAvxVnni);
+  }
   return found;
 }
 
 bool Detected(Isa isa) {
   static const Features found = Detect();
-  return isa == Isa::kAvx2 ? found.avx2 : found.avx512vnni;
+  switch (isa) {
+    case Isa::kPlain: return true;
+    case Isa::kAvx2: return found.avx2;
+    case Isa::kAvxVnni: return found.avxvnni;
+    case Isa::kAvx512Vnni: return found.avx512vnni;
+    case Isa::kAmx: return found.amx;
+  }
+  return false;
 }
 
 #else
 
 constexpr Isa kBuiltIsas[] = {Isa::kPlain};
-bool Detected(Isa) { return false; }
+bool Detected(Isa isa) { return isa == Isa::kPlain; }
 
 #endif
 
@@ -77,12 +93,14 @@ std::string_view Name(Isa isa) {
   switch (isa) {
     case Isa::kPlain: return "plain";
     case Isa::kAvx2: return "avx2";
+    case Isa::kAvxVnni: return "avxvnni";
     case Isa::kAvx512Vnni: return "avx512vnni";
+    case Isa::kAmx: return "amx";
   }
   return "unknown";
 }
 
-bool Supported(Isa isa) { return isa == Isa::kPlain || Detected(isa); }
+bool Supported(Isa isa) { return Detected(isa); }
 
 Result<Isa> SelectIsa(const char* forced) {
   const std::string_view wanted = forced ? forced : "";

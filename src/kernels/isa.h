@@ -11,13 +11,15 @@ namespace weir {
 enum class Isa {
   kPlain,       // portable C++
   kAvx2,        // AVX2, FMA, F16C
-  kAvx512Vnni,  // the above, AVX-512 F, BW, DQ, VL and VNNI
+  kAvxVnni,     // the above and 256-bit VNNI: Alder Lake, N100 and their successors
+  kAvx512Vnni,  // AVX2 and AVX-512 F, BW, DQ, VL and VNNI
+  kAmx,         // the above and tiles of int8: Sapphire Rapids and its successors
 };
 
 /// The instruction sets that this binary was built with, fastest first; kPlain is the last.
 std::span<const Isa> BuiltIsas();
 
-/// The name that users see and may force: "avx512vnni", "avx2", "plain".
+/// The name that users see and may force: "amx", "avx512vnni", "avxvnni", "avx2", "plain".
 std::string_view Name(Isa isa);
 
 /// Whether the processor has the instructions and the operating system saves their registers.

@@ -294,6 +294,7 @@ constexpr FloatPanelFn kFloatPanelKernels[kFloatRowBlock] = {
 }  // namespace
 }  // namespace weir
 
+#include "kernels/matmul_panel.inl"
 #include "kernels/matmul_simd.inl"
 
 namespace weir {

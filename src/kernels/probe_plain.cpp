@@ -67,13 +67,12 @@ const ProbeKernels kProbePlain = {kReads, 1, kReadWrites, 1, MultiplyInt8, kItem
 const ProbeKernels& Probes(Isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
+    case Isa::kAmx:
     case Isa::kAvx512Vnni: return kProbeAvx512;
+    case Isa::kAvxVnni:
     case Isa::kAvx2: return kProbeAvx2;
-#else
-    case Isa::kAvx512Vnni:
-    case Isa::kAvx2:
 #endif
-    case Isa::kPlain: break;
+    default: break;
   }
   return kProbePlain;
 }

@@ -79,8 +79,11 @@ TEST(Isa, AgreesWithTheKernelsFlags) {
   };
   const bool avx2 = has_all({"avx2", "fma", "f16c"});
   EXPECT_EQ(Supported(Isa::kAvx2), avx2);
-  EXPECT_EQ(Supported(Isa::kAvx512Vnni),
-            avx2 && has_all({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"}));
+  EXPECT_EQ(Supported(Isa::kAvxVnni), avx2 && has_all({"avx_vnni"}));
+  const bool avx512 = avx2 && has_all({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"});
+  EXPECT_EQ(Supported(Isa::kAvx512Vnni), avx512);
+  // The kernel may still refuse what the processor has.
+  EXPECT_TRUE(!Supported(Isa::kAmx) || (avx512 && has_all({"amx_tile", "amx_int8"})));
 }
 
 }  // namespace
