@@ -48,7 +48,9 @@ struct Engine::Impl {
         scheduler({.max_sequences = options.max_sequences,
                    .n_pages = KvPages(options),
                    .prefill_tokens = options.prefill_tokens}) {
-    for (int i = 0; i < options.n_threads; ++i) scratch.emplace_back(model.config().n_vocab);
+    for (int i = 0; i < options.n_threads; ++i) {
+      scratch.emplace_back(model.config().n_vocab, Kernels(model.isa()));
+    }
     slices.reserve(options.max_sequences);
     draws.reserve(options.max_sequences);
   }
@@ -231,12 +233,13 @@ void Engine::Impl::Gather(std::span<const PlannedSlice> plan, StepRecord& record
 
 void Engine::Impl::Compute(StepRecord& record) {
   float* logits = model.Forward(slices, cache, *workspace, threads, &record.cost);
-  const int64_t n_vocab = model.config().n_vocab;
+  const int64_t n_vocab = model.config().n_vocab, n_blocks = LogitBlocks(n_vocab);
   threads.ParallelFor(draws.size(), 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
-      const std::span row(logits + i * n_vocab, n_vocab);
+      const LogitRow row{std::span(logits + i * n_vocab, n_vocab),
+                         std::span(workspace->logit_maxima + i * n_blocks, n_blocks)};
       Draw& draw = draws[i];
-      draw.logits_hash = HashBits(row);
+      draw.logits_hash = HashBits(row.logits);
       draw.token = draw.sequence->sampler.Draw(row, scratch[thread]);
       draw.time_ns = NowNs();
     }

@@ -12,6 +12,7 @@
 
 #include "kernels/isa.h"
 #include "kernels/packed_matrix.h"
+#include "kernels/sampling.h"
 
 namespace weir {
 
@@ -89,6 +90,7 @@ struct KernelTable {
   Isa isa;
   MatMulFn mat_mul;
   RowKernels rows;
+  SamplingKernels sampling;
 };
 
 /// The table of an instruction set that was built in and that this machine supports.

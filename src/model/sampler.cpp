@@ -13,23 +13,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // 2^40 steps leave out at most 1e-7 of the probability of 250,000 ids, and leave room to add up
 // 2^23.
-constexpr int kWeightBits = 40;
 constexpr int64_t kMaxVocab = int64_t{1} << 23;
-
-/// 2^(40 + y) to the nearest integer, for y <= 0; 0 for NaN.
-uint64_t Weight(double y) {
-  if (!(y > -kWeightBits - 2)) return 0;
-  constexpr double kRound = 0x1.8p52;  // adding it rounds to the nearest integer
-  const double whole = (y + kRound) - kRound;
-  const double t = (y - whole) * 0x1.62e42fefa39efp-1;  // * ln 2: |t| < 0.35
-  constexpr double kInverse[] = {0,       1,       1. / 2., 1. / 3., 1. / 4.,  1. / 5.,
-                                 1. / 6., 1. / 7., 1. / 8., 1. / 9., 1. / 10., 1. / 11.};
-  double series = 1;  // Taylor's of e^t: the first term left out is below 2^-47
-  for (int k = 11; k >= 1; --k) series = 1 + series * (t * kInverse[k]);
-  const double power =
-      std::bit_cast<double>((1023 + kWeightBits + static_cast<int64_t>(whole)) << 52);
-  return static_cast<uint64_t>(series * power + 0.5);
-}
 
 /// SplitMix64's finaliser.
 uint64_t Mix(uint64_t x) {
@@ -38,68 +22,87 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// -infinity if all are that or NaN.
-float Largest(std::span<const float> logits) {
-  constexpr size_t kLanes = 16;  // each its own chain, so that the compiler can use vectors
-  float best[kLanes];
-  std::fill_n(best, kLanes, -kInfinity);
-  size_t i = 0;
-  for (; i + kLanes <= logits.size(); i += kLanes) {
-    for (size_t j = 0; j < kLanes; ++j) best[j] = logits[i + j] > best[j] ? logits[i + j] : best[j];
+std::span<float> Block(const LogitRow& row, int64_t block) {
+  const size_t begin = block * kLogitBlock;
+  return row.logits.subspan(begin, std::min<size_t>(kLogitBlock, row.logits.size() - begin));
+}
+
+float Largest(std::span<const float> logits, const KernelTable& kernels) {
+  return kernels.rows.max(logits.data(), static_cast<int64_t>(logits.size()));
+}
+
+/// Changes a logit and corrects the maximum of its block.
+void Change(const LogitRow& row, int32_t id, float value, const KernelTable& kernels) {
+  const float old = std::exchange(row.logits[id], value);
+  float& maximum = row.maxima[id / kLogitBlock];
+  if (value > maximum) {
+    maximum = value;
+  } else if (old >= maximum) {
+    maximum = Largest(Block(row, id / kLogitBlock), kernels);
   }
-  for (; i < logits.size(); ++i) best[0] = logits[i] > best[0] ? logits[i] : best[0];
-  return *std::max_element(best, best + kLanes);
 }
 
-/// The order of likelihood: no two candidates are equal in it.
-template <class Candidate>
-bool Before(const Candidate& a, const Candidate& b) {
-  return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
-}
-
-/// The last of the k likeliest ids.
-template <class Candidate>
-Candidate Kth(std::span<const float> logits, size_t k, std::vector<Candidate>& heap) {
-  heap.clear();
-  for (size_t id = 0; id < logits.size(); ++id) {
-    if (!(logits[id] > -kInfinity)) continue;
-    if (heap.size() == k) {
-      if (!(logits[id] > heap.front().logit)) continue;
-      std::pop_heap(heap.begin(), heap.end(), Before<Candidate>);
-      heap.pop_back();
+/// Makes ids whose bit is 0 or absent -infinity, but of blocks without any other id only the
+/// maximum, so that nobody reads them.
+void Forbid(const LogitRow& row, std::span<const uint64_t> allowed, const KernelTable& kernels) {
+  constexpr size_t kWords = kLogitBlock / 64;
+  for (size_t b = 0; b < row.maxima.size(); ++b) {
+    const std::span<float> block = Block(row, b);
+    uint64_t words[kWords];
+    bool some = false, all = true;
+    for (size_t i = 0; i < kWords; ++i) {
+      words[i] = b * kWords + i < allowed.size() ? allowed[b * kWords + i] : 0;
+      some = some || words[i] != 0;
+      all = all && words[i] == ~uint64_t{0};
     }
-    heap.push_back({0, logits[id], static_cast<int32_t>(id)});
-    std::push_heap(heap.begin(), heap.end(), Before<Candidate>);
+    if (!some) {
+      row.maxima[b] = -kInfinity;
+    } else if (!all) {
+      row.maxima[b] = kernels.sampling.forbid(block.data(), block.size(), words);
+    }
   }
-  return heap.front();
 }
 
-template <class Candidate>
-uint64_t TotalWeight(std::span<const Candidate> candidates) {
+/// The lowest id whose logit is `max`, the largest.
+int32_t FirstOf(const LogitRow& row, float max) {
+  const int64_t b = std::find(row.maxima.begin(), row.maxima.end(), max) - row.maxima.begin();
+  const std::span<float> block = Block(row, b);
+  return b * kLogitBlock + (std::find(block.begin(), block.end(), max) - block.begin());
+}
+
+/// The weights of each block and of all. Blocks with small maxima are not read.
+uint64_t WeighBlocks(const LogitRow& row, const WeightScale& scale, const KernelTable& kernels,
+                     std::span<double> sums) {
+  // Half a unit below `least` a weight is rounded up to it; the rest is for the roundings of exp.
+  const double lowest = std::log2(scale.least - 0.5) - kWeightBits - 1e-3;
   uint64_t total = 0;
-  for (const Candidate& candidate : candidates) total += candidate.weight;
+  for (size_t b = 0; b < sums.size(); ++b) {
+    sums[b] = 0;
+    if ((row.maxima[b] - scale.max) * scale.octaves < lowest) continue;
+    const std::span<float> block = Block(row, b);
+    sums[b] = kernels.sampling.weigh(block.data(), block.size(), scale, nullptr);
+    total += static_cast<uint64_t>(sums[b]);
+  }
   return total;
 }
 
-/// The last of the fewest likeliest candidates that weigh `target` together: quickselect by weight.
-template <class Candidate>
-Candidate LastOfNucleus(std::span<Candidate> rest, uint64_t target) {
-  for (;;) {
-    std::swap(rest[rest.size() / 2], rest.back());
-    const Candidate pivot = rest.back();
-    const auto middle = std::partition(rest.begin(), rest.end() - 1,
-                                       [&](const Candidate& c) { return Before(c, pivot); });
-    const size_t n_before = middle - rest.begin();
-    const uint64_t before = TotalWeight<Candidate>(rest.first(n_before));
-    if (before >= target) {
-      rest = rest.first(n_before);
-    } else if (before + pivot.weight >= target) {
-      return pivot;
-    } else {
-      target -= before + pivot.weight;
-      rest = rest.subspan(n_before, rest.size() - 1 - n_before);
-    }
-  }
+/// The id at `point` when every id of the row takes as much room as it weighs.
+int32_t PickFromRow(const LogitRow& row, const WeightScale& scale, const KernelTable& kernels,
+                    std::span<const double> sums, uint64_t point) {
+  size_t b = 0;
+  for (; point >= static_cast<uint64_t>(sums[b]); ++b) point -= static_cast<uint64_t>(sums[b]);
+  const std::span<float> block = Block(row, b);
+  double weights[kLogitBlock];
+  kernels.sampling.weigh(block.data(), block.size(), scale, weights);
+  return b * kLogitBlock + PickWeighted(weights, point);
+}
+
+/// A bound that at least k logits reach: as many maxima do. All that are not -infinity reach it if
+/// there are fewer maxima.
+float BoundOfLikeliest(const LogitRow& row, int64_t k) {
+  if (k >= static_cast<int64_t>(row.maxima.size())) return std::numeric_limits<float>::lowest();
+  const float bound = FindRankingEnd(row.maxima, {}, k).logit;
+  return std::max(bound, std::numeric_limits<float>::lowest());
 }
 
 Status CheckRange(std::string_view name, float value, float min, float max) {
@@ -130,12 +133,16 @@ Status CheckSampling(const SamplingParams& params, int64_t n_vocab) {
   return {};
 }
 
-SamplerScratch::SamplerScratch(int64_t n_vocab) {
-  candidates_.reserve(n_vocab);
-  ranking_.reserve(n_vocab);
-}
+SamplerScratch::SamplerScratch(int64_t n_vocab, const KernelTable& kernels)
+    : kernels_(kernels),
+      maxima_(LogitBlocks(n_vocab)),
+      block_sums_(LogitBlocks(n_vocab)),
+      candidates_(n_vocab, kernels) {}
 
-int64_t SamplerScratch::Bytes(int64_t n_vocab) { return 2 * n_vocab * sizeof(Candidate); }
+int64_t SamplerScratch::Bytes(int64_t n_vocab) {
+  const int64_t per_block = sizeof(float) + sizeof(double);
+  return LogitBlocks(n_vocab) * per_block + Candidates::Bytes(n_vocab);
+}
 
 Sampler::Sampler(SamplingParams params, int64_t n_vocab, std::span<const int32_t> prompt,
                  int64_t max_tokens)
@@ -151,12 +158,19 @@ Sampler::Sampler(SamplingParams params, int64_t n_vocab, std::span<const int32_t
 }
 
 std::optional<int32_t> Sampler::Draw(std::span<float> logits, SamplerScratch& scratch) {
-  Adjust(logits);
-  const float max = Largest(logits);
+  const LogitRow row{logits, scratch.maxima_};
+  for (size_t b = 0; b < row.maxima.size(); ++b) {
+    row.maxima[b] = Largest(Block(row, b), scratch.kernels_);
+  }
+  return Draw(row, scratch);
+}
+
+std::optional<int32_t> Sampler::Draw(const LogitRow& row, SamplerScratch& scratch) {
+  Adjust(row, scratch.kernels_);
+  const float max = Largest(row.maxima, scratch.kernels_);
   if (max == -kInfinity) return std::nullopt;
-  const int32_t id = params_.temperature == 0
-                         ? std::find(logits.begin(), logits.end(), max) - logits.begin()
-                         : DrawAtTemperature(logits, max, scratch);
+  const int32_t id =
+      params_.temperature == 0 ? FirstOf(row, max) : DrawAtTemperature(row, max, scratch);
   ++n_drawn_;
   if (penalised_) Remember(id);
   return id;
@@ -169,57 +183,61 @@ void Sampler::Remember(int32_t id) {
   ++at->n_generated;
 }
 
-void Sampler::Adjust(std::span<float> logits) const {
+void Sampler::Adjust(const LogitRow& row, const KernelTable& kernels) const {
   for (const Seen& seen : seen_) {
-    float& x = logits[seen.id];
+    float x = row.logits[seen.id];
     x = x > 0 ? x / params_.repetition_penalty : x * params_.repetition_penalty;
     if (seen.n_generated > 0) {
       x -= params_.frequency_penalty * static_cast<float>(seen.n_generated);
       x -= params_.presence_penalty;
     }
+    Change(row, seen.id, x, kernels);
   }
-  for (const auto& [id, bias] : params_.logit_bias) logits[id] += bias;
-  if (!params_.allowed_tokens) return;
-  const std::vector<uint64_t>& allowed = *params_.allowed_tokens;
-  for (size_t id = 0; id < logits.size(); ++id) {
-    const bool keep = id / 64 < allowed.size() && (allowed[id / 64] >> (id % 64) & 1);
-    if (!keep) logits[id] = -kInfinity;
+  for (const auto& [id, bias] : params_.logit_bias) {
+    Change(row, id, row.logits[id] + bias, kernels);
   }
+  if (params_.allowed_tokens) Forbid(row, *params_.allowed_tokens, kernels);
 }
 
-int32_t Sampler::DrawAtTemperature(std::span<const float> logits, float max,
-                                   SamplerScratch& scratch) {
-  std::vector<Candidate>& candidates = scratch.candidates_;
-  Candidate last{0, -kInfinity, std::numeric_limits<int32_t>::max()};
-  const size_t top_k = params_.top_k;
-  if (top_k > 0 && top_k < logits.size()) last = Kth(logits, top_k, scratch.ranking_);
+WeightScale Sampler::Scale(float max) const {
+  const double least = std::max(1., std::ceil(std::ldexp(double{params_.min_p}, kWeightBits)));
+  // Infinity is above 2^128 and every other float is more than 2^103 below it.
+  if (max == kInfinity) return {0x1p128, 1, least};
+  return {max, 0x1.71547652b82fep0 / params_.temperature, least};  // log2 e per unit of logit
+}
 
-  const double octaves = 0x1.71547652b82fep0 / params_.temperature;  // log2 e per unit of logit
-  const uint64_t least = std::max<uint64_t>(1, std::ceil(std::ldexp(params_.min_p, kWeightBits)));
-  candidates.clear();
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] >= last.logit)) continue;
-    Candidate candidate{0, logits[i], static_cast<int32_t>(i)};
-    if (Before(last, candidate)) continue;
-    candidate.weight = Weight(logits[i] == max ? 0 : (double{logits[i]} - max) * octaves);
-    if (candidate.weight >= least) candidates.push_back(candidate);
+int32_t Sampler::DrawAtTemperature(const LogitRow& row, float max, SamplerScratch& scratch) const {
+  const WeightScale scale = Scale(max);
+  Candidates& candidates = scratch.candidates_;
+  const bool limited = params_.top_k > 0 && static_cast<size_t>(params_.top_k) < row.logits.size();
+  uint64_t total;
+  if (limited) {
+    candidates.Collect(row.logits, row.maxima, BoundOfLikeliest(row, params_.top_k));
+    candidates.KeepLikeliest(params_.top_k);
+    total = candidates.Weigh(scale);
+  } else {
+    total = WeighBlocks(row, scale, scratch.kernels_, scratch.block_sums_);
   }
-
-  uint64_t total = TotalWeight<Candidate>(candidates);
   if (params_.top_p < 1) {
     const double share = std::ceil(double{params_.top_p} * static_cast<double>(total));
     const uint64_t target = std::clamp<uint64_t>(static_cast<uint64_t>(share), 1, total);
-    scratch.ranking_.assign(candidates.begin(), candidates.end());
-    last = LastOfNucleus<Candidate>(scratch.ranking_, target);
-    std::erase_if(candidates, [&](const Candidate& candidate) { return Before(last, candidate); });
-    total = TotalWeight<Candidate>(candidates);
+    if (!limited) CollectNucleus(row, scale, target, candidates);
+    total = candidates.KeepNucleus(target);
   }
-
   // The high half of the product: uniform in [0, total) but for one part in 2^64 / total.
-  uint64_t point = static_cast<unsigned __int128>(NextRandom()) * total >> 64;
-  auto chosen = candidates.begin();
-  for (; point >= chosen->weight; ++chosen) point -= chosen->weight;
-  return chosen->id;
+  const uint64_t point = static_cast<unsigned __int128>(NextRandom()) * total >> 64;
+  if (limited || params_.top_p < 1) return candidates.Pick(point);
+  return PickFromRow(row, scale, scratch.kernels_, scratch.block_sums_, point);
+}
+
+/// Candidates that weigh `target` or more, the likeliest among them. Most nuclei are small, so few
+/// blocks are opened at first.
+void Sampler::CollectNucleus(const LogitRow& row, const WeightScale& scale, uint64_t target,
+                             Candidates& candidates) const {
+  for (int64_t k = 64;; k *= 8) {
+    candidates.Collect(row.logits, row.maxima, BoundOfLikeliest(row, k));
+    if (candidates.Weigh(scale) >= target) return;
+  }
 }
 
 uint64_t Sampler::NextRandom() const {

@@ -16,6 +16,11 @@
 // The token depends on the logits, the parameters, the tokens so far and how many of them were
 // drawn, and on nothing else: probabilities are integers (multiples of 2^-40 of the largest), so
 // that sums have no order, and exp and the random numbers are our own, so that all platforms agree.
+//
+// A row is 1 MB for 248,320 tokens, so little of it is read: whoever makes logits leaves the
+// maximum of each block behind, and only blocks that can hold what is looked for are opened. The k
+// likeliest are all at least the k-th largest maximum; what a penalty changes is corrected in its
+// block.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/kernel_table.h"
+#include "model/candidates.h"
 #include "util/error.h"
 
 namespace weir {
@@ -47,23 +54,24 @@ struct SamplingParams {
 /// kBadInput, naming the parameter, if one is out of its range.
 Status CheckSampling(const SamplingParams& params, int64_t n_vocab);
 
+/// A row of logits and the largest of each block of kLogitBlock of them; NaN counts as -infinity.
+struct LogitRow {
+  std::span<float> logits;  // [n_vocab]
+  std::span<float> maxima;  // [LogitBlocks(n_vocab)]
+};
+
 /// Working memory of Sampler::Draw, one per thread that draws.
 class SamplerScratch {
  public:
-  explicit SamplerScratch(int64_t n_vocab);
-  SamplerScratch(SamplerScratch&&) = default;  // a copy would not keep the capacity
+  SamplerScratch(int64_t n_vocab, const KernelTable& kernels);
   static int64_t Bytes(int64_t n_vocab);
 
  private:
   friend class Sampler;
-  struct Candidate {
-    uint64_t weight;  // probability, times a common factor
-    float logit;
-    int32_t id;
-  };
-  // Both hold at most n_vocab entries; untouched parts of them take no memory.
-  std::vector<Candidate> candidates_;  // that can be drawn, ids ascending
-  std::vector<Candidate> ranking_;     // for the cuts, in any order
+  const KernelTable& kernels_;
+  std::vector<float> maxima_;       // [LogitBlocks(n_vocab)], where the caller has none
+  std::vector<double> block_sums_;  // [LogitBlocks(n_vocab)], weights
+  Candidates candidates_;
 };
 
 /// The sampler of one request.
@@ -74,19 +82,23 @@ class Sampler {
           int64_t max_tokens);
 
   /// The next token of the answer; nothing if no id can be drawn (all are forbidden or NaN).
-  /// Changes `logits` [n_vocab]. Allocates nothing.
+  /// Changes the row. Allocates nothing.
+  std::optional<int32_t> Draw(const LogitRow& row, SamplerScratch& scratch);
+  /// The same, for logits [n_vocab] without maxima: reads all of them once more.
   std::optional<int32_t> Draw(std::span<float> logits, SamplerScratch& scratch);
 
  private:
-  using Candidate = SamplerScratch::Candidate;
   struct Seen {
     int32_t id;
     int32_t n_generated;
   };
 
   void Remember(int32_t id);
-  void Adjust(std::span<float> logits) const;
-  int32_t DrawAtTemperature(std::span<const float> logits, float max, SamplerScratch& scratch);
+  void Adjust(const LogitRow& row, const KernelTable& kernels) const;
+  int32_t DrawAtTemperature(const LogitRow& row, float max, SamplerScratch& scratch) const;
+  void CollectNucleus(const LogitRow& row, const WeightScale& scale, uint64_t target,
+                      Candidates& candidates) const;
+  WeightScale Scale(float max) const;
   uint64_t NextRandom() const;
 
   SamplingParams params_;

@@ -143,7 +143,21 @@ void Transformer::LmHead() {
   }
   if (n_last == 0) return;
   Norm(s_.y, w_.output_norm, s_.last, n_last);
-  ProjectRows(s_.last, n_last, nullptr, {{w_.lm_head, s_.logits}});
+
+  // By blocks, so that their maxima are taken while they are in cache.
+  constexpr int64_t kBlockTiles = kLogitBlock / kTileRows;
+  const int64_t n_blocks = LogitBlocks(c_.n_vocab);
+  const Activations x{n_last, c_.n_embd, s_.last.f32, s_.last.q8, s_.last.scale, s_.last.sum};
+  threads_.ParallelFor(n_blocks, 1, [&](int64_t b, int64_t, int) {
+    const int64_t end = std::min((b + 1) * kBlockTiles, w_.lm_head.n_tiles());
+    n_tiles_.fetch_add(
+        mat_mul_(w_.lm_head, b * kBlockTiles, end, x, s_.logits, c_.n_vocab),
+        std::memory_order_relaxed);
+    const int64_t first = b * kLogitBlock, n = std::min(kLogitBlock, c_.n_vocab - first);
+    for (int64_t i = 0; i < n_last; ++i) {
+      s_.logit_maxima[i * n_blocks + b] = k_.max(s_.logits + i * c_.n_vocab + first, n);
+    }
+  });
 }
 
 }  // namespace weir

@@ -77,6 +77,7 @@ class Model::Workspace {
   // LM head.
   ActivationRows last;  // n_embd: normed rows that want logits
   float* logits;        // [max_logits][n_vocab]
+  float* logit_maxima;  // [max_logits][LogitBlocks(n_vocab)], for the sampler
 
  private:
   template <class Allocator>

@@ -31,7 +31,7 @@ class Batch {
       : model_(model),
         threads_(threads),
         prefill_tokens_(prefill_tokens),
-        scratch_(model.config().n_vocab),
+        scratch_(model.config().n_vocab, Kernels(model.isa())),
         cache_(Cache::Allocate(model.config(), model.kv_type(), kPages, kSlots).value()),
         workspace_(model.MakeWorkspace(prefill_tokens + kSlots, kSlots).value()) {}
 
@@ -51,11 +51,14 @@ class Batch {
       const std::vector<PlannedSlice> plan(view.begin(), view.end());
       if (plan.empty()) return answers;
       float* logits = Forward(plan, asked, answers);
+      const float* maxima = workspace_->logit_maxima;
       scheduler.Commit();
       for (const PlannedSlice& planned : plan) {
         if (!planned.samples) continue;
         const std::span row(logits, model_.config().n_vocab);
         logits += row.size();
+        ExpectMaxima(row, maxima);
+        maxima += LogitBlocks(row.size());
         Answer& answer = answers[planned.id];
         answer.logits.push_back(HashBits(row));
         answer.tokens.push_back(samplers[planned.id].Draw(row, scratch_).value());
@@ -69,6 +72,13 @@ class Batch {
 
  private:
   static constexpr int kSlots = 5, kPages = 16;  // so that some wait
+
+  static void ExpectMaxima(std::span<const float> row, const float* maxima) {
+    for (size_t i = 0; i < row.size(); i += kLogitBlock) {
+      const auto block = row.subspan(i, std::min<size_t>(kLogitBlock, row.size() - i));
+      EXPECT_EQ(*std::max_element(block.begin(), block.end()), maxima[i / kLogitBlock]);
+    }
+  }
 
   float* Forward(const std::vector<PlannedSlice>& plan, const std::vector<Asked>& asked,
                  const std::vector<Answer>& answers) {

@@ -20,9 +20,10 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInf = std::numeric_limits<float>::infinity();
 
 /// The first `n` tokens drawn from the same logits each time; shorter if there is nothing to draw.
-Ids Draws(const SamplingParams& params, const Logits& logits, int n, const Ids& prompt = {}) {
+Ids DrawsWith(const KernelTable& kernels, const SamplingParams& params, const Logits& logits, int n,
+              const Ids& prompt) {
   Sampler sampler(params, logits.size(), prompt, n);
-  SamplerScratch scratch(logits.size());
+  SamplerScratch scratch(logits.size(), kernels);
   Ids drawn;
   for (int i = 0; i < n; ++i) {
     Logits row = logits;
@@ -31,6 +32,16 @@ Ids Draws(const SamplingParams& params, const Logits& logits, int n, const Ids& 
     drawn.push_back(*id);
   }
   return drawn;
+}
+
+/// The same on every instruction set.
+Ids Draws(const SamplingParams& params, const Logits& logits, int n, const Ids& prompt = {}) {
+  const Ids expected = DrawsWith(Kernels(Isa::kPlain), params, logits, n, prompt);
+  for (const Isa isa : BuiltIsas()) {
+    if (!Supported(isa)) continue;
+    EXPECT_EQ(DrawsWith(Kernels(isa), params, logits, n, prompt), expected) << Name(isa);
+  }
+  return expected;
 }
 
 /// Which ids come up in many draws.
@@ -148,7 +159,7 @@ TEST(Sampler, TopPAndMinP) {
 /// What Draw makes of the logits, seen through a temperature-free choice: the row after the call.
 Logits Adjusted(const SamplingParams& params, Logits logits, const Ids& prompt, const Ids& answer) {
   Sampler sampler(params, logits.size(), prompt, answer.size() + 1);
-  SamplerScratch scratch(logits.size());
+  SamplerScratch scratch(logits.size(), Kernels(Isa::kPlain));
   for (int32_t id : answer) {
     Logits forced(logits.size(), -1e6f);
     forced[id] = 1e6f;
