@@ -107,32 +107,48 @@ void MeasureDeltaRule() {
           });
 }
 
-/// 8 query heads on 2 KV heads of 256 over n_positions, for n_caches caches after one another.
-void MeasureAttention(int64_t n_positions, int n_caches, int n_repeats) {
+const char* NameOf(KvType type) {
+  return type == KvType::kF16    ? "f16"
+         : type == KvType::kBF16 ? "bf16"
+         : type == KvType::kQ8_0 ? "q8_0"
+                                 : "f32";
+}
+
+/// n_rows tokens of 4 query heads on one KV head of 256 over n_positions, for n_caches caches after one
+/// another. With one row per cache it is decoding, told in bytes of KV; with more it is a tile of a prompt,
+/// told in multiply-accumulates.
+void MeasureAttention(KvType type, int64_t n_positions, int n_rows, int n_caches, int n_repeats) {
   constexpr int64_t kHeadDim = 256;
-  constexpr int64_t kPageValues = kPageTokens * kHeadDim;
-  const int64_t cache_values = 2 * n_positions * kHeadDim * 2;
-  const auto q = Ramp(8 * kHeadDim);
-  const auto values = Ramp(cache_values);
+  const int64_t page_bytes = KvPageBytes(type, kHeadDim), n_pages = n_positions / kPageTokens;
   Buffer buffer;
-  uint16_t* kv = Memory<uint16_t>(buffer, n_caches * cache_values);
-  for (int i = 0; i < n_caches; ++i) {
-    kRowsPlain.to_half(values.data(), cache_values, &kv[i * cache_values]);
+  uint8_t* kv = Memory<uint8_t>(buffer, n_caches * n_pages * 2 * page_bytes);
+  const auto values = Ramp(kHeadDim);
+  for (int64_t page = 0; page < n_caches * n_pages * 2; ++page) {
+    for (int j = 0; j < kPageTokens; ++j) {
+      kRowsPlain.store_position(values.data(), kHeadDim, type, j, kv + page * page_bytes);
+    }
   }
-  std::vector<float> max(8), sum(8), out(8 * kHeadDim);
-  const double bytes = 2.0 * static_cast<double>(n_repeats * n_caches * cache_values);
-  const std::string what = fmt::format("attend_page, {} positions, {} KB of KV", n_positions,
-                                       n_caches * cache_values * 2 >> 10);
-  Measure(what, bytes, "B", [&](const RowKernels& rows) {
+  const int n_queries = 4 * n_rows;
+  Buffer q_buffer, out_buffer;  // aligned, as the engine's
+  float* q = Memory<float>(q_buffer, n_queries * kHeadDim);
+  float* out = Memory<float>(out_buffer, n_queries * kHeadDim);
+  std::ranges::copy(Ramp(n_queries * kHeadDim), q);
+  std::vector<AttentionQuery> queries(n_queries);
+  const double n_runs = n_caches * n_repeats;
+  const double bytes = n_runs * static_cast<double>(n_pages * 2 * page_bytes);
+  const double macs = n_runs * static_cast<double>(n_queries * n_positions * kHeadDim * 2);
+  const std::string what = fmt::format("attention, {}, {} rows, {} positions, {} MB", NameOf(type),
+                                       n_rows, n_positions, n_caches * n_pages * 2 * page_bytes >> 20);
+  Measure(what, n_rows == 1 ? bytes : macs, n_rows == 1 ? "B" : "MAC", [&](const RowKernels& rows) {
     for (int run = 0; run < n_caches * n_repeats; ++run) {
-      const uint16_t* page = &kv[run % n_caches * cache_values];
-      for (int head = 0; head < 8; head += 4) {
-        std::fill_n(&max[head], 4, -INFINITY);
-        for (int64_t at = 0; at < n_positions; at += kPageTokens, page += 2 * kPageValues) {
-          rows.attend_page(&q[head * kHeadDim], kHeadDim, 4, kHeadDim, page, page + kPageValues,
-                           KvType::kF16, kPageTokens, 0.0625f,
-                           {&max[head], &sum[head], &out[head * kHeadDim]});
-        }
+      for (int i = 0; i < n_queries; ++i) {
+        queries[i] = {&q[i * kHeadDim], &out[i * kHeadDim], -INFINITY, 0, kPageTokens};
+      }
+      const uint8_t* page = kv + run % n_caches * n_pages * 2 * page_bytes;
+      for (int64_t n = 0; n < n_pages; ++n, page += 2 * page_bytes) {
+        const KvPage kv_page{page, page + page_bytes, type, page + 2 * page_bytes,
+                             n + 1 < n_pages ? kPageTokens : 0};
+        rows.attend_page(queries.data(), n_queries, kHeadDim, kv_page, 0.0625f);
       }
     }
   });
@@ -146,9 +162,9 @@ void MeasureRows() {
   std::vector<float> y = a, w = Ramp(4 * kN);
   std::vector<int8_t> q(kN);
   std::vector<int32_t> sum(kN / kSumBlock);
-  std::vector<uint16_t> half(kN);
+  std::vector<uint8_t> page(KvPageBytes(KvType::kF16, kN));
   const float* const taps[4] = {&w[0], &w[kN], &w[2 * kN], &w[3 * kN]};
-  const auto measure = [&](const char* what, const std::function<void(const RowKernels&)>& work) {
+  const auto measure = [&](const std::string& what, const std::function<void(const RowKernels&)>& work) {
     Measure(what, static_cast<double>(kN) * kRepeats, "value", [&](const RowKernels& rows) {
       for (int i = 0; i < kRepeats; ++i) work(rows);
     });
@@ -159,7 +175,11 @@ void MeasureRows() {
   measure("silu_mul", [&](auto& rows) { rows.silu_mul(a.data(), b.data(), kN, y.data()); });
   measure("conv_silu", [&](auto& rows) { rows.conv_silu(w.data(), taps, kN, y.data()); });
   measure("add", [&](auto& rows) { rows.add(b.data(), kN, y.data()); });
-  measure("to_half", [&](auto& rows) { rows.to_half(a.data(), kN, half.data()); });
+  for (const KvType type : {KvType::kF16, KvType::kBF16, KvType::kQ8_0}) {
+    measure(fmt::format("store_position, {}", NameOf(type)), [&](auto& rows) {
+      rows.store_position(a.data(), kN, type, 0, page.data());
+    });
+  }
   measure("max", [&](auto& rows) { y[0] = rows.max(a.data(), kN); });
 }
 
@@ -171,6 +191,9 @@ int main(int argc, char** argv) {
   if (argc > 1) weir::filter = argv[1];
   weir::MeasureRows();
   weir::MeasureDeltaRule();
-  weir::MeasureAttention(256, 1, 300);
-  weir::MeasureAttention(4096, 32, 1);
+  for (const weir::KvType type : {weir::KvType::kF16, weir::KvType::kBF16, weir::KvType::kQ8_0}) {
+    weir::MeasureAttention(type, 256, 1, 1, 600);
+    weir::MeasureAttention(type, 32'768, 1, 8, 1);
+    weir::MeasureAttention(type, 32'768, 16, 1, 4);
+  }
 }

@@ -42,13 +42,33 @@ struct Activations {
 using MatMulFn = int64_t (*)(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
                              const Activations& x, float* y, int64_t y_stride);
 
-enum class KvType { kF16, kF32 };
+/// How keys and values are kept. kQ8_0: blocks of 32 components, int8 times a half scale, as GGUF's Q8_0.
+enum class KvType { kF16, kBF16, kQ8_0, kF32 };
 
-/// The running softmax of a few query heads over pages of one KV head.
-struct AttentionState {
-  float* max;  // [n_heads], -infinity at the start
-  float* sum;  // [n_heads], 0 at the start
-  float* out;  // [n_heads][head_dim], 0 at the start; divide by sum at the end
+/// Bytes of the keys (or the values) of one page and one KV head: [kPageTokens][head_dim] of the type; with
+/// kQ8_0 [kPageTokens][head_dim] of int8, then [kPageTokens][head_dim / 32] of half.
+constexpr int64_t KvPageBytes(KvType type, int64_t head_dim) {
+  if (type == KvType::kF32) return kPageTokens * head_dim * 4;
+  if (type == KvType::kQ8_0) return kPageTokens * (head_dim + head_dim / 32 * 2);
+  return kPageTokens * head_dim * 2;
+}
+
+/// One page of one KV head, and what to fetch into the cache meanwhile: the keys of the page that is next.
+struct KvPage {
+  const void* k;
+  const void* v;
+  KvType type;
+  const void* next_k = nullptr;  // null: none
+  int n_next_positions = 0;
+};
+
+/// A query head of one token, and its running softmax over pages of its KV head.
+struct AttentionQuery {
+  const float* q;   // [head_dim]
+  float* out;       // [head_dim], 0 at the start; divide by sum at the end
+  float max;        // -infinity at the start
+  float sum;        // 0 at the start
+  int n_positions;  // it sees positions [0, n_positions) of the page at hand, 1 to kPageTokens
 };
 
 struct RowKernels {
@@ -74,14 +94,16 @@ struct RowKernels {
   /// the state of value component j over key components; q, k, v, out [dim]; decay = e^g; q already scaled.
   void (*delta_rule)(float* state, const float* q, const float* k, const float* v, float decay,
                      float beta, int64_t dim, float* out);
-  /// Adds positions [0, n_positions) of one page to the state of n_heads query heads that share a KV head:
-  /// the page's softmax partial (its max, sum and weighted values) is computed on its own and then merged, so
-  /// the bits depend on absolute pages only. q [n_heads][q_stride]; k, v [kPageTokens][head_dim] of kv_type.
-  void (*attend_page)(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const void* k,
-                      const void* v, KvType kv_type, int n_positions, float scale,
-                      const AttentionState& state);
-  /// IEEE half, round to nearest even.
-  void (*to_half)(const float* x, int64_t n, uint16_t* half);
+  /// Adds one page to the running softmax of queries that share a KV head: for each query the page's softmax
+  /// partial (its max, sum and weighted values) is computed on its own and then merged, so the bits depend on
+  /// absolute pages only, not on the queries that are beside it.
+  void (*attend_page)(AttentionQuery* queries, int n_queries, int64_t head_dim, const KvPage& page,
+                      float scale);
+  /// Merges a softmax over further pages into `whole`.
+  void (*merge_attention)(const AttentionQuery& part, int64_t head_dim, AttentionQuery& whole);
+  /// Writes one position of a page of keys or values: to nearest even; kQ8_0: d = max|x| / 127 as a half,
+  /// q = round(x * (127 / max|x|)). head_dim: a multiple of 16, of 32 with kQ8_0.
+  void (*store_position)(const float* x, int64_t head_dim, KvType type, int position, void* page);
   /// The largest of n values (any n >= 1); NaN counts as -infinity.
   float (*max)(const float* x, int64_t n);
 };

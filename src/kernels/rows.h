@@ -4,7 +4,7 @@
 // up to the payload of a NaN: NaN stays NaN, and a block that quantize cannot represent (NaN or
 // infinity in it) gets q = 0 and scale NaN, so that its products are NaN as they would be in f32,
 // not plausible numbers. A block whose largest magnitude is below kTiniestBlock (127 / it would
-// overflow) is all zero. attend_page takes 1 to kPageTokens positions. max gives +0 for -0.
+// overflow) is all zero. max gives +0 for -0.
 #pragma once
 
 #include "kernels/kernel_table.h"
@@ -22,6 +22,7 @@ extern const RowKernels kRowsAvx512;
 float Exp(float x);
 
 inline constexpr float kTiniestBlock = 0x1p-120f;
+inline constexpr int kKvBlock = 32;  // components per scale of KvType::kQ8_0
 
 // e^x = 2^n e^r with n = round(x / ln 2) and |r| <= ln(2) / 2. Adding kExpShift rounds x / ln 2 to
 // an integer and leaves it in the low bits. ln 2 in two parts keeps r exact enough; the polynomial

@@ -27,6 +27,36 @@ void StoreHalf(uint16_t* half, V v) {
   _mm_storeu_si128(x, _mm256_cvtps_ph(v.low, _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128(x + 1, _mm256_cvtps_ph(v.high, _MM_FROUND_TO_NEAREST_INT));
 }
+__m256 WidenBFloat(__m128i bits) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16));
+}
+V LoadBFloat(const uint16_t* bits) {
+  const __m128i* x = reinterpret_cast<const __m128i*>(bits);
+  return {WidenBFloat(_mm_loadu_si128(x)), WidenBFloat(_mm_loadu_si128(x + 1))};
+}
+/// The upper halves, rounded to nearest even, in the lower ones.
+__m256i RoundToBFloat(__m256 v) {
+  const __m256i x = _mm256_castps_si256(v), high = _mm256_srli_epi32(x, 16);
+  const __m256i odd = _mm256_and_si256(high, _mm256_set1_epi32(1));
+  const __m256i nearest =
+      _mm256_srli_epi32(_mm256_add_epi32(x, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))), 16);
+  const __m256i quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
+  const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+  return _mm256_blendv_epi8(nearest, quiet, nan);
+}
+void StoreBFloat(uint16_t* bits, V v) {
+  const __m256i words = _mm256_packus_epi32(RoundToBFloat(v.low), RoundToBFloat(v.high));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(bits), _mm256_permute4x64_epi64(words, 0xd8));
+}
+__m256 EightInt8(const int8_t* q) {
+  const __m128i x = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(q));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(x));
+}
+V LoadInt8(const int8_t* q) { return {EightInt8(q), EightInt8(q + 8)}; }
+V SetHalf(const uint16_t* half) {
+  const __m256 x = _mm256_cvtph_ps(_mm_set1_epi16(static_cast<int16_t>(*half)));
+  return {x, x};
+}
 V Set1(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
 float First(V v) { return _mm256_cvtss_f32(v.low); }
 V Add(V a, V b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }

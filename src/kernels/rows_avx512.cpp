@@ -7,8 +7,8 @@ namespace {
 
 using V = __m512;
 
-constexpr int kHeadBlock = 4;      // query heads that share a load of the keys and values
-constexpr int kAccumulators = 16;  // vectors summed side by side, of 32 registers
+constexpr int kHeadBlock = 6;      // query heads that share a load of the keys and values
+constexpr int kAccumulators = 24;  // vectors summed side by side, of 32 registers
 
 V Load(const float* x) { return _mm512_loadu_ps(x); }
 V Load(const uint16_t* half) {
@@ -18,6 +18,27 @@ void Store(float* x, V v) { _mm512_storeu_ps(x, v); }
 void StoreHalf(uint16_t* half, V v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(half),
                       _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+V LoadBFloat(const uint16_t* bits) {
+  const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bits));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+}
+void StoreBFloat(uint16_t* bits, V v) {
+  const __m512i x = _mm512_castps_si512(v), high = _mm512_srli_epi32(x, 16);
+  const __m512i odd = _mm512_and_si512(high, _mm512_set1_epi32(1));
+  const __m512i nearest =
+      _mm512_srli_epi32(_mm512_add_epi32(x, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+  const __m512i quiet = _mm512_or_si512(high, _mm512_set1_epi32(0x40));
+  const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(bits),
+                      _mm512_cvtepi32_epi16(_mm512_mask_mov_epi32(nearest, nan, quiet)));
+}
+V LoadInt8(const int8_t* q) {
+  const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(x));
+}
+V SetHalf(const uint16_t* half) {
+  return _mm512_cvtph_ps(_mm256_set1_epi16(static_cast<int16_t>(*half)));
 }
 V Set1(float x) { return _mm512_set1_ps(x); }
 float First(V v) { return _mm512_cvtss_f32(v); }

@@ -74,6 +74,12 @@ uint16_t FloatToHalf(float value) {
   return static_cast<uint16_t>(sign | half);
 }
 
+uint16_t FloatToBFloat(float value) {
+  const uint32_t bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffff) > 0x7f800000) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 void Quantize(const float* x, int64_t n, int8_t* q, float* scale, int32_t* sum) {
   for (int64_t block = 0; block < n / kQuantBlock; ++block) {
     const float* in = x + block * kQuantBlock;
@@ -147,59 +153,106 @@ float Max(const float* x, int64_t n) {
   return max + 0.0f;  // makes -0 into +0, so that the order of comparisons cannot show
 }
 
-struct Page {
-  float At(int64_t i) const {
-    return type == KvType::kF32 ? static_cast<const float*>(values)[i]
-                                : HalfToFloat(static_cast<const uint16_t*>(values)[i]);
+float Widened(const void* page, KvType type, int64_t head_dim, int64_t position, int64_t i) {
+  const int64_t at = position * head_dim + i;
+  if (type == KvType::kF32) return static_cast<const float*>(page)[at];
+  if (type == KvType::kQ8_0) {
+    const int8_t* q = static_cast<const int8_t*>(page);
+    const uint16_t* scale = reinterpret_cast<const uint16_t*>(q + kPageTokens * head_dim);
+    return HalfToFloat(scale[at / kKvBlock]) * q[at];
   }
-  const void* values;
-  KvType type;
-};
+  const uint16_t bits = static_cast<const uint16_t*>(page)[at];
+  return type == KvType::kF16 ? HalfToFloat(bits) : std::bit_cast<float>(uint32_t{bits} << 16);
+}
 
-float DotWithRow(const float* x, const Page& page, int64_t begin, int64_t n) {
+float DotWithKey(const float* q, const KvPage& page, int64_t position, int64_t head_dim) {
   float lane[16] = {};
-  for (int64_t i = 0; i < n; ++i) lane[i % 16] = std::fmaf(x[i], page.At(begin + i), lane[i % 16]);
+  for (int64_t i = 0; i < head_dim; ++i) {
+    lane[i % 16] = std::fmaf(q[i], Widened(page.k, page.type, head_dim, position, i), lane[i % 16]);
+  }
   return FoldLanes(lane);
 }
 
-void AttendPage(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const void* k,
-                const void* v, KvType kv_type, int n_positions, float scale,
-                const AttentionState& state) {
-  const Page keys{k, kv_type}, values{v, kv_type};
-  for (int h = 0; h < n_heads; ++h) {
+/// The factors of a merge, and the merged max and sum.
+struct Merge {
+  Merge(float part_max, float part_sum, AttentionQuery& whole) {
+    const float max = part_max > whole.max ? part_max : whole.max;
+    keep = Exp(whole.max - max);
+    take = Exp(part_max - max);
+    whole.max = max;
+    whole.sum = std::fmaf(whole.sum, keep, part_sum * take);
+  }
+  float keep, take;
+};
+
+void AttendPage(AttentionQuery* queries, int n_queries, int64_t head_dim, const KvPage& page,
+                float scale) {
+  for (AttentionQuery* query = queries; query < queries + n_queries; ++query) {
     float weight[kPageTokens];
-    for (int j = 0; j < n_positions; ++j) {
-      weight[j] = scale * DotWithRow(q + h * q_stride, keys, j * head_dim, head_dim);
+    for (int j = 0; j < query->n_positions; ++j) {
+      weight[j] = scale * DotWithKey(query->q, page, j, head_dim);
     }
-    const float page_max = Max(weight, n_positions);
+    const float page_max = Max(weight, query->n_positions);
     float lane[16] = {};
-    for (int j = 0; j < n_positions; ++j) {
+    for (int j = 0; j < query->n_positions; ++j) {
       weight[j] = Exp(weight[j] - page_max);
       lane[j % 16] += weight[j];
     }
-    const float max = page_max > state.max[h] ? page_max : state.max[h];
-    const float keep = Exp(state.max[h] - max);
-    const float take = Exp(page_max - max);
-    state.max[h] = max;
-    state.sum[h] = std::fmaf(state.sum[h], keep, FoldLanes(lane) * take);
+    const Merge merge(page_max, FoldLanes(lane), *query);
     for (int64_t i = 0; i < head_dim; ++i) {
       float value = 0;
-      for (int j = 0; j < n_positions; ++j) {
-        value = std::fmaf(weight[j], values.At(j * head_dim + i), value);
+      for (int j = 0; j < query->n_positions; ++j) {
+        value = std::fmaf(weight[j], Widened(page.v, page.type, head_dim, j, i), value);
       }
-      float& out = state.out[h * head_dim + i];
-      out = std::fmaf(out, keep, value * take);
+      query->out[i] = std::fmaf(query->out[i], merge.keep, value * merge.take);
     }
   }
 }
 
-void ToHalf(const float* x, int64_t n, uint16_t* half) {
-  for (int64_t i = 0; i < n; ++i) half[i] = FloatToHalf(x[i]);
+void MergeAttention(const AttentionQuery& part, int64_t head_dim, AttentionQuery& whole) {
+  const Merge merge(part.max, part.sum, whole);
+  for (int64_t i = 0; i < head_dim; ++i) {
+    whole.out[i] = std::fmaf(whole.out[i], merge.keep, part.out[i] * merge.take);
+  }
+}
+
+void StoreQ8(const float* x, int64_t head_dim, int8_t* q, uint16_t* scale) {
+  for (int64_t i = 0; i < head_dim; i += kKvBlock) {
+    bool finite = true;
+    float max = 0;
+    for (int j = 0; j < kKvBlock; ++j) {
+      finite = finite && std::isfinite(x[i + j]);
+      max = std::fabs(x[i + j]) > max ? std::fabs(x[i + j]) : max;
+    }
+    const bool zero = !finite || max < kTiniestBlock;
+    scale[i / kKvBlock] = FloatToHalf(!finite ? kNan : max / 127);
+    for (int j = 0; j < kKvBlock; ++j) {
+      q[i + j] = zero ? 0 : static_cast<int8_t>(std::nearbyint(x[i + j] * (127 / max)));
+    }
+  }
+}
+
+void StorePosition(const float* x, int64_t head_dim, KvType type, int position, void* page) {
+  const int64_t at = position * head_dim;
+  if (type == KvType::kQ8_0) {
+    int8_t* q = static_cast<int8_t*>(page);
+    uint16_t* scale = reinterpret_cast<uint16_t*>(q + kPageTokens * head_dim);
+    return StoreQ8(x, head_dim, q + at, scale + at / kKvBlock);
+  }
+  for (int64_t i = 0; i < head_dim; ++i) {
+    if (type == KvType::kF32) {
+      static_cast<float*>(page)[at + i] = x[i];
+    } else {
+      uint16_t& bits = static_cast<uint16_t*>(page)[at + i];
+      bits = type == KvType::kF16 ? FloatToHalf(x[i]) : FloatToBFloat(x[i]);
+    }
+  }
 }
 
 }  // namespace
 
-const RowKernels kRowsPlain = {Quantize,   RmsNorm,  L2Norm,    Add,        AddScaled, SiluMul,
-                               SigmoidMul, ConvSilu, DeltaRule, AttendPage, ToHalf,    Max};
+const RowKernels kRowsPlain = {
+    Quantize, RmsNorm,   L2Norm,     Add,            AddScaled,     SiluMul, SigmoidMul,
+    ConvSilu, DeltaRule, AttendPage, MergeAttention, StorePosition, Max};
 
 }  // namespace weir

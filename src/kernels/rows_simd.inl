@@ -5,9 +5,8 @@
 namespace weir {
 namespace {
 
-// Rows of the state and of keys are fetched into the cache this many rows before their use. From
-// memory delta_rule gains a fifth by it and attend_page half to two thirds; 4 to 24 rows make no
-// difference.
+// Rows of the state are fetched into the cache this many rows before their use. From memory delta_rule
+// gains a fifth by it; 4 to 24 rows make no difference.
 constexpr int64_t kRowsAhead = 8;
 
 void Prefetch(const void* address) { __builtin_prefetch(address); }
@@ -130,144 +129,17 @@ float Max(const float* x, int64_t n) {
   return largest + 0.0f;  // makes -0 into +0, so that the order of comparisons cannot show
 }
 
-/// One page's softmax for a few heads: weights exp(score - max of the page), and the factors of the
-/// merge.
-template <int kHeads>
-struct PageSoftmax {
-  float weight[kHeads][kPageTokens];
-  float keep[kHeads];
-  float take[kHeads];
-};
+}  // namespace
+}  // namespace weir
 
-/// How many vectors of each head fit beside one another when kHeads heads share kAccumulators
-/// registers.
-template <int kHeads>
-constexpr int kPerHead = kHeads * 4 <= kAccumulators ? 4 : kAccumulators / kHeads;
+#include "kernels/attention_simd.inl"
 
-/// weight[h][j] = scale * dot(q_h, k_j), keys loaded once for all heads. Writes up to three
-/// positions too many, copies of the last. Fetches keys ahead, and the values that AddValues reads
-/// in short pieces.
-template <int kHeads, class T>
-void Scores(const float* q, int64_t q_stride, int64_t head_dim, const T* k, const T* v,
-            int n_positions, float scale, PageSoftmax<kHeads>& page) {
-  constexpr int kBlock = kPerHead<kHeads>;
-  for (int j = 0; j < n_positions; j += kBlock) {
-    int64_t row[kBlock];
-    for (int p = 0; p < kBlock; ++p) {
-      row[p] = (j + p < n_positions ? j + p : n_positions - 1) * head_dim;
-    }
-    V sum[kHeads * kBlock];
-    for (int a = 0; a < kHeads * kBlock; ++a) sum[a] = Set1(0);
-    for (int64_t i = 0; i < head_dim; i += 16) {
-      V key[kBlock];
-      for (int p = 0; p < kBlock; ++p) {
-        key[p] = Load(k + row[p] + i);
-        Prefetch(k + row[p] + i + kRowsAhead * head_dim);
-        Prefetch(v + row[p] + i);
-      }
-      for (int h = 0; h < kHeads; ++h) {
-        const V x = Load(q + h * q_stride + i);
-        for (int p = 0; p < kBlock; ++p) sum[h * kBlock + p] = Fma(x, key[p], sum[h * kBlock + p]);
-      }
-    }
-    float dot[kHeads * kBlock];
-    for (int a = 0; a < kHeads * kBlock; a += 4) StoreSums(dot + a, sum + a);
-    for (int h = 0; h < kHeads; ++h) {
-      for (int p = 0; p < kBlock; ++p) page.weight[h][j + p] = scale * dot[h * kBlock + p];
-    }
-  }
-}
+namespace weir {
+namespace {
 
-/// Turns the scores of head h into weights and merges the page's maximum and sum into the state.
-template <int kHeads>
-void Normalise(PageSoftmax<kHeads>& page, int h, int n_positions, float& state_max,
-               float& state_sum) {
-  float* weight = page.weight[h];
-  const int n_padded = (n_positions + 15) / 16 * 16;
-  for (int j = n_positions; j < n_padded; ++j) weight[j] = -__builtin_inff();
-  const float page_max = Max(weight, n_padded);
-  V sum = Set1(0);
-  for (int j = 0; j < n_padded; j += 16) {
-    const V e = Exp(Sub(Load(weight + j), Set1(page_max)));
-    Store(weight + j, e);
-    sum = Add(sum, e);
-  }
-  const float max = page_max > state_max ? page_max : state_max;
-  page.keep[h] = First(Exp(Set1(state_max - max)));
-  page.take[h] = First(Exp(Set1(page_max - max)));
-  state_max = max;
-  state_sum = Fma(state_sum, page.keep[h], Sum(sum) * page.take[h]);
-}
-
-/// out_h = keep_h out_h + take_h sum over j of weight_hj v_j, for the 16 * kVectors components at
-/// `v` and `out`.
-template <int kVectors, int kHeads, class T>
-void AddValues(const PageSoftmax<kHeads>& page, const T* v, int n_positions, int64_t head_dim,
-               float* out) {
-  V sum[kHeads][kVectors];
-  for (int h = 0; h < kHeads; ++h) {
-    for (int c = 0; c < kVectors; ++c) sum[h][c] = Set1(0);
-  }
-  for (int j = 0; j < n_positions; ++j) {
-    V value[kVectors];
-    for (int c = 0; c < kVectors; ++c) value[c] = Load(v + j * head_dim + 16 * c);
-    for (int h = 0; h < kHeads; ++h) {
-      const V weight = Set1(page.weight[h][j]);
-      for (int c = 0; c < kVectors; ++c) sum[h][c] = Fma(weight, value[c], sum[h][c]);
-    }
-  }
-  for (int h = 0; h < kHeads; ++h) {
-    for (int c = 0; c < kVectors; ++c) {
-      float* at = out + h * head_dim + 16 * c;
-      Store(at, Fma(Load(at), Set1(page.keep[h]), Mul(sum[h][c], Set1(page.take[h]))));
-    }
-  }
-}
-
-template <int kHeads, class T>
-void AttendHeads(const float* q, int64_t q_stride, int64_t head_dim, const T* k, const T* v,
-                 int n_positions, float scale, float* state_max, float* state_sum, float* out) {
-  PageSoftmax<kHeads> page;
-  Scores(q, q_stride, head_dim, k, v, n_positions, scale, page);
-  for (int h = 0; h < kHeads; ++h) Normalise(page, h, n_positions, state_max[h], state_sum[h]);
-  constexpr int kVectors = kPerHead<kHeads>;
-  int64_t i = 0;
-  for (; i + 16 * kVectors <= head_dim; i += 16 * kVectors) {
-    AddValues<kVectors>(page, v + i, n_positions, head_dim, out + i);
-  }
-  for (; i < head_dim; i += 16) AddValues<1>(page, v + i, n_positions, head_dim, out + i);
-}
-
-template <class T>
-void AttendPageOf(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const T* k,
-                  const T* v, int n_positions, float scale, const AttentionState& state) {
-  for (int h = 0; h < n_heads;) {
-    const bool together = h + kHeadBlock <= n_heads;
-    const auto attend = together ? AttendHeads<kHeadBlock, T> : AttendHeads<1, T>;
-    attend(q + h * q_stride, q_stride, head_dim, k, v, n_positions, scale, state.max + h,
-           state.sum + h, state.out + h * head_dim);
-    h += together ? kHeadBlock : 1;
-  }
-}
-
-void AttendPage(const float* q, int64_t q_stride, int n_heads, int64_t head_dim, const void* k,
-                const void* v, KvType kv_type, int n_positions, float scale,
-                const AttentionState& state) {
-  if (kv_type == KvType::kF32) {
-    AttendPageOf(q, q_stride, n_heads, head_dim, static_cast<const float*>(k),
-                 static_cast<const float*>(v), n_positions, scale, state);
-  } else {
-    AttendPageOf(q, q_stride, n_heads, head_dim, static_cast<const uint16_t*>(k),
-                 static_cast<const uint16_t*>(v), n_positions, scale, state);
-  }
-}
-
-void ToHalf(const float* x, int64_t n, uint16_t* half) {
-  for (int64_t i = 0; i < n; i += 16) StoreHalf(half + i, Load(x + i));
-}
-
-constexpr RowKernels kRows = {Quantize,   RmsNorm,  L2Norm,    AddTo,      AddScaled, SiluMul,
-                              SigmoidMul, ConvSilu, DeltaRule, AttendPage, ToHalf,    Max};
+constexpr RowKernels kRows = {
+    Quantize, RmsNorm,   L2Norm,     AddTo,          AddScaled,     SiluMul, SigmoidMul,
+    ConvSilu, DeltaRule, AttendPage, MergeAttention, StorePosition, Max};
 
 }  // namespace
 }  // namespace weir

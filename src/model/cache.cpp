@@ -5,7 +5,6 @@
 namespace weir {
 namespace {
 
-int64_t KvElementBytes(KvType kv_type) { return kv_type == KvType::kF16 ? 2 : 4; }
 int64_t DeltaFloats(const ModelConfig& config) {
   return config.n_value_heads * config.linear_dim * config.linear_dim;
 }
@@ -14,7 +13,8 @@ int64_t ConvFloats(const ModelConfig& config) { return 3 * config.conv_dim(); }
 }  // namespace
 
 int64_t KvBytesPerToken(const ModelConfig& config, KvType kv_type) {
-  return config.n_full_layers() * 2 * config.n_kv_heads * config.head_dim * KvElementBytes(kv_type);
+  return config.n_full_layers() * 2 * config.n_kv_heads * KvPageBytes(kv_type, config.head_dim) /
+         kPageTokens;
 }
 
 int64_t StateBytesPerSequence(const ModelConfig& config) {
@@ -31,7 +31,7 @@ Result<Cache> Cache::Allocate(const ModelConfig& config, KvType kv_type, int64_t
   cache.n_full_layers_ = config.n_full_layers();
   cache.n_linear_layers_ = config.n_linear_layers();
   cache.n_kv_heads_ = config.n_kv_heads;
-  cache.head_page_bytes_ = kPageTokens * config.head_dim * KvElementBytes(kv_type);
+  cache.head_page_bytes_ = KvPageBytes(kv_type, config.head_dim);
   cache.delta_floats_ = DeltaFloats(config);
   cache.conv_floats_ = ConvFloats(config);
   WEIR_TRY(cache.pages_, Buffer::Allocate(static_cast<size_t>(n_pages * kPageTokens *

@@ -25,8 +25,8 @@ class Cache {
   int64_t n_pages() const { return n_pages_; }
   int64_t n_slots() const { return n_slots_; }
 
-  /// K (or V) of one page and KV head in full-attention layer `full_layer` (counted among such layers):
-  /// [kPageTokens][head_dim] of kv_type.
+  /// K (or V) of one page and KV head in full-attention layer `full_layer` (counted among such layers), in the
+  /// layout of KvPageBytes.
   uint8_t* Keys(int64_t full_layer, int64_t page, int64_t kv_head);
   uint8_t* Values(int64_t full_layer, int64_t page, int64_t kv_head);
   /// Delta rule state of a slot in a linear layer: [n_value_heads][linear_dim][linear_dim] f32.

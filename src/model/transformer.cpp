@@ -59,6 +59,7 @@ void Transformer::Begin() {
                             slice.position + static_cast<int64_t>(t)};
     }
   }
+  if (c_.n_full_layers() > 0) PlanAttention();
   const int64_t n_pairs = c_.n_rot / 2;
   ForRows(n_rows_, [&](int64_t row) {
     for (int64_t j = 0; j < n_pairs; ++j) {

@@ -66,7 +66,16 @@ class Transformer {
   void PrepareHeads(const AttentionWeights& w, int64_t row);
   void Rotate(float* head, int64_t row) const;
   void StoreKeyValue(const LayerWeights& layer, int64_t row);
-  void Attend(const LayerWeights& layer, int64_t row, int64_t kv_head);
+  void PlanAttention();
+  void SplitLongRows(int64_t fair_share);
+  void Attend(const LayerWeights& layer, const AttentionItem& item, int64_t kv_head);
+  void AttendQueries(const LayerWeights& layer, const AttentionItem& item, int64_t kv_head,
+                     int64_t first, int n);
+  void AttendSpan(const LayerWeights& layer, const Slice& slice, int64_t kv_head,
+                  const int64_t* positions, int64_t page, int64_t page_end, AttentionQuery* queries,
+                  int n);
+  float* AttentionOut(int64_t state, int64_t head);
+  void FinishAttention(int64_t row);
 
   // delta_net.cpp
   void GatedDeltaNet(const LayerWeights& layer);

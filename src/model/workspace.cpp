@@ -50,8 +50,10 @@ void Model::Workspace::LayOut(const ModelConfig& config, Allocator& arena) {
   arena.Take(v, max_rows * kv_width);
   arena.Take(rope_cos, max_rows * config.n_rot / 2);
   arena.Take(rope_sin, max_rows * config.n_rot / 2);
-  arena.Take(head_max, max_rows * config.n_heads);
-  arena.Take(head_sum, max_rows * config.n_heads);
+  arena.Take(head_max, (max_rows + kMaxParts) * config.n_heads);
+  arena.Take(head_sum, (max_rows + kMaxParts) * config.n_heads);
+  arena.Take(span_out, (max_rows + kMaxParts) * q_width);
+  arena.Take(attention_items, max_rows + kMaxParts);
   arena.Take(mixed, max_rows * config.conv_dim());
   arena.Take(conv, max_rows * config.conv_dim());
   arena.Take(z, max_rows * config.value_dim());

@@ -27,6 +27,20 @@ struct RowRef {
   int32_t slice;
   int32_t token;      // index in the slice
   int64_t position;   // in the sequence
+  int32_t first_part = 0, n_parts = 0;  // attention states of its further spans, if those are split off
+};
+
+inline constexpr int kSpanPages = 8;      // pages that attention adds up before it merges
+inline constexpr int kMaxParts = 512;     // spans of long rows that a step may split off
+inline constexpr int kTileQueries = 60;   // queries (rows times heads of a group) that share a reading of a page
+
+/// What one thread attends to at a time: consecutive rows of a slice over a range of pages. `state` is where the
+/// running softmax of the first row lies; the rows' own states come first, then those of parts.
+struct AttentionItem {
+  int64_t row, n_rows;
+  int64_t page_begin, page_end;
+  int64_t state;
+  int64_t work() const { return n_rows * (page_end - page_begin); }
 };
 
 class Model::Workspace {
@@ -52,8 +66,11 @@ class Model::Workspace {
   float* v;          // the same
   float* rope_cos;   // [max_rows][n_rot / 2]
   float* rope_sin;   // the same
-  float* head_max;   // [max_rows][n_heads]
+  float* head_max;   // [max_rows + kMaxParts][n_heads]
   float* head_sum;   // the same
+  float* span_out;   // [max_rows + kMaxParts][n_heads * head_dim]: of a row's span at hand; of parts
+  AttentionItem* attention_items;  // [max_rows + kMaxParts]
+  int64_t n_attention_items = 0;
 
   // Gated DeltaNet.
   float* mixed;      // [max_rows][conv_dim], q, k, v before the convolution

@@ -155,21 +155,41 @@ TEST(RowReference, DeltaRuleOverManyTokens) {
   }
 }
 
-TEST(RowReference, AttentionOverAllPositionsAtOnce) {
+/// Attention of one query over n positions, page by page, in spans that are merged.
+std::vector<float> AttendInSpans(const RowKernels& rows, const std::vector<float>& q,
+                                 const std::vector<float>& k, const std::vector<float>& v, int n,
+                                 float scale, int span, float& max) {
+  const int64_t dim = static_cast<int64_t>(q.size());
+  std::vector<float> out(dim);
+  AttentionQuery whole{q.data(), out.data(), -kInf, 0, 0};
+  for (int begin = 0; begin < n; begin += span) {
+    std::vector<float> part_out(dim);
+    AttentionQuery part{q.data(), part_out.data(), -kInf, 0, 0};
+    for (int at = begin; at < std::min(n, begin + span); at += kPageTokens) {
+      part.n_positions = std::min(n - at, kPageTokens);
+      rows.attend_page(&part, 1, dim, {&k[at * dim], &v[at * dim], KvType::kF32}, scale);
+    }
+    rows.merge_attention(part, dim, whole);
+  }
+  for (float& value : out) value /= whole.sum;
+  max = whole.max;
+  return out;
+}
+
+class RowAttentionReference : public testing::TestWithParam<int> {};
+
+TEST_P(RowAttentionReference, OverAllPositionsAtOnce) {
   RandomValues random(TestSeed());
-  constexpr int kPositions = 5 * kPageTokens + 17;
-  constexpr int kPages = 6;
+  const int kPositions = GetParam();
+  const int kPages = (kPositions + kPageTokens - 1) / kPageTokens;
   constexpr int64_t kDim = 64;
   const float scale = 0.5f;  // a sharp softmax: scores of several tens
   const auto q = random.Normal(kDim, 2);
   const auto k = random.Normal(kPages * kPageTokens * kDim),
              v = random.Normal(kPages * kPageTokens * kDim);
-  float max = -kInf, sum = 0;
-  std::vector<float> out(kDim);
-  for (int at = 0; at < kPositions; at += kPageTokens) {
-    kRowsPlain.attend_page(q.data(), kDim, 1, kDim, &k[at * kDim], &v[at * kDim], KvType::kF32,
-                           std::min(kPositions - at, kPageTokens), scale, {&max, &sum, out.data()});
-  }
+  float max = 0;
+  const auto out =
+      AttendInSpans(*RowTables().back().rows, q, k, v, kPositions, scale, 8 * kPageTokens, max);
 
   Doubles score(kPositions), exact(kDim);
   double largest_k = 0, largest_v = 0, total = 0;
@@ -193,10 +213,13 @@ TEST(RowReference, AttentionOverAllPositionsAtOnce) {
   const double weight_error = (DotBound(kDim) + 6 * kEps) * largest_score + 4 * kEps;
   const double bound = 2 * (weight_error + (kPageTokens + 4 * kPages) * kEps) * largest_v;
   for (int64_t i = 0; i < kDim; ++i) {
-    EXPECT_NEAR(out[i] / sum, exact[i] / total, bound) << "seed " << TestSeed();
+    EXPECT_NEAR(out[i], exact[i] / total, bound) << "seed " << TestSeed();
   }
   EXPECT_NEAR(max, exact_max, (DotBound(kDim) + kEps) * largest_score);
 }
+
+INSTANTIATE_TEST_SUITE_P(Positions, RowAttentionReference,
+                         testing::Values(5 * kPageTokens + 17, 32'768 - 5));
 
 TEST(RowReference, QuantizedValuesAreNear) {
   RandomValues random(TestSeed());

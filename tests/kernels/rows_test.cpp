@@ -153,7 +153,8 @@ TEST(RowBits, ToHalf) {
   for (float& value : x) value = std::bit_cast<float>(random.Bits());
   for (const RowTable& table : RowTables()) {
     std::vector<uint16_t> half(x.size());
-    table.rows->to_half(x.data(), static_cast<int64_t>(x.size()), half.data());
+    table.rows->store_position(x.data(), static_cast<int64_t>(x.size()), KvType::kF16, 0,
+                               half.data());
     for (size_t i = 0; i < x.size(); ++i) {
       if (std::isnan(x[i])) {
         EXPECT_GT(half[i] & 0x7fff, 0x7c00) << table.name;
@@ -174,7 +175,7 @@ TEST(RowHalf, EveryHalfAndEveryTie) {
       const float below = std::nextafter(middle, 0.0f), above = std::nextafter(middle, kInf);
       const float x[16] = {value, below, middle, above, -value, -below, -middle, -above};
       uint16_t half[16];
-      table.rows->to_half(x, 16, half);
+      table.rows->store_position(x, 16, KvType::kF16, 0, half);
       const uint32_t even = bits % 2 ? bits + 1 : bits;
       const uint32_t expected[] = {bits, bits, even, bits + 1};
       for (int i = 0; i < 4; ++i) {
@@ -188,15 +189,14 @@ TEST(RowHalf, EveryHalfAndEveryTie) {
 TEST(RowHalf, EveryHalfIsReadExactly) {
   // One position has weight 1, so attention over it returns the value itself.
   constexpr int kHeadDim = 256;
-  std::vector<uint16_t> v(kHeadDim), k(kHeadDim);
+  std::vector<uint16_t> v(kPageTokens * kHeadDim), k(kPageTokens * kHeadDim);
   const std::vector<float> q(kHeadDim, 1.0f);
   for (const RowTable& table : RowTables()) {
     for (uint32_t first = 0; first < 65536; first += kHeadDim) {
       for (int i = 0; i < kHeadDim; ++i) v[i] = static_cast<uint16_t>(first + i);
-      float max = -kInf, sum = 0;
       std::vector<float> out(kHeadDim);
-      table.rows->attend_page(q.data(), kHeadDim, 1, kHeadDim, k.data(), v.data(), KvType::kF16, 1,
-                              1, {&max, &sum, out.data()});
+      AttentionQuery query{q.data(), out.data(), -kInf, 0, 1};
+      table.rows->attend_page(&query, 1, kHeadDim, {k.data(), v.data(), KvType::kF16}, 1);
       for (int i = 0; i < kHeadDim; ++i) {
         const float expected = HalfToFloat(v[i]);
         if (std::isnan(expected)) {
@@ -209,60 +209,136 @@ TEST(RowHalf, EveryHalfIsReadExactly) {
   }
 }
 
-/// One KV head's pages, with garbage after the last position, and the queries of its group.
+constexpr KvType kKvTypes[] = {KvType::kF16, KvType::kBF16, KvType::kQ8_0, KvType::kF32};
+
+TEST(RowBits, StorePosition) {
+  RandomValues random(TestSeed());
+  constexpr int64_t kHeadDim = 96;
+  for (const KvType type : kKvTypes) {
+    std::vector<uint8_t> expected(KvPageBytes(type, kHeadDim));
+    for (int position = 0; position < kPageTokens; ++position) {
+      auto x = position % 2 ? random.Awkward(kHeadDim) : random.Normal(kHeadDim);
+      if (position % 3 == 0) x[position % 32] = position % 2 ? kInf : 0x1.018p-100f;
+      for (float& value : x) {
+        if (position % 5 == 0) value = std::bit_cast<float>(random.Bits() & ~(1u << 23));  // no NaN
+      }
+      kRowsPlain.store_position(x.data(), kHeadDim, type, position, expected.data());
+      for (const RowTable& table : RowTables()) {
+        auto found = expected;
+        for (const auto& neighbour : {position, (position + 1) % kPageTokens}) {
+          const auto other = random.Normal(kHeadDim);
+          table.rows->store_position(other.data(), kHeadDim, type, neighbour, found.data());
+        }
+        auto wanted = found;
+        kRowsPlain.store_position(x.data(), kHeadDim, type, position, wanted.data());
+        table.rows->store_position(x.data(), kHeadDim, type, position, found.data());
+        ASSERT_EQ(wanted, found) << table.name << ", type " << static_cast<int>(type)
+                                 << ", position " << position << ", seed " << TestSeed();
+      }
+    }
+  }
+}
+
+TEST(RowKv, BFloatRoundsToNearestEvenAndKeepsNaN) {
+  for (const RowTable& table : RowTables()) {
+    float x[16] = {};
+    const uint32_t bits[] = {0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff,
+                             0x7f7fffff, 0x7f800000, 0x7f800001, 0x80000001};
+    const uint16_t expected[] = {0x3f80, 0x3f82, 0x3f81, 0x3f80, 0x7f80, 0x7f80, 0x7fc0, 0x8000};
+    for (int i = 0; i < 8; ++i) x[i] = std::bit_cast<float>(bits[i]);
+    uint16_t found[16];
+    table.rows->store_position(x, 16, KvType::kBF16, 0, found);
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(found[i], expected[i]) << table.name << ", " << i;
+  }
+}
+
+TEST(RowKv, Q8IsTheBlockFormatOfTheSpecification) {
+  // max 254: d = 2, exactly a half; q = round(x / 2), ties to even.
+  constexpr int64_t kHeadDim = 32;
+  for (const RowTable& table : RowTables()) {
+    std::vector<float> x(kHeadDim, 0.0f);
+    const float some[] = {254, -254, 1, 3, 5, -1, -3, 2.5f};
+    const int8_t expected[] = {127, -127, 0, 2, 2, 0, -2, 1};
+    std::copy(std::begin(some), std::end(some), x.begin());
+    std::vector<uint8_t> page(KvPageBytes(KvType::kQ8_0, kHeadDim));
+    EXPECT_EQ(page.size(), kPageTokens * 34u);
+    table.rows->store_position(x.data(), kHeadDim, KvType::kQ8_0, 3, page.data());
+    for (int i = 0; i < 8; ++i) {
+      EXPECT_EQ(static_cast<int8_t>(page[3 * kHeadDim + i]), expected[i]) << table.name << i;
+    }
+    uint16_t scale;
+    std::memcpy(&scale, &page[kPageTokens * kHeadDim + 3 * 2], 2);
+    EXPECT_EQ(HalfToFloat(scale), 2) << table.name;
+  }
+}
+
+/// One KV head's pages, with garbage after the last position, and queries.
 struct AttentionInput {
-  AttentionInput(RandomValues& random, int heads, int64_t dim, int positions, KvType type)
-      : n_heads(heads), head_dim(dim), n_positions(positions), kv_type(type) {
-    const int64_t n = (positions + kPageTokens - 1) / kPageTokens * kPageTokens * dim;
-    q = random.Normal(heads * dim, 2);
+  AttentionInput(RandomValues& random, int queries, int64_t dim, int positions, KvType type)
+      : n_queries(queries), head_dim(dim), n_positions(positions), kv_type(type) {
+    const int n_pages = (positions + kPageTokens - 1) / kPageTokens;
+    page_bytes = KvPageBytes(type, dim);
+    q = random.Normal(queries * dim, 2);
     for (auto* cache : {&k, &v}) {
-      auto values = random.Normal(n);
-      for (int64_t i = positions * dim; i < n; ++i) values[i] = kNaN;
-      cache->resize(n * 4);
-      if (type == KvType::kF32) {
-        std::memcpy(cache->data(), values.data(), n * 4);
-      } else {
-        kRowsPlain.to_half(values.data(), n, reinterpret_cast<uint16_t*>(cache->data()));
+      cache->assign(n_pages * page_bytes, 0xff);  // NaN, in every type but int8
+      for (int j = 0; j < positions; ++j) {
+        kRowsPlain.store_position(random.Normal(dim).data(), dim, type, j % kPageTokens,
+                                  &(*cache)[j / kPageTokens * page_bytes]);
       }
     }
   }
 
-  /// max, sum and out of heads [begin, end) over the first `positions`, in one vector.
-  std::vector<float> Attend(const RowKernels& rows, int begin, int end, int positions) const {
-    const int n = end - begin;
-    std::vector<float> max(n, -kInf), sum(n), out(n * head_dim);
-    for (int at = 0; at < positions; at += kPageTokens) {
-      const int64_t offset = at * head_dim * (kv_type == KvType::kF32 ? 4 : 2);
-      const int in_page = positions - at < kPageTokens ? positions - at : kPageTokens;
-      rows.attend_page(&q[begin * head_dim], head_dim, n, head_dim, &k[offset], &v[offset], kv_type,
-                       in_page, 1 / std::sqrt(static_cast<float>(head_dim)),
-                       {max.data(), sum.data(), out.data()});
+  /// out, max and sum of queries [begin, end), in one vector; query i sees positions(i) positions.
+  template <class Positions>
+  std::vector<float> Attend(const RowKernels& rows, int begin, int end, Positions positions) const {
+    std::vector<float> out((end - begin) * head_dim);
+    std::vector<AttentionQuery> queries;
+    for (int i = begin; i < end; ++i) {
+      queries.push_back({&q[i * head_dim], &out[(i - begin) * head_dim], -kInf, 0, 0});
     }
-    out.insert(out.end(), max.begin(), max.end());
-    out.insert(out.end(), sum.begin(), sum.end());
+    for (int at = 0; at < n_positions; at += kPageTokens) {
+      std::vector<AttentionQuery> present;  // those that see some of the page
+      for (int i = begin; i < end; ++i) {
+        if (positions(i) <= at) continue;
+        present.push_back(queries[i - begin]);
+        present.back().n_positions = std::min(positions(i) - at, kPageTokens);
+      }
+      const uint8_t* page = &k[at / kPageTokens * page_bytes];
+      const KvPage kv{page, &v[at / kPageTokens * page_bytes], kv_type, k.data(), kPageTokens};
+      rows.attend_page(present.data(), static_cast<int>(present.size()), head_dim, kv,
+                       1 / std::sqrt(static_cast<float>(head_dim)));
+      for (int i = begin, n = 0; i < end; ++i) {
+        if (positions(i) > at) queries[i - begin] = present[n++];
+      }
+    }
+    for (const AttentionQuery& query : queries) out.insert(out.end(), {query.max, query.sum});
     return out;
   }
+  std::vector<float> Attend(const RowKernels& rows, int begin, int end, int positions) const {
+    return Attend(rows, begin, end, [=](int) { return positions; });
+  }
 
-  int n_heads;
+  int n_queries;
   int64_t head_dim;
   int n_positions;
   KvType kv_type;
+  int64_t page_bytes;
   std::vector<float> q;
   std::vector<uint8_t> k, v;
 };
 
 TEST(RowBits, AttendPage) {
   RandomValues random(TestSeed());
-  for (const KvType type : {KvType::kF16, KvType::kF32}) {
-    for (const int64_t head_dim : {16, 64, 80, 128, 256}) {
-      for (const int n_heads : {1, 2, 3, 4, 6, 16}) {
-        const int n = 1 + static_cast<int>(random.Bits() % 200);
-        const AttentionInput input(random, n_heads, head_dim, n, type);
-        const auto expected = input.Attend(kRowsPlain, 0, n_heads, n);
+  for (const KvType type : kKvTypes) {
+    for (const int64_t head_dim : {32, 64, 96, 128, 256}) {
+      for (const int n_queries : {1, 2, 3, 4, 7, 16}) {
+        const int n = 1 + static_cast<int>(random.Bits() % 150);
+        const AttentionInput input(random, n_queries, head_dim, n, type);
+        const auto expected = input.Attend(kRowsPlain, 0, n_queries, n);
         for (const RowTable& table : RowTables()) {
-          ExpectSameBits(expected, input.Attend(*table.rows, 0, n_heads, n),
-                         table.name + ", head_dim " + std::to_string(head_dim) + ", heads " +
-                             std::to_string(n_heads) + ", positions " + std::to_string(n));
+          ExpectSameBits(expected, input.Attend(*table.rows, 0, n_queries, n),
+                         table.name + ", head_dim " + std::to_string(head_dim) + ", queries " +
+                             std::to_string(n_queries) + ", positions " + std::to_string(n));
         }
       }
     }
@@ -280,19 +356,67 @@ TEST(RowBits, AttendPageOfEveryLength) {
   }
 }
 
-TEST(RowAttention, DoesNotDependOnOtherHeadsOrPositions) {
+// Tiles of a prompt: each query ends at a position of its own, and gets the bits that it gets alone.
+TEST(RowAttention, QueriesOfATileAreThoseOfASingleQuery) {
   RandomValues random(TestSeed());
-  constexpr int kHeads = 7;
-  const AttentionInput input(random, kHeads, 64, 150, KvType::kF16);
-  AttentionInput longer = input;  // what follows position 100 is different, and must not be seen
-  for (int64_t i = 100 * 64 * 2; i < 150 * 64 * 2; ++i) longer.k[i] = longer.v[i] = 0x7e;
-  for (const RowTable& table : RowTables()) {
-    const auto together = input.Attend(*table.rows, 0, kHeads, 100);
-    ExpectSameBits(together, longer.Attend(*table.rows, 0, kHeads, 100), table.name);
-    for (int h = 0; h < kHeads; ++h) {
-      const auto alone = input.Attend(*table.rows, h, h + 1, 100);
-      const std::vector<float> of_head(&together[h * 64], &together[h * 64] + 64);
-      ExpectSameBits(of_head, {alone.begin(), alone.begin() + 64}, table.name + ", alone");
+  constexpr int kQueries = 133, kPositions = 180;
+  for (const KvType type : kKvTypes) {
+    const AttentionInput input(random, kQueries, 64, kPositions, type);
+    const auto positions = [&](int i) { return 30 + i; };
+    std::vector<float> alone, states;
+    for (int i = 0; i < kQueries; ++i) {
+      const auto one = input.Attend(kRowsPlain, i, i + 1, positions);
+      alone.insert(alone.end(), one.begin(), one.begin() + 64);
+      states.insert(states.end(), one.begin() + 64, one.end());
+    }
+    alone.insert(alone.end(), states.begin(), states.end());
+    for (const RowTable& table : RowTables()) {
+      ExpectSameBits(alone, input.Attend(*table.rows, 0, kQueries, positions), table.name);
+    }
+  }
+}
+
+TEST(RowBits, MergeAttention) {
+  RandomValues random(TestSeed());
+  for (const int64_t n : {32, 256}) {
+    for (const float part_max : {-100.0f, 0.3f, 0.5f, 100.0f}) {
+      const auto part = random.Normal(n), whole = random.Normal(n);
+      auto part_out = part;
+      const AttentionQuery from{nullptr, part_out.data(), part_max, 2.5f, 0};
+      auto expected = whole;
+      AttentionQuery plain{nullptr, expected.data(), 0.5f, 3, 0};
+      kRowsPlain.merge_attention(from, n, plain);
+      for (const RowTable& table : RowTables()) {
+        auto found = whole;
+        AttentionQuery into{nullptr, found.data(), 0.5f, 3, 0};
+        table.rows->merge_attention(from, n, into);
+        ExpectSameBits(expected, found, "merge_attention, " + table.name);
+        ExpectSameBits({plain.max, plain.sum}, {into.max, into.sum}, table.name);
+      }
+    }
+  }
+}
+
+TEST(RowAttention, DoesNotDependOnOtherQueriesOrLaterPositions) {
+  RandomValues random(TestSeed());
+  constexpr int kQueries = 7;
+  for (const KvType type : kKvTypes) {
+    const AttentionInput input(random, kQueries, 64, 150, type);
+    AttentionInput longer = input;  // what follows position 100 is different, and must not be seen
+    for (int j = 100; j < 150; ++j) {
+      for (auto* cache : {&longer.k, &longer.v}) {
+        kRowsPlain.store_position(std::vector<float>(64, kInf).data(), 64, type, j % kPageTokens,
+                                  &(*cache)[j / kPageTokens * input.page_bytes]);
+      }
+    }
+    for (const RowTable& table : RowTables()) {
+      const auto together = input.Attend(*table.rows, 0, kQueries, 100);
+      ExpectSameBits(together, longer.Attend(*table.rows, 0, kQueries, 100), table.name);
+      for (int h = 0; h < kQueries; ++h) {
+        const auto alone = input.Attend(*table.rows, h, h + 1, 100);
+        const std::vector<float> of_query(&together[h * 64], &together[h * 64] + 64);
+        ExpectSameBits(of_query, {alone.begin(), alone.begin() + 64}, table.name + ", alone");
+      }
     }
   }
 }
