@@ -239,7 +239,8 @@ void Engine::Impl::Compute(StepRecord& record) {
       const LogitRow row{std::span(logits + i * n_vocab, n_vocab),
                          std::span(workspace->logit_maxima + i * n_blocks, n_blocks)};
       Draw& draw = draws[i];
-      draw.logits_hash = HashBits(row.logits);
+      draw.logits_hash =
+          HashWords(std::span(workspace->logit_hashes + i * n_blocks, n_blocks));
       draw.token = draw.sequence->sampler.Draw(row, scratch[thread]);
       draw.time_ns = NowNs();
     }

@@ -1,7 +1,6 @@
 #include "engine/logits_hash.h"
 
 #include <bit>
-#include <cstring>
 
 namespace weir {
 namespace {
@@ -21,18 +20,14 @@ uint64_t CombineHashes(uint64_t a, uint64_t b) {
   return mixed ^ (mixed >> 32);
 }
 
-uint64_t HashBits(std::span<const float> values) {
-  constexpr size_t kChains = 4, kFloats = 2 * kChains;
+uint64_t HashWords(std::span<const uint64_t> words) {
+  constexpr size_t kChains = 4;
   uint64_t chain[kChains] = {1, 2, 3, 4};
-  size_t i = 0;
-  for (; i + kFloats <= values.size(); i += kFloats) {
-    uint64_t words[kChains];
-    std::memcpy(words, &values[i], sizeof(words));
-    for (size_t j = 0; j < kChains; ++j) chain[j] = Round(chain[j], words[j]);
+  for (size_t i = 0; i < words.size(); ++i) {
+    chain[i % kChains] = Round(chain[i % kChains], words[i]);
   }
-  uint64_t hash = values.size();
+  uint64_t hash = words.size();
   for (uint64_t c : chain) hash = CombineHashes(hash, c);
-  for (; i < values.size(); ++i) hash = CombineHashes(hash, std::bit_cast<uint32_t>(values[i]));
   return hash;
 }
 

@@ -6,9 +6,9 @@
 
 namespace weir {
 
-/// Hash of the bits of `values`. Four independent chains over 64-bit words, because it is computed
-/// for every row of every step and must cost little beside reading the row.
-uint64_t HashBits(std::span<const float> values);
+/// Hash of the hashes of a row's blocks. Four independent chains, because it is computed for every
+/// row of every step.
+uint64_t HashWords(std::span<const uint64_t> words);
 
 /// The hash of two things in this order.
 uint64_t CombineHashes(uint64_t a, uint64_t b);

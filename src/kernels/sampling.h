@@ -35,6 +35,11 @@ struct SamplingKernels {
   /// Makes logit i of n <= kLogitBlock -infinity if bit i of `allowed` (64 a word) is 0. Returns
   /// the largest that is left; NaN counts as -infinity.
   float (*forbid)(float* logits, int64_t n, const uint64_t* allowed);
+  /// A hash of the bits of n <= kLogitBlock logits: the sum modulo 2^64 over pairs of neighbours of
+  /// (bits + key)(bits + key), where + is modulo 2^32. This is NH of UMAC (Black and others, 1999):
+  /// a value that changes shows unless its neighbour is the one number in 2^32 that its key makes
+  /// 0. Zeros up to a multiple of 16.
+  uint64_t (*hash)(const float* logits, int64_t n);
 };
 
 extern const SamplingKernels kSamplingPlain;
@@ -43,6 +48,23 @@ extern const SamplingKernels kSamplingAvx2;
 extern const SamplingKernels kSamplingAvx512;
 #endif
 
+// The constants that are arrays are not inline: ISA objects must not hold weak symbols.
+
+// Numbers without a pattern (SplitMix64), whose fixed value is all that matters.
+struct HashKeys {
+  constexpr HashKeys() {
+    uint64_t state = 0;
+    for (uint32_t& key : word) {
+      uint64_t x = state += 0x9e3779b97f4a7c15;
+      x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+      x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+      key = static_cast<uint32_t>(x >> 32);
+    }
+  }
+  uint32_t word[kLogitBlock] = {};
+};
+constexpr HashKeys kHashKeys;
+
 // Far enough below the smallest y that gives a weight of 1, which is -41.
 inline constexpr double kLowestOctave = -64;
 // Adding it rounds to an integer n and leaves n + 40 in the low bits.
@@ -50,7 +72,7 @@ inline constexpr double kOctaveShift = 0x1.8p52 + kWeightBits;
 inline constexpr double kRoundShift = 0x1p52;
 // 2^t = 1 + c1 t + ... + c10 t^10 for |t| <= 1/2: the minimax fit of the relative error, refitted
 // after each coefficient was rounded to a double. 2^-50.6; with one coefficient less 2^-43.5, an
-// eighth of a unit of the largest weights. Not inline: ISA objects must not hold weak symbols.
+// eighth of a unit of the largest weights.
 constexpr double kPower[] = {1,
                              0x1.62e42fefa3a3cp-1,
                              0x1.ebfbdff82c653p-3,

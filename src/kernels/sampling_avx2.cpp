@@ -6,6 +6,7 @@ namespace weir {
 namespace {
 
 using D = __m256d;
+using I = __m256i;
 struct V {
   __m256 low;   // lanes 0 to 7
   __m256 high;  // lanes 8 to 15
@@ -75,11 +76,26 @@ int64_t CollectSixteen(const float* logits, uint32_t valid, float limit, int32_t
   return n_found;
 }
 
+I Zero() { return _mm256_setzero_si256(); }
+uint64_t SumWords(I v) {
+  const __m128i two = _mm_add_epi64(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(two)) +
+         static_cast<uint64_t>(_mm_extract_epi64(two, 1));
+}
+I AddEightProducts(I sum, const float* logits, const uint32_t* keys) {
+  const I keyed = _mm256_add_epi32(_mm256_loadu_si256(reinterpret_cast<const I*>(logits)),
+                                   _mm256_loadu_si256(reinterpret_cast<const I*>(keys)));
+  return _mm256_add_epi64(sum, _mm256_mul_epu32(keyed, _mm256_srli_epi64(keyed, 32)));
+}
+I AddProducts(I sum, const float* logits, const uint32_t* keys) {
+  return AddEightProducts(AddEightProducts(sum, logits, keys), logits + 8, keys + 8);
+}
+
 }  // namespace
 }  // namespace weir
 
 #include "kernels/sampling_simd.inl"
 
 namespace weir {
-const SamplingKernels kSamplingAvx2 = {Weigh, Collect, Forbid};
+const SamplingKernels kSamplingAvx2 = {Weigh, Collect, Forbid, Hash};
 }  // namespace weir

@@ -6,6 +6,7 @@ namespace weir {
 namespace {
 
 using D = __m512d;
+using I = __m512i;
 using V = __m512;
 
 constexpr int kDoubles = 8;
@@ -58,11 +59,18 @@ int64_t CollectSixteen(const float* logits, uint32_t valid, float limit, int32_t
   return __builtin_popcount(take);
 }
 
+I Zero() { return _mm512_setzero_si512(); }
+uint64_t SumWords(I v) { return static_cast<uint64_t>(_mm512_reduce_add_epi64(v)); }
+I AddProducts(I sum, const float* logits, const uint32_t* keys) {
+  const I keyed = _mm512_add_epi32(_mm512_loadu_si512(logits), _mm512_loadu_si512(keys));
+  return _mm512_add_epi64(sum, _mm512_mul_epu32(keyed, _mm512_srli_epi64(keyed, 32)));
+}
+
 }  // namespace
 }  // namespace weir
 
 #include "kernels/sampling_simd.inl"
 
 namespace weir {
-const SamplingKernels kSamplingAvx512 = {Weigh, Collect, Forbid};
+const SamplingKernels kSamplingAvx512 = {Weigh, Collect, Forbid, Hash};
 }  // namespace weir

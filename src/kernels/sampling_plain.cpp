@@ -53,8 +53,17 @@ float Forbid(float* logits, int64_t n, const uint64_t* allowed) {
   return largest + 0.0f;  // makes -0 into +0, so that the order of comparisons cannot show
 }
 
+uint64_t Hash(const float* logits, int64_t n) {
+  const auto keyed = [&](int64_t i) {
+    return (i < n ? std::bit_cast<uint32_t>(logits[i]) : 0) + kHashKeys.word[i];
+  };
+  uint64_t sum = 0;
+  for (int64_t i = 0; i < (n + 15) / 16 * 16; i += 2) sum += uint64_t{keyed(i)} * keyed(i + 1);
+  return sum;
+}
+
 }  // namespace
 
-const SamplingKernels kSamplingPlain = {Weigh, Collect, Forbid};
+const SamplingKernels kSamplingPlain = {Weigh, Collect, Forbid, Hash};
 
 }  // namespace weir

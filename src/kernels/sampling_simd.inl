@@ -1,6 +1,6 @@
 // Sampling over groups of 16 logits: the body of sampling_avx2.cpp and sampling_avx512.cpp, which
-// define D (a register of doubles) and V (16 floats) and the operations on them before they include
-// this file.
+// define D (a register of doubles), I (of 64-bit integers) and V (16 floats) and the operations on
+// them before they include this file.
 
 namespace weir {
 namespace {
@@ -19,10 +19,10 @@ D Weight(D logit, D max, D octaves, D least) {
   return ZeroWhereLess(weight, least);
 }
 
-/// The first n < 16 logits, then -infinity.
+/// The first n < 16 logits, then others.
 struct Padded {
-  Padded(const float* logits, int64_t n) {
-    for (int64_t i = 0; i < 16; ++i) x[i] = i < n ? logits[i] : -__builtin_inff();
+  Padded(const float* logits, int64_t n, float others) {
+    for (int64_t i = 0; i < 16; ++i) x[i] = i < n ? logits[i] : others;
   }
   float x[16];
 };
@@ -47,7 +47,7 @@ double Weigh(const float* logits, int64_t n, const WeightScale& scale, double* w
     sum = Add(sum, WeighSixteen(logits + i, max, octaves, least, weights ? weights + i : nullptr));
   }
   if (i < n) {
-    const Padded rest(logits + i, n - i);
+    const Padded rest(logits + i, n - i, -__builtin_inff());
     sum = Add(sum, WeighSixteen(rest.x, max, octaves, least, weights ? weights + i : nullptr));
   }
   return Sum(sum);
@@ -62,7 +62,7 @@ int64_t Collect(const float* logits, int64_t n, float limit, int32_t first_id, i
                               ids + n_found, found + n_found);
   }
   if (i < n) {
-    const Padded rest(logits + i, n - i);
+    const Padded rest(logits + i, n - i, -__builtin_inff());
     n_found += CollectSixteen(rest.x, (1u << (n - i)) - 1, limit,
                               first_id + static_cast<int32_t>(i), ids + n_found, found + n_found);
   }
@@ -82,6 +82,14 @@ float Forbid(float* logits, int64_t n, const uint64_t* allowed) {
     max = logits[i] > max ? logits[i] : max;
   }
   return max + 0.0f;
+}
+
+uint64_t Hash(const float* logits, int64_t n) {
+  I sum = Zero();
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) sum = AddProducts(sum, logits + i, kHashKeys.word + i);
+  if (i < n) sum = AddProducts(sum, Padded(logits + i, n - i, 0).x, kHashKeys.word + i);
+  return SumWords(sum);
 }
 
 }  // namespace

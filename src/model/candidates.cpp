@@ -17,19 +17,24 @@ float FloatOf(uint32_t key) {
   return std::bit_cast<float>(key & 0x80000000u ? key ^ 0x80000000u : ~key);
 }
 
+/// By way of a signed integer, which takes one instruction.
+uint64_t Whole(double weight) { return static_cast<uint64_t>(static_cast<int64_t>(weight)); }
+
 /// A byte of the keys at a time, the highest first: four passes whatever the values are.
 template <class WeightOf>
 RankingEnd FindEndBy(std::span<const float> logits, WeightOf weight_of, uint64_t target) {
   constexpr int kOthers = 256;  // where keys are counted that differ in higher bytes
+  constexpr int kChains = 4;    // most keys share a first byte, and each sum waits for the last
   uint32_t prefix = 0, known = 0;
   for (int shift = 24; shift >= 0; shift -= 8) {
-    uint64_t sums[kOthers + 1] = {};
+    uint64_t sums[kOthers + 1][kChains] = {};
     for (size_t i = 0; i < logits.size(); ++i) {
       const uint32_t key = KeyOf(logits[i]);
-      sums[(key & known) == prefix ? key >> shift & 0xff : kOthers] += weight_of(i);
+      sums[(key & known) == prefix ? key >> shift & 0xff : kOthers][i % kChains] += weight_of(i);
     }
+    const auto sum = [&](uint32_t d) { return sums[d][0] + sums[d][1] + sums[d][2] + sums[d][3]; };
     uint32_t digit = 0xff;
-    while (sums[digit] < target) target -= sums[digit--];
+    while (sum(digit) < target) target -= sum(digit--);
     prefix |= digit << shift;
     known |= 0xffu << shift;
   }
@@ -47,13 +52,12 @@ RankingEnd FindRankingEnd(std::span<const float> logits, std::span<const double>
         logits, [](size_t) { return uint64_t{1}; }, target);
   }
   return FindEndBy(
-      logits, [&](size_t i) { return static_cast<uint64_t>(weights[i]); }, target);
+      logits, [&](size_t i) { return Whole(weights[i]); }, target);
 }
 
 int64_t PickWeighted(const double* weights, uint64_t point) {
   int64_t i = 0;
-  for (; point >= static_cast<uint64_t>(weights[i]); ++i)
-    point -= static_cast<uint64_t>(weights[i]);
+  for (; point >= Whole(weights[i]); ++i) point -= Whole(weights[i]);
   return i;
 }
 
@@ -100,13 +104,17 @@ uint64_t Candidates::KeepNucleus(uint64_t target) {
 uint64_t Candidates::Keep(RankingEnd end, bool weighed) {
   uint64_t sum = 0;
   int64_t n_kept = 0;
-  for (int64_t i = 0; i < n_; ++i) {
-    const bool keep = logits_[i] > end.logit || (logits_[i] == end.logit && end.n_equal-- > 0);
-    if (!keep) continue;
+  for (int64_t i = 0; i < n_; ++i) {  // without branches, which nothing could predict
+    const bool equal = (logits_[i] == end.logit) & (end.n_equal > 0);
+    const bool keep = equal | (logits_[i] > end.logit);
+    end.n_equal -= equal;
     ids_[n_kept] = ids_[i];
     logits_[n_kept] = logits_[i];
-    if (weighed) sum += static_cast<uint64_t>(weights_[n_kept] = weights_[i]);
-    ++n_kept;
+    if (weighed) {
+      weights_[n_kept] = weights_[i];
+      sum += Whole(weights_[i]) & -uint64_t{keep};
+    }
+    n_kept += keep;
   }
   n_ = n_kept;
   return sum;

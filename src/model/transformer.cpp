@@ -21,6 +21,7 @@ Transformer::Transformer(const ModelConfig& config, const Weights& weights,
       w_(weights),
       mat_mul_(kernels.mat_mul),
       k_(kernels.rows),
+      sampling_(kernels.sampling),
       dtype_(dtype),
       rope_frequencies_(rope_frequencies),
       slices_(slices),
@@ -145,18 +146,19 @@ void Transformer::LmHead() {
   if (n_last == 0) return;
   Norm(s_.y, w_.output_norm, s_.last, n_last);
 
-  // By blocks, so that their maxima are taken while they are in cache.
+  // By blocks, so that they are summarised while they are in cache.
   constexpr int64_t kBlockTiles = kLogitBlock / kTileRows;
   const int64_t n_blocks = LogitBlocks(c_.n_vocab);
   const Activations x{n_last, c_.n_embd, s_.last.f32, s_.last.q8, s_.last.scale, s_.last.sum};
   threads_.ParallelFor(n_blocks, 1, [&](int64_t b, int64_t, int) {
     const int64_t end = std::min((b + 1) * kBlockTiles, w_.lm_head.n_tiles());
-    n_tiles_.fetch_add(
-        mat_mul_(w_.lm_head, b * kBlockTiles, end, x, s_.logits, c_.n_vocab),
-        std::memory_order_relaxed);
+    n_tiles_.fetch_add(mat_mul_(w_.lm_head, b * kBlockTiles, end, x, s_.logits, c_.n_vocab),
+                       std::memory_order_relaxed);
     const int64_t first = b * kLogitBlock, n = std::min(kLogitBlock, c_.n_vocab - first);
     for (int64_t i = 0; i < n_last; ++i) {
-      s_.logit_maxima[i * n_blocks + b] = k_.max(s_.logits + i * c_.n_vocab + first, n);
+      const float* block = s_.logits + i * c_.n_vocab + first;
+      s_.logit_maxima[i * n_blocks + b] = k_.max(block, n);
+      s_.logit_hashes[i * n_blocks + b] = sampling_.hash(block, n);
     }
   });
 }

@@ -96,6 +96,7 @@ class Transformer {
   const Weights& w_;
   const MatMulFn mat_mul_;
   const RowKernels& k_;
+  const SamplingKernels& sampling_;
   const Dtype dtype_;
   const std::span<const float> rope_frequencies_;  // [n_rot / 2], radians per position
   const std::span<const Slice> slices_;

@@ -70,6 +70,7 @@ void Model::Workspace::LayOut(const ModelConfig& config, Allocator& arena) {
   arena.Take(last, max_logits, config.n_embd);
   arena.Take(logits, max_logits * config.n_vocab);
   arena.Take(logit_maxima, max_logits * LogitBlocks(config.n_vocab));
+  arena.Take(logit_hashes, max_logits * LogitBlocks(config.n_vocab));
 }
 
 int64_t Model::Workspace::Bytes(const ModelConfig& config, Dtype dtype, int64_t max_rows,

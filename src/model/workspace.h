@@ -94,7 +94,8 @@ class Model::Workspace {
   // LM head.
   ActivationRows last;  // n_embd: normed rows that want logits
   float* logits;        // [max_logits][n_vocab]
-  float* logit_maxima;  // [max_logits][LogitBlocks(n_vocab)], for the sampler
+  float* logit_maxima;     // [max_logits][LogitBlocks(n_vocab)], for the sampler
+  uint64_t* logit_hashes;  // the same
 
  private:
   template <class Allocator>

@@ -51,16 +51,16 @@ class Batch {
       const std::vector<PlannedSlice> plan(view.begin(), view.end());
       if (plan.empty()) return answers;
       float* logits = Forward(plan, asked, answers);
-      const float* maxima = workspace_->logit_maxima;
+      int64_t logit_row = 0;
       scheduler.Commit();
       for (const PlannedSlice& planned : plan) {
         if (!planned.samples) continue;
         const std::span row(logits, model_.config().n_vocab);
         logits += row.size();
-        ExpectMaxima(row, maxima);
-        maxima += LogitBlocks(row.size());
+        const std::span bits(reinterpret_cast<const uint32_t*>(row.data()), row.size());
+        ExpectSummaries(row, logit_row++);
         Answer& answer = answers[planned.id];
-        answer.logits.push_back(HashBits(row));
+        answer.logits.push_back(HashWords(std::vector<uint64_t>(bits.begin(), bits.end())));
         answer.tokens.push_back(samplers[planned.id].Draw(row, scratch_).value());
         const int64_t n = answer.tokens.size();
         if (n == asked[planned.id].request.max_tokens || n == asked[planned.id].cancel_after) {
@@ -73,10 +73,13 @@ class Batch {
  private:
   static constexpr int kSlots = 5, kPages = 16;  // so that some wait
 
-  static void ExpectMaxima(std::span<const float> row, const float* maxima) {
-    for (size_t i = 0; i < row.size(); i += kLogitBlock) {
+  /// What the LM head left behind, against the row itself.
+  void ExpectSummaries(std::span<const float> row, int64_t logit_row) {
+    int64_t b = logit_row * LogitBlocks(row.size());
+    for (size_t i = 0; i < row.size(); i += kLogitBlock, ++b) {
       const auto block = row.subspan(i, std::min<size_t>(kLogitBlock, row.size() - i));
-      EXPECT_EQ(*std::max_element(block.begin(), block.end()), maxima[i / kLogitBlock]);
+      EXPECT_EQ(workspace_->logit_maxima[b], *std::max_element(block.begin(), block.end()));
+      EXPECT_EQ(workspace_->logit_hashes[b], kSamplingPlain.hash(block.data(), block.size()));
     }
   }
 

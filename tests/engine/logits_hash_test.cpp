@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <random>
 #include <set>
 #include <vector>
@@ -12,24 +11,23 @@
 namespace weir {
 namespace {
 
-TEST(LogitsHash, EveryBitOfEveryValueCounts) {
-  std::mt19937 random(static_cast<uint32_t>(TestSeed()));
-  std::vector<float> values(37);
-  for (float& value : values) value = std::bit_cast<float>(static_cast<uint32_t>(random()));
-  std::set<uint64_t> hashes = {HashBits(values)};
-  EXPECT_EQ(HashBits(values), *hashes.begin());
-  for (float& value : values) {
-    for (int bit = 0; bit < 32; ++bit) {
-      const float original = value;
-      value = std::bit_cast<float>(std::bit_cast<uint32_t>(value) ^ (1u << bit));
-      EXPECT_TRUE(hashes.insert(HashBits(values)).second);
-      value = original;
+TEST(LogitsHash, EveryBitOfEveryWordCounts) {
+  std::mt19937_64 random(TestSeed());
+  std::vector<uint64_t> words(37);
+  for (uint64_t& word : words) word = random();
+  std::set<uint64_t> hashes = {HashWords(words)};
+  EXPECT_EQ(HashWords(words), *hashes.begin());
+  for (uint64_t& word : words) {
+    for (int bit = 0; bit < 64; ++bit) {
+      word ^= uint64_t{1} << bit;
+      EXPECT_TRUE(hashes.insert(HashWords(words)).second);
+      word ^= uint64_t{1} << bit;
     }
   }
-  std::swap(values[3], values[11]);  // the same place in the same chain
-  EXPECT_TRUE(hashes.insert(HashBits(values)).second);
-  values.pop_back();
-  EXPECT_TRUE(hashes.insert(HashBits(values)).second);
+  std::swap(words[3], words[11]);  // the same place in the same chain
+  EXPECT_TRUE(hashes.insert(HashWords(words)).second);
+  words.pop_back();
+  EXPECT_TRUE(hashes.insert(HashWords(words)).second);
 }
 
 TEST(LogitsHash, OrderCounts) {

@@ -130,5 +130,34 @@ TEST(SamplingBits, Forbid) {
   }
 }
 
+TEST(SamplingBits, Hash) {
+  for (const auto& logits : Blocks()) {
+    const int64_t n = static_cast<int64_t>(logits.size());
+    const uint64_t expected = kSamplingPlain.hash(logits.data(), n);
+    for (const SamplingTable& table : SamplingTables()) {
+      EXPECT_EQ(table.kernels->hash(logits.data(), n), expected) << table.name << ", n = " << n;
+    }
+  }
+}
+
+TEST(SamplingHash, EveryBitOfEveryLogitCounts) {
+  std::vector<float> logits = RandomValues(TestSeed()).Normal(kLogitBlock - 3);
+  const auto hash = [&] { return kSamplingPlain.hash(logits.data(), logits.size()); };
+  const uint64_t expected = hash();
+  for (float& x : logits) {
+    const float original = x;
+    for (int bit = 0; bit < 32; ++bit) {
+      x = std::bit_cast<float>(std::bit_cast<uint32_t>(original) ^ (1u << bit));
+      EXPECT_NE(hash(), expected);
+    }
+    x = original;
+  }
+  for (const int other : {1, 2, 16, 64}) {
+    std::swap(logits[0], logits[other]);
+    EXPECT_NE(hash(), expected);
+    std::swap(logits[0], logits[other]);
+  }
+}
+
 }  // namespace
 }  // namespace weir
