@@ -40,7 +40,7 @@ class Bench {
       for (int users : options_.users) estimate_.Plan(RoughCellSeconds(subject->row(), users));
     }
     const Status written = MeasureAll(subjects);
-    return BenchOutcome{run_, stopped_, written};
+    return BenchOutcome{run_, stopped_, written, std::move(profiles_)};
   }
 
  private:
@@ -142,8 +142,11 @@ class Bench {
     Result<std::unique_ptr<Target>> target = subject.Start(users, TokensPerUser());
     if (!target) return AddEmptyCell(subject, model, users, target.error());
     WEIR_TRY(const int64_t id, BeginCell(model, users, planned_bytes));
-    Cell cell{subject, **target, id, users, {}, {}, {}};
+    Cell cell{subject, **target, id, users, {}, {}, {}, {}};
     WEIR_RETURN_IF_ERROR(MeasureRepeats(cell));
+    if (cell.profile.decode.n_steps + cell.profile.prefill.n_steps > 0) {
+      profiles_.push_back({id, cell.profile});
+    }
     cell.seen.interrupted = stopped_ && cell.seen.n_ok + cell.seen.n_failed < options_.repeats;
     WEIR_TRY(const CellResult result, store_.ResultOfCell(id));
     const Verdict verdict = Judge(result, cell.seen);
@@ -166,6 +169,7 @@ class Bench {
     AttemptsSeen seen;
     std::optional<Rates> latest;  // rates, measured after the warm-up and after each repeat
     std::vector<RatesAround> rates;
+    EngineProfile profile;  // of the whole repeats
   };
 
   Status MeasureRepeats(Cell& cell) {
@@ -220,6 +224,8 @@ class Bench {
     WEIR_TRY(AttemptRow row, RunWatched(cell, load, writer));
     row.peak_memory_bytes = instruments_.PeakMemory();
     const bool whole = row.status == AttemptStatus::kOk;
+    const EngineProfile profile = cell.target.TakeProfile();
+    if (whole && repeat > 0) cell.profile += profile;
     if (whole && repeat > 0) {
       WEIR_RETURN_IF_ERROR(MeasureRates(cell.latest));
       if (cell.latest) row.rates_after = cell.latest->id;
@@ -257,6 +263,7 @@ class Bench {
   std::string no_rates_;  // why, if rates cannot be measured
   std::string doing_;
   Estimate estimate_;
+  std::vector<CellProfile> profiles_;
   const int64_t begin_ns_ = NowNs();
 };
 

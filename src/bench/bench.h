@@ -46,10 +46,17 @@ class Instruments {
 using OnBenchProgress =
     std::function<void(const std::string& doing, int64_t done_ms, int64_t total_ms)>;
 
+/// Where the time of a cell's steps went, over its whole repeats.
+struct CellProfile {
+  int64_t cell = 0;
+  EngineProfile profile;
+};
+
 struct BenchOutcome {
   int64_t run = 0;
   bool interrupted = false;
   Status written;  // the store's Error that ended the run early; what was written before it stays
+  std::vector<CellProfile> profiles;  // of cells whose target knows
 };
 
 /// Measures all cells. What goes wrong with a model or a cell is a row. An Error: the store could

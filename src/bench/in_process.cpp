@@ -94,6 +94,7 @@ class InProcessTarget : public Target {
   void CancelAll() override { running_.clear(); }
   int64_t Now() const override { return NowNs(); }
   std::vector<StepRecord> TakeSteps() override { return engine_->TakeSteps(); }
+  EngineProfile TakeProfile() override { return engine_->TakeProfile(); }
   std::optional<std::string> LogitsHash() override {
     std::string hash = engine_->LogitsHash();
     return hash.empty() ? std::nullopt : std::optional(std::move(hash));
@@ -197,6 +198,7 @@ class InProcessSubject : public Subject {
     options.max_sequences = users;
     options.context_tokens = tokens;
     options.n_threads = options_.n_threads;
+    options.profile = options_.profile;
     return options;
   }
 

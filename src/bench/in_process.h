@@ -11,6 +11,7 @@ namespace weir {
 struct InProcessOptions {
   Isa isa = Isa::kPlain;
   int n_threads = 1;
+  bool profile = false;  // of every step: Target::TakeProfile
 };
 
 /// Opens MODEL, without loading it. The Error is one of the name or the file; a model that opens

@@ -36,6 +36,8 @@ class Target {
   virtual int64_t Now() const = 0;
   /// Records of the steps since the last call; none from a target that does not show its steps.
   virtual std::vector<StepRecord> TakeSteps() = 0;
+  /// Where the time of the steps since the last call went; empty from a target that does not know.
+  virtual EngineProfile TakeProfile() { return {}; }
   /// Of the last step, while no request is running; nothing from a target that does not show it.
   virtual std::optional<std::string> LogitsHash() = 0;
 };

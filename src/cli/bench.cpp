@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bench/document.h"
+#include "bench/explain.h"
 #include "bench/in_process.h"
 #include "bench/machine_instruments.h"
 #include "cli/command.h"
@@ -30,6 +31,7 @@ struct Flags {
   std::string db;
   int threads = 0;       // 0: what this machine has
   int64_t probe_mb = 0;  // 0: as much as honest rates need
+  bool explain = false;
   bool json = false;
 };
 
@@ -99,6 +101,7 @@ void PrintDocument(const Run& run, uint64_t seed) {
                      {"threads", run.threads},
                      {"seed", seed}};
   document["cells"] = CellsJson(run.cells);
+  AddExplanations(run.outcome.profiles, run.instruments.best(), run.cells, document["cells"]);
   PrintJson(document);
 }
 
@@ -126,6 +129,7 @@ void PrintTable(Run& run) {
         "of a decode step, "
         "over the time it took (docs/metrics.md)");
   }
+  fmt::print("{}", RenderExplanations(run.outcome.profiles, run.instruments.best(), run.cells, style));
   print(fmt::format("rows: {}, run {}", Escaped(run.db), run.outcome.run));
 }
 
@@ -146,7 +150,7 @@ Result<int> RunCommand(const Flags& flags) {
   WEIR_RETURN_IF_ERROR(CheckOptions(flags.options));
   WEIR_TRY(const Isa isa, SelectIsa(std::getenv("WEIR_ISA")));
   const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
-  WEIR_TRY(const auto subjects, OpenSubjects(flags, {isa, threads}));
+  WEIR_TRY(const auto subjects, OpenSubjects(flags, {isa, threads, flags.explain}));
   WEIR_TRY(Store store, OpenStore(flags));
   const std::string db = std::filesystem::absolute(store.path()).string();
   Run run{
@@ -185,6 +189,8 @@ Command AddBench(CLI::App& app) {
       ->check(CLI::Range(16, 1 << 20));
   app.add_option("--db", flags->db,
                  "Database for the rows (default: weir/results.db in the user's data folder)");
+  app.add_flag("--explain", flags->explain,
+               "Show where the time of a step goes, part by part, beside each part's own limit");
   app.add_flag("--json", flags->json, "One JSON document on stdout");
   app.footer(
       "Examples:\n"

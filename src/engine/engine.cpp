@@ -53,6 +53,7 @@ struct Engine::Impl {
     }
     slices.reserve(options.max_sequences);
     draws.reserve(options.max_sequences);
+    if (options.profile) profiler.emplace(threads);
   }
 
   // A row of logits on its way to a token.
@@ -76,6 +77,7 @@ struct Engine::Impl {
   void Gather(std::span<const PlannedSlice> plan, StepRecord& record);
   void Compute(StepRecord& record);
   void Keep(const StepRecord& record);
+  void KeepProfile(const StepRecord& record);
 
   const Model& model;
   const Tokenizer* const tokenizer;
@@ -83,6 +85,7 @@ struct Engine::Impl {
   const std::shared_ptr<Inbox> inbox;
 
   ThreadPool threads;
+  std::optional<StepProfiler> profiler;  // where the options ask for it
   Cache cache;
   std::unique_ptr<Model::Workspace> workspace;
   std::vector<SamplerScratch> scratch;  // [n_threads]
@@ -97,6 +100,7 @@ struct Engine::Impl {
   mutable std::mutex records_mutex;
   bool recording = false;
   std::vector<StepRecord> records;
+  EngineProfile profile;
   std::optional<uint64_t> logits_hash;
 
   std::thread engine_thread;
@@ -193,11 +197,13 @@ bool Engine::Impl::Step() {
   if (plan.empty()) return false;
   StepRecord record;
   record.begin_ns = step_begin_ns;
+  if (profiler) profiler->Begin(step_begin_ns);
   {
     const StepGuard guard;
     Gather(plan, record);
     Compute(record);
     record.end_ns = step_begin_ns = NowNs();
+    if (profiler) profiler->End(record.end_ns);
   }
   scheduler.Commit();
   Keep(record);
@@ -232,7 +238,9 @@ void Engine::Impl::Gather(std::span<const PlannedSlice> plan, StepRecord& record
 }
 
 void Engine::Impl::Compute(StepRecord& record) {
-  float* logits = model.Forward(slices, cache, *workspace, threads, &record.cost);
+  float* logits = model.Forward(slices, cache, *workspace, threads, &record.cost,
+                                profiler ? &*profiler : nullptr);
+  if (profiler) profiler->Enter(StepPart::kSampling);
   const int64_t n_vocab = model.config().n_vocab, n_blocks = LogitBlocks(n_vocab);
   threads.ParallelFor(draws.size(), 1, [&](int64_t begin, int64_t end, int thread) {
     for (int64_t i = begin; i < end; ++i) {
@@ -250,9 +258,21 @@ void Engine::Impl::Compute(StepRecord& record) {
 void Engine::Impl::Keep(const StepRecord& record) {
   std::lock_guard lock(records_mutex);
   if (recording) records.push_back(record);
+  if (profiler) KeepProfile(record);
   if (draws.empty()) return;
   logits_hash = 0;
   for (const Draw& draw : draws) logits_hash = CombineHashes(*logits_hash, draw.logits_hash);
+}
+
+void Engine::Impl::KeepProfile(const StepRecord& record) {
+  StepProfile& step = profiler->step();
+  step.n_rows = record.n_decode_rows + record.n_prefill_rows;
+  step.cost = record.cost;
+  if (record.n_decode_rows == 0) {
+    profile.prefill += step;
+  } else if (record.n_decode_rows == options.max_sequences && record.n_prefill_rows == 0) {
+    profile.decode += step;
+  }
 }
 
 void Engine::Impl::Stop() {
@@ -289,6 +309,17 @@ std::vector<StepRecord> Engine::TakeSteps() {
   std::lock_guard lock(impl_->records_mutex);
   impl_->recording = true;
   return std::exchange(impl_->records, {});
+}
+
+EngineProfile Engine::TakeProfile() {
+  std::lock_guard lock(impl_->records_mutex);
+  return std::exchange(impl_->profile, {});
+}
+
+EngineProfile& EngineProfile::operator+=(const EngineProfile& other) {
+  decode += other.decode;
+  prefill += other.prefill;
+  return *this;
 }
 
 std::string Engine::LogitsHash() const {

@@ -10,6 +10,7 @@
 
 #include "engine/request.h"
 #include "model/model.h"
+#include "model/step_profile.h"
 #include "util/error.h"
 
 namespace weir {
@@ -23,6 +24,7 @@ struct EngineOptions {
   int64_t kv_tokens = 0;  // positions that all sequences share (0: max_sequences * context_tokens)
   int64_t prefill_tokens = 256;  // prompt tokens per step at most, beside the decoding rows
   int n_threads = 1;
+  bool profile = false;  // measure where the time of steps goes: TakeProfile
 };
 
 /// What the engine will take, before it takes it.
@@ -38,6 +40,13 @@ struct StepRecord {
   int n_decode_rows = 0;             // users that got a further token
   int n_prefill_rows = 0;            // prompt tokens
   StepCost cost;
+};
+
+/// Where the time of steps went, added up.
+struct EngineProfile {
+  StepProfile decode;   // steps in which max_sequences users got a further token, and nothing else
+  StepProfile prefill;  // steps of prompt tokens only
+  EngineProfile& operator+=(const EngineProfile& other);
 };
 
 /// The stream of one request. Dropping it cancels the request.
@@ -81,6 +90,8 @@ class Engine {
 
   /// Records of all steps since the last call; recording starts with the first call.
   std::vector<StepRecord> TakeSteps();
+  /// Of all steps since the last call; empty without options.profile.
+  EngineProfile TakeProfile();
   /// Hash of the bits of the logits of the last step that had any, as 16 hex digits; empty before
   /// that.
   std::string LogitsHash() const;

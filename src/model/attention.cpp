@@ -19,11 +19,13 @@ void Transformer::Attention(const LayerWeights& layer) {
   AddBias(w.q_bias, w.q.n_rows, s_.q);
   AddBias(w.k_bias, w.k.n_rows, s_.k);
   AddBias(w.v_bias, w.v.n_rows, s_.v);
+  Enter(StepPart::kHeads);
   ForRows(n_rows_, [&](int64_t row) {
     PrepareHeads(w, row);
     StoreKeyValue(layer, row);
   });
   s_.o.n_cols = c_.n_heads * c_.head_dim;
+  Enter(StepPart::kAttention);
   ForRows(s_.n_attention_items * c_.n_kv_heads, [&](int64_t i) {
     Attend(layer, s_.attention_items[i / c_.n_kv_heads], i % c_.n_kv_heads);
   });

@@ -17,13 +17,16 @@ float Sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 void Transformer::GatedDeltaNet(const LayerWeights& layer) {
   const DeltaNetWeights& w = layer.delta_net;
   Project(s_.h, {{w.qkv, s_.mixed}, {w.gate, s_.z}, {w.alpha, s_.alpha}, {w.beta, s_.beta}});
+  Enter(StepPart::kConvolution);
   ForRows(n_rows_, [&](int64_t row) { Convolve(layer, row); });
 
   s_.o.n_cols = c_.value_dim();
   const int64_t n_slices = static_cast<int64_t>(slices_.size());
+  Enter(StepPart::kDeltaRule);
   ForRows(n_slices * c_.n_value_heads, [&](int64_t item) {
     Recur(layer, item / c_.n_value_heads, item % c_.n_value_heads);
   });
+  Enter(StepPart::kConvolution);
   ForRows(n_slices, [&](int64_t slice_index) { KeepConvInputs(layer, slice_index); });
   Project(s_.o, {{w.out, s_.y}});
   AddToResidual(s_.y);

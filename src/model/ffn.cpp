@@ -10,6 +10,7 @@ void Transformer::Ffn(const FfnWeights& w) {
   const int64_t n_ff = w.gate.n_rows;
   s_.f.n_cols = n_ff;
   Project(s_.h, {{w.gate, s_.gate}, {w.up, s_.up}});
+  Enter(StepPart::kActivation);
   ForRows(n_rows_, [&](int64_t row) {
     k_.silu_mul(s_.gate + row * n_ff, s_.up + row * n_ff, n_ff, s_.f.row(row));
     Quantize(s_.f, row, 0, n_ff);
@@ -23,6 +24,7 @@ void Transformer::Ffn(const FfnWeights& w) {
 void Transformer::Moe(const MoeWeights& w) {
   Route(w);
   for (int64_t e = 0; e < c_.n_experts; ++e) {
+    Enter(StepPart::kRouting);
     int64_t n_picked = 0;
     for (int64_t row = 0; row < n_rows_; ++row) {
       const int32_t* ids = s_.expert_ids + row * c_.n_experts_used;
@@ -39,6 +41,7 @@ void Transformer::Moe(const MoeWeights& w) {
   }
   for (int64_t row = 0; row < n_rows_; ++row) s_.picked_rows[row] = static_cast<int32_t>(row);
   Project(s_.h, {{w.shared_gate, s_.shared_gate}});
+  Enter(StepPart::kRouting);
   for (int64_t row = 0; row < n_rows_; ++row) {
     s_.shared_gate[row] = 1.0f / (1.0f + std::exp(-s_.shared_gate[row]));
   }
@@ -48,6 +51,7 @@ void Transformer::Moe(const MoeWeights& w) {
 /// The most probable experts of each row (ties: the lower index), their weights renormalised to sum 1.
 void Transformer::Route(const MoeWeights& w) {
   Project(s_.h, {{w.router, s_.router}});
+  Enter(StepPart::kRouting);
   ForRows(n_rows_, [&](int64_t row) {
     const float* logits = s_.router + row * c_.n_experts;
     int32_t* ids = s_.expert_ids + row * c_.n_experts_used;
@@ -76,11 +80,13 @@ void Transformer::Expert(const FfnWeights& w, std::span<const int32_t> picked,
   const int64_t n_ff = w.gate.n_rows, n_picked = static_cast<int64_t>(picked.size());
   s_.f.n_cols = n_ff;
   ProjectRows(s_.h, n_picked, picked.data(), {{w.gate, s_.gate}, {w.up, s_.up}});
+  Enter(StepPart::kActivation);
   ForRows(n_picked, [&](int64_t i) {
     k_.silu_mul(s_.gate + i * n_ff, s_.up + i * n_ff, n_ff, s_.f.row(i));
     Quantize(s_.f, i, 0, n_ff);
   });
   ProjectRows(s_.f, n_picked, nullptr, {{w.down, s_.y}});
+  Enter(StepPart::kResidual);
   ForRows(n_picked, [&](int64_t i) {
     k_.add_scaled(s_.y + i * c_.n_embd, factors[i], c_.n_embd,
                   s_.x + picked[static_cast<size_t>(i)] * c_.n_embd);

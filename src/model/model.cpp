@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "model/step_profile.h"
 #include "model/transformer.h"
 #include "model/weights.h"
 #include "model/workspace.h"
@@ -23,14 +24,40 @@ std::vector<float> RopeFrequencies(const ModelConfig& config, Vector factors) {
   return frequencies;
 }
 
-/// f32 work of one row that is not a projection: attention over its context, and the delta rule's three
-/// passes over the state (S^T k, S^T q, the update).
-int64_t MixerMacs(const ModelConfig& config, int64_t position) {
-  const int64_t attention =
-      config.n_full_layers() * config.n_heads * config.head_dim * 2 * (position + 1);
-  const int64_t delta =
-      config.n_linear_layers() * config.n_value_heads * 3 * config.linear_dim * config.linear_dim;
-  return attention + delta;
+/// What attention over the contexts of the slices costs.
+StepCost AttentionCost(const ModelConfig& config, KvType kv_type, std::span<const Slice> slices) {
+  StepCost cost;
+  for (const Slice& slice : slices) {
+    const int64_t n_tokens = static_cast<int64_t>(slice.tokens.size());
+    cost.kv_bytes += (slice.position + n_tokens) * KvBytesPerToken(config, kv_type);
+    for (int64_t t = 0; t < n_tokens; ++t) {
+      cost.f32_macs += config.n_full_layers() * config.n_heads * config.head_dim * 2 *
+                       (slice.position + t + 1);
+    }
+  }
+  return cost;
+}
+
+/// The convolution's share of the recurrent state; its few operations are not counted.
+StepCost ConvolutionCost(const ModelConfig& config, std::span<const Slice> slices) {
+  StepCost cost;
+  cost.state_bytes = static_cast<int64_t>(slices.size()) * config.n_linear_layers() * 2 * 3 *
+                     config.conv_dim() * static_cast<int64_t>(sizeof(float));
+  return cost;
+}
+
+/// The rest of the state, and the delta rule's three passes over it for each row (S^T k, S^T q, the
+/// update).
+StepCost DeltaRuleCost(const ModelConfig& config, std::span<const Slice> slices) {
+  int64_t n_rows = 0;
+  for (const Slice& slice : slices) n_rows += static_cast<int64_t>(slice.tokens.size());
+  StepCost cost;
+  cost.state_bytes =
+      static_cast<int64_t>(slices.size()) * 2 * StateBytesPerSequence(config) -
+      ConvolutionCost(config, slices).state_bytes;
+  cost.f32_macs = n_rows * config.n_linear_layers() * config.n_value_heads * 3 *
+                  config.linear_dim * config.linear_dim;
+  return cost;
 }
 
 }  // namespace
@@ -101,7 +128,7 @@ int64_t Model::WorkspaceBytes(const ModelConfig& config, Dtype dtype, int64_t ma
 }
 
 float* Model::Forward(std::span<const Slice> slices, Cache& cache, Workspace& workspace,
-                            ThreadPool& threads, StepCost* cost) const {
+                      ThreadPool& threads, StepCost* cost, StepProfiler* profiler) const {
   int64_t n_rows = 0, n_logits = 0;
   for (const Slice& slice : slices) {
     n_rows += static_cast<int64_t>(slice.tokens.size());
@@ -109,26 +136,27 @@ float* Model::Forward(std::span<const Slice> slices, Cache& cache, Workspace& wo
   }
   WEIR_CHECK(n_rows <= workspace.max_rows && n_logits <= workspace.max_logits);
   Transformer transformer(impl_->config, impl_->plan->weights, Kernels(impl_->isa), impl_->dtype,
-                          impl_->rope_frequencies, slices, cache, workspace, threads);
+                          impl_->rope_frequencies, slices, cache, workspace, threads, profiler);
   transformer.Forward();
   impl_->n_tiles_unpacked += transformer.n_tiles_unpacked();
   if (cost) *cost = impl_->Cost(slices, transformer.n_experts_run());
+  if (profiler) {
+    profiler->AddCost(StepPart::kAttention, AttentionCost(config(), kv_type(), slices));
+    profiler->AddCost(StepPart::kConvolution, ConvolutionCost(config(), slices));
+    profiler->AddCost(StepPart::kDeltaRule, DeltaRuleCost(config(), slices));
+  }
   return workspace.logits;
 }
 
 StepCost Model::Impl::Cost(std::span<const Slice> slices, int64_t n_experts_run) const {
   int64_t n_rows = 0, n_logits = 0;
-  StepCost cost;
   for (const Slice& slice : slices) {
-    const int64_t n_tokens = static_cast<int64_t>(slice.tokens.size());
-    n_rows += n_tokens;
+    n_rows += static_cast<int64_t>(slice.tokens.size());
     n_logits += slice.n_logits;
-    cost.kv_bytes += (slice.position + n_tokens) * KvBytesPerToken(config, KvTypeOf(dtype));
-    cost.state_bytes += 2 * StateBytesPerSequence(config);
-    for (int64_t t = 0; t < n_tokens; ++t) {
-      cost.f32_macs += MixerMacs(config, slice.position + t);
-    }
   }
+  StepCost cost = AttentionCost(config, KvTypeOf(dtype), slices);
+  cost += ConvolutionCost(config, slices);
+  cost += DeltaRuleCost(config, slices);
   cost.weight_bytes = plan->trunk.bytes + (n_logits > 0 ? plan->head.bytes : 0);
   cost.int8_macs = n_rows * plan->trunk.int8_macs + n_logits * plan->head.int8_macs;
   cost.f32_macs += n_rows * plan->trunk.f32_macs + n_logits * plan->head.f32_macs;

@@ -16,6 +16,7 @@
 
 namespace weir {
 
+class StepProfiler;
 class Tokenizer;
 
 /// Consecutive tokens of one sequence. A batch is a list of slices, at most one per sequence, any lengths.
@@ -83,9 +84,9 @@ class Model {
 
   /// Runs the slices and returns logits [sum of n_logits][n_vocab], slices in order, valid until the next
   /// call, the caller's to change; allocates nothing. Token ids must be in [0, n_vocab). `cost` receives the
-  /// work of this step.
+  /// work of this step, `profiler` (may be null) where its time goes.
   float* Forward(std::span<const Slice> slices, Cache& cache, Workspace& workspace,
-                 ThreadPool& threads, StepCost* cost) const;
+                 ThreadPool& threads, StepCost* cost, StepProfiler* profiler = nullptr) const;
 
   /// Weight tiles unpacked by Forward since loading: grows by the same amount whatever the rows of a step.
   int64_t n_tiles_unpacked() const;

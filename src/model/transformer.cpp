@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "util/clock.h"
+
 namespace weir {
 namespace {
 
@@ -16,7 +18,8 @@ constexpr int64_t kTileGrain = 8;
 Transformer::Transformer(const ModelConfig& config, const Weights& weights,
                          const KernelTable& kernels, Dtype dtype,
                          std::span<const float> rope_frequencies, std::span<const Slice> slices,
-                         Cache& cache, Model::Workspace& workspace, ThreadPool& threads)
+                         Cache& cache, Model::Workspace& workspace, ThreadPool& threads,
+                         StepProfiler* profiler)
     : c_(config),
       w_(weights),
       mat_mul_(kernels.mat_mul),
@@ -27,7 +30,8 @@ Transformer::Transformer(const ModelConfig& config, const Weights& weights,
       slices_(slices),
       cache_(cache),
       s_(workspace),
-      threads_(threads) {}
+      threads_(threads),
+      profiler_(profiler) {}
 
 void Transformer::Forward() {
   Begin();
@@ -51,6 +55,7 @@ void Transformer::Forward() {
 
 /// Lists the rows, empties the state of sequences that start, and turns positions into rotations.
 void Transformer::Begin() {
+  Enter(StepPart::kPrepare);
   for (size_t i = 0; i < slices_.size(); ++i) {
     const Slice& slice = slices_[i];
     s_.slice_rows[i] = n_rows_;
@@ -83,6 +88,7 @@ void Transformer::Embed() {
 
 /// Normed rows, quantised while they are in cache.
 void Transformer::Norm(const float* x, Vector weight, ActivationRows& out, int64_t n_rows) {
+  Enter(StepPart::kNorm);
   ForRows(n_rows, [&](int64_t row) {
     k_.rms_norm(x + row * c_.n_embd, weight, c_.n_embd, c_.rms_eps, out.row(row));
     Quantize(out, row, 0, c_.n_embd);
@@ -107,16 +113,22 @@ void Transformer::Project(const ActivationRows& x, std::initializer_list<Project
 /// so that threads meet once per input, not once per matrix.
 void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
                               std::initializer_list<Projection> projections) {
+  Enter(StepPart::kProjection);
   int64_t n_tiles = 0;
-  for (const Projection& p : projections) n_tiles += p.w.n_tiles();
+  for (const Projection& p : projections) {
+    n_tiles += p.w.n_tiles();
+    if (profiler_) profiler_->AddProjection(StepPart::kProjection, p.w, n_rows);
+  }
   threads_.ParallelFor(n_tiles, kTileGrain, [&](int64_t begin, int64_t end, int) {
     int64_t first = 0;  // tile of the matrix at hand, in the list
     for (const Projection& p : projections) {
       const int64_t from = std::max(begin - first, int64_t{0});
       const int64_t to = std::min(end - first, p.w.n_tiles());
       if (from < to) {
+        const int64_t begin_ns = profiler_ ? NowNs() : 0;
         const Activations a{n_rows, p.w.n_cols, x.f32, x.q8, x.scale, x.sum, pick};
         n_tiles_.fetch_add(mat_mul_(p.w, from, to, a, p.y, p.w.n_rows), std::memory_order_relaxed);
+        if (profiler_) profiler_->AddProjectionTime(p.w.type, NowNs() - begin_ns);
       }
       first += p.w.n_tiles();
     }
@@ -125,16 +137,19 @@ void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int
 
 void Transformer::AddBias(Vector bias, int64_t n, float* rows) {
   if (!bias) return;
+  Enter(StepPart::kResidual);
   ForRows(n_rows_, [&](int64_t row) { k_.add(bias, n, rows + row * n); });
 }
 
 void Transformer::AddToResidual(const float* y) {
+  Enter(StepPart::kResidual);
   ForRows(n_rows_, [&](int64_t row) {
     k_.add(y + row * c_.n_embd, c_.n_embd, s_.x + row * c_.n_embd);
   });
 }
 
 void Transformer::LmHead() {
+  Enter(StepPart::kPrepare);
   int64_t n_last = 0, row = 0;
   for (const Slice& slice : slices_) {
     row += static_cast<int64_t>(slice.tokens.size());
@@ -146,6 +161,8 @@ void Transformer::LmHead() {
   if (n_last == 0) return;
   Norm(s_.y, w_.output_norm, s_.last, n_last);
 
+  Enter(StepPart::kHead);
+  if (profiler_) profiler_->AddProjection(StepPart::kHead, w_.lm_head, n_last);
   // By blocks, so that they are summarised while they are in cache.
   constexpr int64_t kBlockTiles = kLogitBlock / kTileRows;
   const int64_t n_blocks = LogitBlocks(c_.n_vocab);

@@ -21,6 +21,7 @@
 #include "model/cache.h"
 #include "model/config.h"
 #include "model/model.h"
+#include "model/step_profile.h"
 #include "model/weights.h"
 #include "model/workspace.h"
 #include "util/thread_pool.h"
@@ -39,7 +40,7 @@ class Transformer {
   Transformer(const ModelConfig& config, const Weights& weights, const KernelTable& kernels,
               Dtype dtype, std::span<const float> rope_frequencies,
               std::span<const Slice> slices, Cache& cache, Model::Workspace& workspace,
-              ThreadPool& threads);
+              ThreadPool& threads, StepProfiler* profiler);
 
   /// Runs the step; logits [sum of n_logits][n_vocab] are in the workspace.
   void Forward();
@@ -92,6 +93,11 @@ class Transformer {
   template <class Fn>
   void ForRows(int64_t n_rows, Fn&& fn);  // fn(row), rows in parallel
 
+  /// What runs from here on is this part of the step.
+  void Enter(StepPart part) {
+    if (profiler_) profiler_->Enter(part);
+  }
+
   const ModelConfig& c_;
   const Weights& w_;
   const MatMulFn mat_mul_;
@@ -103,6 +109,7 @@ class Transformer {
   Cache& cache_;
   Model::Workspace& s_;  // scratch
   ThreadPool& threads_;
+  StepProfiler* const profiler_;  // null unless somebody asked
 
   int64_t n_rows_ = 0;
   std::atomic<int64_t> n_tiles_{0};

@@ -66,7 +66,20 @@ struct ThreadPool::Shared {
   std::atomic<bool> stop{false};
   std::vector<std::thread> workers;
 
+  struct alignas(64) Busy {
+    int64_t ns = 0;
+  };
+  bool measured = false;
+  int64_t calls_ns = 0;
+  std::vector<Busy> busy;  // of each thread
+
   void Drain(int thread) {
+    const int64_t begin = measured ? NowNs() : 0;
+    DrainRanges(thread);
+    if (measured) busy[thread].ns += NowNs() - begin;
+  }
+
+  void DrainRanges(int thread) {
     for (;;) {
       const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
       if (begin >= n_items) return;
@@ -128,6 +141,17 @@ ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads), shared_(std::make
 
 ThreadPool::~ThreadPool() { shared_->Stop(); }
 
+void ThreadPool::Measure() {
+  shared_->busy.resize(n_threads_);
+  shared_->measured = true;
+}
+
+ThreadPool::Times ThreadPool::times() const {
+  Times times{shared_->calls_ns, 0};
+  for (const Shared::Busy& busy : shared_->busy) times.busy_ns += busy.ns;
+  return times;
+}
+
 void ThreadPool::Run(int64_t n_items, int64_t grain, void* context, Callback callback) {
   WEIR_CHECK(grain >= 1);
   Shared& shared = *shared_;
@@ -138,14 +162,16 @@ void ThreadPool::Run(int64_t n_items, int64_t grain, void* context, Callback cal
   shared.callback = callback;
   shared.next.store(0, std::memory_order_relaxed);
   if (n_threads_ == 1 || n_items <= grain) {
-    shared.Drain(0);
+    shared.DrainRanges(0);
     return;
   }
+  const int64_t begin = shared.measured ? NowNs() : 0;
   shared.gate.store(kOpen, std::memory_order_release);
   shared.WakeWorkers();
   shared.Drain(0);
   shared.gate.fetch_and(~kOpen, std::memory_order_relaxed);
   Await(shared.gate, [](uint32_t value) { return value == 0; });
+  if (shared.measured) shared.calls_ns += NowNs() - begin;
 }
 
 }  // namespace weir

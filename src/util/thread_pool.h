@@ -17,6 +17,15 @@ class ThreadPool {
 
   int n_threads() const { return n_threads_; }
 
+  /// What the calls of ParallelFor cost, those left out that one thread runs alone.
+  struct Times {
+    int64_t calls_ns = 0;  // from begin to end
+    int64_t busy_ns = 0;   // inside fn, added up over all threads
+  };
+  /// Begins to count: two clock reads per thread and call. Between calls only, as times().
+  void Measure();
+  Times times() const;
+
   /// Calls fn(begin, end, thread) on disjoint ranges of at most `grain` items that cover [0, n_items)
   /// and returns when all are done. Ranges are handed out as threads become free, so results must not
   /// depend on which thread runs which range. fn must not throw. Calls must not nest.

@@ -70,6 +70,23 @@ TEST(BenchCli, TheTableNamesTheRows) {
   }
 }
 
+TEST(BenchCli, ExplainTellsWhereTheTimeGoes) {
+  const TempFolder folder;
+  const Outcome outcome = Weir("bench " + kTiny + kSmall + "--repeats 1 --users 2 --explain --json --db " +
+                               (folder / "results.db"));
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto json = nlohmann::ordered_json::parse(outcome.out);
+  for (const char* kind : {"decode", "prefill"}) {
+    const auto& profile = json["cells"][0]["explain"][kind];
+    double ms = 0;
+    for (const auto& part : profile["parts"]) ms += part["ms"].get<double>();
+    EXPECT_GT(ms, 0) << kind;
+    EXPECT_NEAR(ms, profile["step"]["ms"].get<double>(), 1e-3) << kind;
+    EXPECT_GT(profile["step"]["limit_ms"].get<double>(), 0) << kind;
+  }
+  EXPECT_EQ(json["cells"][0]["explain"]["decode"]["rows_per_step"], 2);
+}
+
 TEST(BenchCli, AModelThatDoesNotFitIsARefusedRow) {
   const Outcome outcome =
       Weir("bench synth:Qwen3.5-27B:f16 --users 256 --prompt-tokens 100000 --gen-tokens 17 --json");
