@@ -120,14 +120,23 @@ void MeasureType(const TypeTraits& traits, Isa isa, ThreadPool& pool, Buffer& me
   fmt::print("{:8} {:6.3f} bits packed, packing {:5.2f} GB/s\n", traits.name,
              static_cast<double>(tile_bytes) * 8 / (kTileRows * kCols), packing);
   std::vector<float> y;
+  const KernelTable& kernels = Kernels(isa);
+  auto blocks = Buffer::Allocate(static_cast<size_t>(32 * ActivationBlockBytes(kCols)));
   for (int64_t n : kActivationRows) {
     const int64_t tiles = std::min(n_tiles, int64_t{8'000'000'000} / (n * kCols * kTileRows));
     y.resize(static_cast<size_t>(n * w.n_rows));
-    const Activations x = {
-        n, kCols, in.f32.data(), in.q8.data(), in.scale.data(), in.sum.data(), nullptr};
+    Activations x = {n,        kCols, in.f32.data(), in.q8.data(), in.scale.data(), in.sum.data(),
+                     nullptr, nullptr};
+    const bool arranged = kernels.arrange && n >= kernels.min_arranged_rows;
+    if (arranged) x.blocks = blocks->data();
     const Times t = Measure(pool.n_threads(), [&] {
+      if (arranged) {
+        pool.ParallelFor((n + 15) / 16, 1, [&](int64_t begin, int64_t, int) {
+          kernels.arrange(x, begin, blocks->data() + begin * ActivationBlockBytes(kCols));
+        });
+      }
       pool.ParallelFor(tiles, 8, [&](int64_t begin, int64_t end, int) {
-        Kernels(isa).mat_mul(w, begin, end, x, y.data(), w.n_rows);
+        kernels.mat_mul(w, begin, end, x, y.data(), w.n_rows);
       });
     });
     const double gb = static_cast<double>(tiles * kTileRows * RowBytes(traits.type, kCols)) * 1e-9;

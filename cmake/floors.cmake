@@ -3,7 +3,8 @@
 set(avx2_options -mavx2 -mfma -mf16c)
 set(avxvnni_options ${avx2_options} -mavxvnni)
 set(avx512_options ${avx2_options} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni)
-set(amx_options ${avx512_options} -mamx-tile -mamx-int8)
+# Tuned: for generic processors GCC keeps addresses in vector registers (24 instead of 19 ns per group).
+set(amx_options ${avx512_options} -mamx-tile -mamx-int8 -mtune=sapphirerapids)
 function(weir_floor name)
   cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)

@@ -20,6 +20,13 @@ inline constexpr int kQuantBlock = 32;  // columns per activation scale
 inline constexpr int kSumBlock = 16;    // columns per activation sum
 inline constexpr int kPageTokens = 64;  // positions per KV page: attention's unit of accumulation
 
+inline constexpr int kActivationBlockRows = 16;
+
+/// Bytes of a block of 16 rows of n_cols columns: q8 [n_cols / 32][16][32], scale [n_cols / 32][16], and
+/// what a minimum is multiplied with, scale * sum, for groups of 32 and 16 columns [n_cols / 32][16],
+/// [n_cols / 16][16].
+constexpr int64_t ActivationBlockBytes(int64_t n_cols) { return n_cols / kQuantBlock * 16 * (32 + 16); }
+
 /// n_rows rows of activations of n_cols columns, in the forms that matrices multiply with. Only the forms
 /// that the matrix needs are read. int8 values are in [-127, 127].
 struct Activations {
@@ -30,6 +37,7 @@ struct Activations {
   const float* scale = nullptr;    // [n_rows][n_cols / 32]
   const int32_t* sum = nullptr;    // [n_rows][n_cols / 16], of q8
   const int32_t* pick = nullptr;   // if set: row i of the product uses activation row pick[i]
+  const uint8_t* blocks = nullptr;  // if set: rows i of the product, arranged; see KernelTable::arrange
 };
 
 /// y[i * y_stride + r] = sum over c of W[r][c] x[i][c], for the rows r of tiles [tile_begin, tile_end) (rows
@@ -38,7 +46,8 @@ struct Activations {
 ///   acc = fma(scale_w * scale_x, float(sum q_w q_x - zero * sum q_x), acc), and where the type has minima
 ///   acc = fma(-min_w, scale_x * float(sum q_x), acc) directly after.
 /// F32, F16, BF16: four chains of fma, over columns c mod 4, added (0 + 1) + (2 + 3).
-/// Returns the number of tiles unpacked: each once, for up to 4096 activation rows (float types: 1024).
+/// Returns the number of tiles unpacked: each once, for up to 4096 activation rows (float types: 1024; in
+/// blocks: 64).
 using MatMulFn = int64_t (*)(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
                              const Activations& x, float* y, int64_t y_stride);
 
@@ -113,6 +122,11 @@ struct KernelTable {
   MatMulFn mat_mul;
   RowKernels rows;
   SamplingKernels sampling;
+  /// If set: products of at least min_arranged_rows rows are faster with blocks, which this makes of the
+  /// other int8 forms of x, 16 rows each, the last one filled with zeros. Blocks of ActivationBlockBytes lie one
+  /// after the other, 64-byte aligned.
+  void (*arrange)(const Activations& x, int64_t block, uint8_t* out) = nullptr;
+  int min_arranged_rows = 0;
 };
 
 /// The table of an instruction set that was built in and that this machine supports.

@@ -10,6 +10,11 @@ namespace {
 constexpr int kRowBlock = kMaxRowBlock;
 constexpr int kFloatRowBlock = 6;
 
+Floats FromBFloats(const uint8_t* p) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(Load32(p)), 16));
+}
+Floats LoadFloats(const float* p) { return _mm512_loadu_ps(p); }
+Floats FromInts(Bytes v) { return _mm512_cvtepi32_ps(v); }
 Bytes LoadInts(const int32_t* p) { return _mm512_loadu_si512(p); }
 void StoreInts(int32_t* p, Bytes v) { _mm512_storeu_si512(p, v); }
 Bytes MulInts(Bytes v, int factor) { return _mm512_mullo_epi32(v, _mm512_set1_epi32(factor)); }

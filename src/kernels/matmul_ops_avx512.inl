@@ -20,16 +20,11 @@ __m256i Load32(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<co
 Bytes LoadLevels(const uint8_t* p) { return _mm512_broadcast_i32x4(Load16(p)); }
 Bytes Lookup(Bytes levels, Bytes codes) { return _mm512_shuffle_epi8(levels, codes); }
 
-Floats LoadFloats(const float* p) { return _mm512_loadu_ps(p); }
 void StoreFloats(float* p, Floats v) { _mm512_storeu_ps(p, v); }
-Floats FromInts(Bytes v) { return _mm512_cvtepi32_ps(v); }
 Floats Mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
 Floats Times(Floats a, float b) { return _mm512_mul_ps(a, _mm512_set1_ps(b)); }
 Floats Negated(Floats v) { return _mm512_xor_ps(v, _mm512_set1_ps(-0.f)); }
 Floats FromHalves(const uint8_t* p) { return _mm512_cvtph_ps(Load32(p)); }
-Floats FromBFloats(const uint8_t* p) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(Load32(p)), 16));
-}
 Floats FromSigned(const uint8_t* p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(Load16(p))); }
 Floats FromUnsigned(const uint8_t* p) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(Load16(p)));

@@ -113,6 +113,13 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
   }
 }
 
+/// n_cols columns of F16 or BF16 as floats [n_cols][16].
+void Widen(TensorType type, const uint8_t* values, int n_cols, float* floats) {
+  for (int c = 0; c < n_cols; ++c, values += 2 * kTileRows, floats += kTileRows) {
+    StoreFloats(floats, type == TensorType::kF16 ? FromHalves(values) : FromBFloats(values));
+  }
+}
+
 /// The same for F32, F16 and BF16, into chains [n_rows][kChains][kPair][16].
 void MultiplyFloatPair(TensorType type, const Pair& pair, const Activations& x, int64_t row_begin,
                        int64_t n_rows, float* chains) {

@@ -9,6 +9,7 @@ template <int kLow, int kHigh, bool kLevels>
 struct Planes {
   static constexpr int kBytes = (kLow + kHigh) * kStepBytes;
   static constexpr bool kAreOperands = kLow == 8;
+  static constexpr bool kHasLevels = kLevels;
 
   explicit Planes(const uint8_t* levels) : table(kLevels ? LoadLevels(levels) : Set1(0)) {}
 
@@ -110,13 +111,6 @@ void UnpackScales(const PackLayout& layout, const uint8_t* groups, const uint8_t
       UnpackSuper(layout, groups + g * group_bytes, supers, scale + g * kTileRows,
                   neg_min + g * kTileRows);
     }
-  }
-}
-
-/// n_cols columns of F16 or BF16 as floats [n_cols][16].
-void Widen(TensorType type, const uint8_t* values, int n_cols, float* floats) {
-  for (int c = 0; c < n_cols; ++c, values += 2 * kTileRows, floats += kTileRows) {
-    StoreFloats(floats, type == TensorType::kF16 ? FromHalves(values) : FromBFloats(values));
   }
 }
 

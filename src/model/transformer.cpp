@@ -22,7 +22,7 @@ Transformer::Transformer(const ModelConfig& config, const Weights& weights,
                          StepProfiler* profiler)
     : c_(config),
       w_(weights),
-      mat_mul_(kernels.mat_mul),
+      kernels_(kernels),
       k_(kernels.rows),
       sampling_(kernels.sampling),
       dtype_(dtype),
@@ -109,6 +109,22 @@ void Transformer::Project(const ActivationRows& x, std::initializer_list<Project
   ProjectRows(x, n_rows_, nullptr, projections);
 }
 
+/// Rows [0, n_rows) of x, or rows pick[0, n_rows): in blocks as well, if that makes their products faster.
+Activations Transformer::Arrange(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
+                                 std::initializer_list<Projection> projections) {
+  Activations a{n_rows, x.n_cols, x.f32, x.q8, x.scale, x.sum, pick, nullptr};
+  const auto quantized = [](const Projection& p) { return IsQuantized(p.w.type); };
+  if (!kernels_.arrange || n_rows < kernels_.min_arranged_rows ||
+      std::none_of(projections.begin(), projections.end(), quantized)) {
+    return a;
+  }
+  const int64_t block_bytes = ActivationBlockBytes(x.n_cols);
+  ForRows((n_rows + kActivationBlockRows - 1) / kActivationBlockRows,
+          [&](int64_t b) { kernels_.arrange(a, b, s_.blocks + b * block_bytes); });
+  a.blocks = s_.blocks;
+  return a;
+}
+
 /// Products of the first n_rows rows of x, or of rows pick[0, n_rows). The tiles of all matrices are one list,
 /// so that threads meet once per input, not once per matrix.
 void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
@@ -119,6 +135,7 @@ void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int
     n_tiles += p.w.n_tiles();
     if (profiler_) profiler_->AddProjection(StepPart::kProjection, p.w, n_rows);
   }
+  const Activations a = Arrange(x, n_rows, pick, projections);
   threads_.ParallelFor(n_tiles, kTileGrain, [&](int64_t begin, int64_t end, int) {
     int64_t first = 0;  // tile of the matrix at hand, in the list
     for (const Projection& p : projections) {
@@ -126,8 +143,7 @@ void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int
       const int64_t to = std::min(end - first, p.w.n_tiles());
       if (from < to) {
         const int64_t begin_ns = profiler_ ? NowNs() : 0;
-        const Activations a{n_rows, p.w.n_cols, x.f32, x.q8, x.scale, x.sum, pick};
-        n_tiles_.fetch_add(mat_mul_(p.w, from, to, a, p.y, p.w.n_rows), std::memory_order_relaxed);
+        n_tiles_.fetch_add(kernels_.mat_mul(p.w, from, to, a, p.y, p.w.n_rows), std::memory_order_relaxed);
         if (profiler_) profiler_->AddProjectionTime(p.w.type, NowNs() - begin_ns);
       }
       first += p.w.n_tiles();
@@ -166,10 +182,10 @@ void Transformer::LmHead() {
   // By blocks, so that they are summarised while they are in cache.
   constexpr int64_t kBlockTiles = kLogitBlock / kTileRows;
   const int64_t n_blocks = LogitBlocks(c_.n_vocab);
-  const Activations x{n_last, c_.n_embd, s_.last.f32, s_.last.q8, s_.last.scale, s_.last.sum};
+  const Activations x = Arrange(s_.last, n_last, nullptr, {{w_.lm_head, s_.logits}});
   threads_.ParallelFor(n_blocks, 1, [&](int64_t b, int64_t, int) {
     const int64_t end = std::min((b + 1) * kBlockTiles, w_.lm_head.n_tiles());
-    n_tiles_.fetch_add(mat_mul_(w_.lm_head, b * kBlockTiles, end, x, s_.logits, c_.n_vocab),
+    n_tiles_.fetch_add(kernels_.mat_mul(w_.lm_head, b * kBlockTiles, end, x, s_.logits, c_.n_vocab),
                        std::memory_order_relaxed);
     const int64_t first = b * kLogitBlock, n = std::min(kLogitBlock, c_.n_vocab - first);
     for (int64_t i = 0; i < n_last; ++i) {

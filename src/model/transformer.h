@@ -56,6 +56,8 @@ class Transformer {
   void Norm(const float* x, Vector weight, ActivationRows& out, int64_t n_rows);
   void Quantize(ActivationRows& rows, int64_t row, int64_t column, int64_t n);
   void Project(const ActivationRows& x, std::initializer_list<Projection> projections);
+  Activations Arrange(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
+                      std::initializer_list<Projection> projections);
   void ProjectRows(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
                    std::initializer_list<Projection> projections);
   void AddBias(Vector bias, int64_t n, float* rows);
@@ -100,7 +102,7 @@ class Transformer {
 
   const ModelConfig& c_;
   const Weights& w_;
-  const MatMulFn mat_mul_;
+  const KernelTable& kernels_;
   const RowKernels& k_;
   const SamplingKernels& sampling_;
   const Dtype dtype_;

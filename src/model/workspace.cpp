@@ -23,6 +23,11 @@ class Arena {
     Take(rows.scale, n_rows * (n_cols / kQuantBlock));
     Take(rows.sum, n_rows * (n_cols / kSumBlock));
   }
+  void TakeBlocks(uint8_t*& blocks, int64_t n_rows, int64_t n_cols) {
+    if (dtype_ == Dtype::kF32) return;
+    const int64_t n_blocks = (n_rows + kActivationBlockRows - 1) / kActivationBlockRows;
+    Take(blocks, n_blocks * ActivationBlockBytes(n_cols));
+  }
   int64_t size() const { return size_; }
 
  private:
@@ -45,6 +50,8 @@ void Model::Workspace::LayOut(const ModelConfig& config, Allocator& arena) {
   arena.Take(o, max_rows, std::max(q_width, config.value_dim()));
   arena.Take(f, max_rows, ffn_width);
   arena.Take(y, max_rows * config.n_embd);
+  arena.TakeBlocks(blocks, std::max(max_rows, max_logits),
+                   std::max({h.n_cols, o.n_cols, ffn_width}));
   arena.Take(q, max_rows * q_width * (config.gated_attention ? 2 : 1));
   arena.Take(k, max_rows * kv_width);
   arena.Take(v, max_rows * kv_width);

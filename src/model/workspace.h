@@ -59,6 +59,7 @@ class Model::Workspace {
   ActivationRows o;   // attention_width: what the mixer hands to its output projection
   ActivationRows f;   // ffn_width: silu(gate) * up
   float* y;           // [max_rows][n_embd], a projection on its way to x
+  uint8_t* blocks;    // the rows at work, if they are multiplied in blocks
 
   // Full attention.
   float* q;          // [max_rows][q_width], gates included

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 
 #include "kernels/dequantize.h"
 #include "kernels/kernel_table.h"
@@ -35,7 +36,7 @@ struct OwnedActivations {
   }
 
   Activations View(int64_t rows, const int32_t* pick = nullptr) const {
-    return {rows, n_cols, f32.data(), q8.data(), scale.data(), sum.data(), pick};
+    return {rows, n_cols, f32.data(), q8.data(), scale.data(), sum.data(), pick, nullptr};
   }
 
   int64_t n_rows, n_cols;
@@ -53,11 +54,30 @@ OwnedActivations RandomActivations(int64_t n_rows, int64_t n_cols, std::mt19937_
   return x;
 }
 
+/// The blocks of x, beginning at a line of the cache.
+struct OwnedBlocks {
+  OwnedBlocks(const KernelTable& kernels, const Activations& x) {
+    const int64_t n_bytes = ActivationBlockBytes(x.n_cols);
+    const int64_t n_blocks = (x.n_rows + kActivationBlockRows - 1) / kActivationBlockRows;
+    memory.assign(static_cast<size_t>(n_blocks * n_bytes + 63), 0xee);
+    first = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
+    for (int64_t b = 0; b < n_blocks; ++b) kernels.arrange(x, b, first + b * n_bytes);
+  }
+  std::vector<uint8_t> memory;
+  uint8_t* first;
+};
+
 /// The product as y [n_rows][y_stride], with whatever was not written still kUntouched.
 std::vector<float> Multiply(Isa isa, const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
-                            const Activations& x, int64_t y_stride) {
+                            Activations x, int64_t y_stride) {
   std::vector<float> y(static_cast<size_t>(x.n_rows * y_stride + kTileRows), kUntouched);
-  const int64_t unpacked = Kernels(isa).mat_mul(w, tile_begin, tile_end, x, y.data(), y_stride);
+  const KernelTable& kernels = Kernels(isa);
+  std::optional<OwnedBlocks> blocks;
+  if (kernels.arrange && IsQuantized(w.type)) {
+    blocks.emplace(kernels, x);
+    x.blocks = blocks->first;
+  }
+  const int64_t unpacked = kernels.mat_mul(w, tile_begin, tile_end, x, y.data(), y_stride);
   EXPECT_EQ(unpacked, tile_end - tile_begin) << x.n_rows << " activation rows";
   return y;
 }
