@@ -84,14 +84,29 @@ void MeasureDeltaRule() {
   constexpr double kBytes = 2.0 * kHeads * kDim * kDim * sizeof(float);
   Buffer buffer;
   float* state = Memory<float>(buffer, kHeads * kDim * kDim);
-  auto x = Ramp(3 * kDim);
-  kRowsPlain.l2_norm(&x[0], 2 * kDim, 0, 1);
-  std::vector<float> out(kDim);
+  constexpr int64_t kTokens = 64, kWidth = 6144;
+  const float decay = 0.98f, beta = 0.5f;
+  Buffer u_buffer;
+  float* u = Memory<float>(u_buffer, kTokens * kWidth);
+  std::ranges::copy(Ramp(kTokens * kWidth), u);
+  for (int64_t t = 0; t < kTokens; ++t) kRowsPlain.l2_norm(u + t * kWidth, 2 * kDim, 0, 1);
+  std::vector<float> out(kTokens * kDim);
+  const auto run = [&](const RowKernels& rows, int64_t head, int64_t n_tokens) {
+    rows.delta_rule(&state[head * kDim * kDim],
+                    {.q = &u[0],
+                     .k = &u[kDim],
+                     .v = &u[2 * kDim],
+                     .stride = kWidth,
+                     .decay = &decay,
+                     .beta = &beta,
+                     .gate_stride = 0,
+                     .out = out.data(),
+                     .out_stride = kDim,
+                     .n_tokens = n_tokens},
+                    kDim);
+  };
   Measure("delta_rule, 604 MB of state", kBytes, "B", [&](const RowKernels& rows) {
-    for (int64_t h = 0; h < kHeads; ++h) {
-      rows.delta_rule(&state[h * kDim * kDim], &x[0], &x[kDim], &x[2 * kDim], 0.98f, 0.5f, kDim,
-                      out.data());
-    }
+    for (int64_t h = 0; h < kHeads; ++h) run(rows, h, 1);
   });
   const std::vector<float> zeros(kDim * kDim);
   Measure("add over the memory of delta_rule", kBytes, "B", [&](const RowKernels& rows) {
@@ -100,10 +115,11 @@ void MeasureDeltaRule() {
   });
   Measure("delta_rule, 1 MB of state 500 times", 500.0 * 2 * (1 << 20), "B",
           [&](const RowKernels& rows) {
-            for (int64_t h = 0; h < 500 * 16; ++h) {
-              rows.delta_rule(&state[h % 16 * kDim * kDim], &x[0], &x[kDim], &x[2 * kDim], 0.98f,
-                              0.5f, kDim, out.data());
-            }
+            for (int64_t h = 0; h < 500 * 16; ++h) run(rows, h % 16, 1);
+          });
+  Measure("delta_rule, 64 tokens of a prompt", 160.0 * kTokens * 3 * kDim * kDim, "MAC",
+          [&](const RowKernels& rows) {
+            for (int64_t h = 0; h < 160; ++h) run(rows, h, kTokens);
           });
 }
 

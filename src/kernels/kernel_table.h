@@ -80,6 +80,21 @@ struct AttentionQuery {
   int n_positions;  // it sees positions [0, n_positions) of the page at hand, 1 to kPageTokens
 };
 
+/// Consecutive tokens of one value head, as they lie in rows of the step: those of q, k and v are `stride`
+/// floats apart, and so on.
+struct DeltaTokens {
+  const float* q;  // [n_tokens][dim], already scaled
+  const float* k;
+  const float* v;
+  int64_t stride;
+  const float* decay;  // [n_tokens], e^g
+  const float* beta;
+  int64_t gate_stride;
+  float* out;  // [n_tokens][dim]
+  int64_t out_stride;
+  int64_t n_tokens;
+};
+
 struct RowKernels {
   /// Blocks of 32 (n a multiple of 32): scale = max|x| / 127, q = round to nearest even of x * (127 / max|x|),
   /// all zero if max|x| is 0; sum[j] = sum of 16 q.
@@ -99,10 +114,9 @@ struct RowKernels {
   /// Causal convolution of width 4 per channel, then silu:
   /// y = silu(w[0] x[0] + w[1] x[1] + w[2] x[2] + w[3] x[3]); w [4][n], x: four rows of n, oldest first.
   void (*conv_silu)(const float* w, const float* const x[4], int64_t n, float* y);
-  /// One token of the gated delta rule for one value head (spec 6.4, single pass). state [dim][dim], row j is
-  /// the state of value component j over key components; q, k, v, out [dim]; decay = e^g; q already scaled.
-  void (*delta_rule)(float* state, const float* q, const float* k, const float* v, float decay,
-                     float beta, int64_t dim, float* out);
+  /// Tokens of the gated delta rule, one after the other, for one value head (spec 6.4, single pass). state
+  /// [dim][dim], row j is the state of value component j over key components.
+  void (*delta_rule)(float* state, const DeltaTokens& tokens, int64_t dim);
   /// Adds one page to the running softmax of queries that share a KV head: for each query the page's softmax
   /// partial (its max, sum and weighted values) is computed on its own and then merged, so the bits depend on
   /// absolute pages only, not on the queries that are beside it.

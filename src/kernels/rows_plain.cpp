@@ -136,14 +136,20 @@ void ConvSilu(const float* w, const float* const x[4], int64_t n, float* y) {
   }
 }
 
-void DeltaRule(float* state, const float* q, const float* k, const float* v, float decay,
-               float beta, int64_t dim, float* out) {
-  const float kq = Dot(k, q, dim);
-  for (int64_t j = 0; j < dim; ++j) {
-    float* row = state + j * dim;
-    const float d = beta * std::fmaf(-decay, Dot(row, k, dim), v[j]);
-    out[j] = std::fmaf(d, kq, decay * Dot(row, q, dim));
-    for (int64_t i = 0; i < dim; ++i) row[i] = std::fmaf(k[i], d, decay * row[i]);
+void DeltaRule(float* state, const DeltaTokens& tokens, int64_t dim) {
+  for (int64_t t = 0; t < tokens.n_tokens; ++t) {
+    const float* q = tokens.q + t * tokens.stride;
+    const float* k = tokens.k + t * tokens.stride;
+    const float* v = tokens.v + t * tokens.stride;
+    const float decay = tokens.decay[t * tokens.gate_stride];
+    const float beta = tokens.beta[t * tokens.gate_stride];
+    const float kq = Dot(k, q, dim);
+    for (int64_t j = 0; j < dim; ++j) {
+      float* row = state + j * dim;
+      const float d = beta * std::fmaf(-decay, Dot(row, k, dim), v[j]);
+      tokens.out[t * tokens.out_stride + j] = std::fmaf(d, kq, decay * Dot(row, q, dim));
+      for (int64_t i = 0; i < dim; ++i) row[i] = std::fmaf(k[i], d, decay * row[i]);
+    }
   }
 }
 

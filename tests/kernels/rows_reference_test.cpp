@@ -134,8 +134,9 @@ TEST(RowReference, DeltaRuleOverManyTokens) {
     kRowsPlain.l2_norm(q.data(), kDim, 1e-6f, 1 / std::sqrt(128.0f));
     kRowsPlain.l2_norm(k.data(), kDim, 1e-6f, 1);
     const float decay = random.Uniform(0.95f, 1), beta = random.Uniform(0, 1);
-    kRowsPlain.delta_rule(state.data(), q.data(), k.data(), v.data(), decay, beta, kDim,
-                          out.data());
+    kRowsPlain.delta_rule(state.data(),
+                          {q.data(), k.data(), v.data(), kDim, &decay, &beta, 1, out.data(), kDim, 1},
+                          kDim);
     DeltaRuleInSteps(exact_state, q.data(), k.data(), v.data(), decay, beta, kDim, exact_out);
     // With |k| = 1 (up to rounding) and beta, decay <= 1 the step does not expand errors, so they
     // add up: per token one dot product and six roundings of a row's norm and of v.

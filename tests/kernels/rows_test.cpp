@@ -125,23 +125,35 @@ TEST(RowBits, Max) {
   }
 }
 
+// Any number of tokens at a time, from rows wider than a head, with the bits of one token after the other.
 TEST(RowBits, DeltaRule) {
   RandomValues random(TestSeed());
-  for (const RowTable& table : RowTables()) {
-    for (const int64_t dim : {16, 48, 64, 128, 256}) {
-      auto expected = random.Awkward(dim * dim, 1e3f);
-      auto found = expected;
-      std::vector<float> expected_out(dim), found_out(dim);
-      for (int token = 0; token < 5; ++token) {
-        const auto q = random.Normal(dim), k = random.Awkward(dim, 10), v = random.Awkward(dim, 10);
-        const float decay = token == 3 ? 0 : random.Uniform(0.5f, 1), beta = random.Uniform(0, 1);
-        kRowsPlain.delta_rule(expected.data(), q.data(), k.data(), v.data(), decay, beta, dim,
-                              expected_out.data());
-        table.rows->delta_rule(found.data(), q.data(), k.data(), v.data(), decay, beta, dim,
-                               found_out.data());
-        const std::string what = table.name + ", dim " + std::to_string(dim);
-        ExpectSameBits(expected_out, found_out, "delta_rule out, " + what);
-        ExpectSameBits(expected, found, "delta_rule state, " + what);
+  constexpr int64_t kTokens = 7;
+  for (const int64_t dim : {16, 48, 64, 128, 256}) {
+    const int64_t stride = 3 * dim + 16;
+    const auto start = random.Awkward(dim * dim, 1e3f);
+    auto x = random.Awkward(kTokens * stride, 10);
+    std::vector<float> gates(2 * kTokens * 2);
+    for (float& gate : gates) gate = random.Uniform(0.5f, 1);
+    gates[3 * 4] = 0;
+    const auto run = [&](const RowKernels& rows, int64_t tokens_at_a_time) {
+      auto state = start;
+      std::vector<float> out(kTokens * (dim + 5));
+      for (int64_t t = 0; t < kTokens; t += tokens_at_a_time) {
+        const float* u = &x[t * stride];
+        rows.delta_rule(state.data(),
+                        {u, u + dim, u + 2 * dim, stride, &gates[t * 4], &gates[t * 4 + 1], 4,
+                         &out[t * (dim + 5)], dim + 5, std::min(tokens_at_a_time, kTokens - t)},
+                        dim);
+      }
+      out.insert(out.end(), state.begin(), state.end());
+      return out;
+    };
+    const auto expected = run(kRowsPlain, 1);
+    for (const RowTable& table : RowTables()) {
+      for (const int64_t n : {1, 2, 3, 7}) {
+        ExpectSameBits(expected, run(*table.rows, n), table.name + ", dim " + std::to_string(dim) +
+                                                          ", tokens at a time " + std::to_string(n));
       }
     }
   }
