@@ -151,6 +151,7 @@ class Bench {
     WEIR_TRY(const CellResult result, store_.ResultOfCell(id));
     const Verdict verdict = Judge(result, cell.seen);
     std::vector<Flag> flags = FindFlags(result, cell.seen, cell.rates);
+    flags.insert(flags.end(), options_.flags.begin(), options_.flags.end());
     if (!no_rates_.empty() && cell.seen.n_ok > 0) flags.push_back({"rates_missing", no_rates_});
     return store_.EndCell(id, verdict.status, verdict.reason, flags);
   }

@@ -19,6 +19,7 @@ struct BenchOptions {
   int requests_per_user = 2;
   int repeats = 3;
   uint64_t seed = 1;  // of the prompts
+  std::vector<Flag> flags;  // that every measured cell gets, for what is not as usual
 };
 
 /// kBadInput, naming flag, value and range.

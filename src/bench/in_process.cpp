@@ -199,6 +199,7 @@ class InProcessSubject : public Subject {
     options.context_tokens = tokens;
     options.n_threads = options_.n_threads;
     options.profile = options_.profile;
+    options.kv_type = options_.kv_type;
     return options;
   }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bench/target.h"
+#include "kernels/kernel_table.h"
 
 namespace weir {
 
@@ -12,6 +13,7 @@ struct InProcessOptions {
   Isa isa = Isa::kPlain;
   int n_threads = 1;
   bool profile = false;  // of every step: Target::TakeProfile
+  KvType kv_type = KvType::kF16;
 };
 
 /// Opens MODEL, without loading it. The Error is one of the name or the file; a model that opens

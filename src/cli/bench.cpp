@@ -15,6 +15,7 @@
 #include "bench/machine_instruments.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/load.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
 #include "cli/version.h"
@@ -29,6 +30,7 @@ struct Flags {
   std::vector<std::string> models{"synth:qwen3.5-0.8b:Q8_0", "synth:qwen3.5-2b:UD-IQ2_XXS"};
   BenchOptions options;
   std::string db;
+  std::string kv_name;
   int threads = 0;       // 0: what this machine has
   int64_t probe_mb = 0;  // 0: as much as honest rates need
   bool explain = false;
@@ -76,13 +78,18 @@ Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& 
       .isa = std::string(Name(run.isa)),
       .threads = run.threads,
       .seed = flags.options.seed};
+  BenchOptions options = flags.options;
+  if (!flags.kv_name.empty() && flags.kv_name != "f16") {
+    options.flags.push_back({"kv_" + flags.kv_name,
+                             "keys and values are kept in " + flags.kv_name + ", not in f16"});
+  }
   Progress progress("bench");
   const auto on_progress = [&](const std::string& doing, int64_t done_ms, int64_t total_ms) {
     progress.SetLabel(Escaped(doing));
     progress.Update(done_ms, total_ms);
   };
   WEIR_TRY(run.outcome,
-           RunBench(flags.options, row, subjects, store, run.instruments, on_progress));
+           RunBench(options, row, subjects, store, run.instruments, on_progress));
   Result<std::vector<CellResult>> cells = store.Results(run.outcome.run);
   if (cells) run.cells = std::move(cells).value();
   return cells || !run.outcome.written.ok() ? Status() : cells.error();
@@ -150,7 +157,8 @@ Result<int> RunCommand(const Flags& flags) {
   WEIR_RETURN_IF_ERROR(CheckOptions(flags.options));
   WEIR_TRY(const Isa isa, SelectIsa(std::getenv("WEIR_ISA")));
   const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
-  WEIR_TRY(const auto subjects, OpenSubjects(flags, {isa, threads, flags.explain}));
+  const KvType kv_type = KvTypeNamed(flags.kv_name).value_or(KvType::kF16);
+  WEIR_TRY(const auto subjects, OpenSubjects(flags, {isa, threads, flags.explain, kv_type}));
   WEIR_TRY(Store store, OpenStore(flags));
   const std::string db = std::filesystem::absolute(store.path()).string();
   Run run{
@@ -181,6 +189,7 @@ Command AddBench(CLI::App& app) {
   app.add_option("--repeats", options.repeats, "Measured repeats of each cell, after a warm-up")
       ->capture_default_str();
   app.add_option("--seed", options.seed, "Of the random prompts")->capture_default_str();
+  AddKvFlag(app, flags->kv_name);
   app.add_option("--threads", flags->threads, "Threads (default: those this machine has for us)")
       ->check(CLI::Range(1, 1024));
   app.add_option("--probe-mb", flags->probe_mb,

@@ -21,9 +21,17 @@ void AddModelFlags(CLI::App& app, ModelFlags& flags) {
   app.add_option("--dtype", flags.dtype_name,
                  "int8: the fast path; f32: dequantised weights and f32 activations")
       ->check(CLI::IsMember({"int8", "f32"}));
+  AddKvFlag(app, flags.kv_name);
   app.add_option("--threads", flags.n_threads, "threads (default: those this machine has for us)")
       ->check(CLI::Range(1, 1024));
 }
+
+void AddKvFlag(CLI::App& app, std::string& name) {
+  app.add_option("--kv", name, "what keys and values are kept in (default: f16; f32 with --dtype f32)")
+      ->check(CLI::IsMember({"f16", "bf16", "q8_0", "f32"}));
+}
+
+KvType ModelFlags::kv_type() const { return KvTypeNamed(kv_name).value_or(DefaultKvType(dtype())); }
 
 int ModelFlags::threads() const { return n_threads > 0 ? n_threads : DefaultThreads(); }
 

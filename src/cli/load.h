@@ -15,11 +15,16 @@ namespace weir {
 struct ModelFlags {
   std::string model;
   std::string dtype_name = "int8";
-  int n_threads = 0;  // 0: what this machine has
+  std::string kv_name;  // empty: what goes with dtype
+  int n_threads = 0;    // 0: what this machine has
 
   Dtype dtype() const { return dtype_name == "f32" ? Dtype::kF32 : Dtype::kInt8; }
+  KvType kv_type() const;
   int threads() const;
 };
+
+/// --kv, for `name`.
+void AddKvFlag(CLI::App& app, std::string& name);
 
 void AddModelFlags(CLI::App& app, ModelFlags& flags);
 

@@ -115,10 +115,12 @@ Result<int> RunLogits(const Flags& flags) {
   }
   // Logits of all rows of a chunk are kept, so chunks are small where the vocabulary is large.
   const int64_t chunk = std::clamp<int64_t>((int64_t{64} << 20) / (4 * n_vocab), 1, 256);
-  WEIR_TRY(const int64_t n_bytes, Session::Plan(config, flags.model.dtype(), n_tokens, chunk));
+  const KvType kv_type = flags.model.kv_type();
+  WEIR_TRY(const int64_t n_bytes,
+           Session::Plan(config, flags.model.dtype(), kv_type, n_tokens, chunk));
   WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model, *source, n_bytes));
   WEIR_TRY(const std::unique_ptr<Session> session,
-           Session::Open(*loaded.model, n_tokens, chunk, *loaded.threads));
+           Session::Open(*loaded.model, kv_type, n_tokens, chunk, *loaded.threads));
   const Result<Answer> answer = Run(*session, n_vocab, prompt, flags.n_generate, positions);
   if (!answer) return In(source->name(), answer.error());
   if (flags.json) {

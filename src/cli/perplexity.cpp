@@ -28,10 +28,11 @@ Result<int> RunPerplexity(const Flags& flags) {
   WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, config.n_vocab));
   const std::vector<int32_t> tokens = tokenizer->Encode(text, false);
   WEIR_TRY(const int64_t n_bytes,
-           Session::Plan(config, flags.model.dtype(), flags.window, kChunk));
+           Session::Plan(config, flags.model.dtype(), flags.model.kv_type(), flags.window, kChunk));
   WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model, *source, n_bytes));
   WEIR_TRY(const std::unique_ptr<Session> session,
-           Session::Open(*loaded.model, flags.window, kChunk, *loaded.threads));
+           Session::Open(*loaded.model, flags.model.kv_type(), flags.window, kChunk,
+                         *loaded.threads));
   Progress progress("perplexity");
   const Result<Perplexity> result =
       MeasurePerplexity(*session, tokens, config.n_vocab, flags.window, flags.n_windows,

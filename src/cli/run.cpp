@@ -170,6 +170,7 @@ Result<EnginePlan> PlanEngine(const Flags& flags, const ModelSource& source,
   EngineOptions options;
   options.context_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens;
   options.n_threads = flags.model.threads();
+  options.kv_type = flags.model.kv_type();
   WEIR_TRY(const ModelFootprint footprint, Model::Plan(source, flags.model.dtype()));
   Result<EnginePlan> plan =
       Engine::Plan(config, footprint, flags.model.dtype(), options, AvailableMemory());

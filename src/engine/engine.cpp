@@ -291,8 +291,9 @@ Result<std::unique_ptr<Engine>> Engine::Start(const Model& model, const Tokenize
                                               const EngineOptions& options) {
   WEIR_TRY(const EngineOptions resolved, ResolveOptions(model.config(), options));
   auto impl = std::make_unique<Impl>(model, tokenizer, resolved);
-  WEIR_TRY(impl->cache, Cache::Allocate(model.config(), model.kv_type(), KvPages(resolved),
-                                        resolved.max_sequences));
+  WEIR_TRY(impl->cache, Cache::Allocate(model.config(),
+                                        resolved.kv_type.value_or(DefaultKvType(model.dtype())),
+                                        KvPages(resolved), resolved.max_sequences));
   WEIR_TRY(impl->workspace, model.MakeWorkspace(MaxRows(resolved), MaxLogits(resolved)));
   impl->engine_thread = std::thread([raw = impl.get()] { raw->Run(); });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));

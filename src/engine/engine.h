@@ -25,6 +25,7 @@ struct EngineOptions {
   int64_t prefill_tokens = 256;  // prompt tokens per step at most, beside the decoding rows
   int n_threads = 1;
   bool profile = false;  // measure where the time of steps goes: TakeProfile
+  std::optional<KvType> kv_type = {};  // of keys and values (nothing: DefaultKvType)
 };
 
 /// What the engine will take, before it takes it.

@@ -17,7 +17,8 @@ EnginePlan Measure(const ModelConfig& config, const ModelFootprint& footprint, D
   EnginePlan plan;
   plan.options = options;
   plan.weights_bytes = footprint.packed_bytes;
-  plan.kv_bytes = KvPages(options) * kPageTokens * KvBytesPerToken(config, KvTypeOf(dtype));
+  const KvType kv_type = options.kv_type.value_or(DefaultKvType(dtype));
+  plan.kv_bytes = KvPages(options) * kPageTokens * KvBytesPerToken(config, kv_type);
   plan.state_bytes = options.max_sequences * StateBytesPerSequence(config);
   plan.workspace_bytes =
       Model::WorkspaceBytes(config, dtype, MaxRows(options), MaxLogits(options)) +

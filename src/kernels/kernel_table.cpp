@@ -11,6 +11,23 @@ namespace {
 
 }  // namespace
 
+std::string_view Name(KvType type) {
+  switch (type) {
+    case KvType::kF16: return "f16";
+    case KvType::kBF16: return "bf16";
+    case KvType::kQ8_0: return "q8_0";
+    case KvType::kF32: return "f32";
+  }
+  return "";
+}
+
+std::optional<KvType> KvTypeNamed(std::string_view name) {
+  for (const KvType type : {KvType::kF16, KvType::kBF16, KvType::kQ8_0, KvType::kF32}) {
+    if (name == Name(type)) return type;
+  }
+  return std::nullopt;
+}
+
 const KernelTable& Kernels(Isa isa) {
   static const KernelTable plain = {Isa::kPlain, MatMulPlain, kRowsPlain, kSamplingPlain};
 #if defined(__x86_64__)

@@ -8,7 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string_view>
 
 #include "kernels/isa.h"
 #include "kernels/packed_matrix.h"
@@ -53,6 +55,10 @@ using MatMulFn = int64_t (*)(const PackedMatrix& w, int64_t tile_begin, int64_t 
 
 /// How keys and values are kept. kQ8_0: blocks of 32 components, int8 times a half scale, as GGUF's Q8_0.
 enum class KvType { kF16, kBF16, kQ8_0, kF32 };
+
+/// "f16", "bf16", "q8_0", "f32", and back; nothing for other names.
+std::string_view Name(KvType type);
+std::optional<KvType> KvTypeNamed(std::string_view name);
 
 /// Bytes of the keys (or the values) of one page and one KV head: [kPageTokens][head_dim] of the type; with
 /// kQ8_0 [kPageTokens][head_dim] of int8, then [kPageTokens][head_dim / 32] of half.

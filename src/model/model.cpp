@@ -73,7 +73,7 @@ struct Model::Impl {
   std::vector<float> rope_frequencies;
   mutable std::atomic<int64_t> n_tiles_unpacked{0};
 
-  StepCost Cost(std::span<const Slice> slices, int64_t n_experts_run) const;
+  StepCost Cost(std::span<const Slice> slices, KvType kv_type, int64_t n_experts_run) const;
 };
 
 StepCost& StepCost::operator+=(const StepCost& other) {
@@ -113,7 +113,6 @@ const std::string& Model::name() const { return impl_->name; }
 bool Model::synthetic() const { return impl_->synthetic; }
 Dtype Model::dtype() const { return impl_->dtype; }
 Isa Model::isa() const { return impl_->isa; }
-KvType Model::kv_type() const { return KvTypeOf(impl_->dtype); }
 const ModelFootprint& Model::footprint() const { return impl_->plan->footprint; }
 int64_t Model::n_tiles_unpacked() const { return impl_->n_tiles_unpacked.load(); }
 
@@ -139,22 +138,23 @@ float* Model::Forward(std::span<const Slice> slices, Cache& cache, Workspace& wo
                           impl_->rope_frequencies, slices, cache, workspace, threads, profiler);
   transformer.Forward();
   impl_->n_tiles_unpacked += transformer.n_tiles_unpacked();
-  if (cost) *cost = impl_->Cost(slices, transformer.n_experts_run());
+  if (cost) *cost = impl_->Cost(slices, cache.kv_type(), transformer.n_experts_run());
   if (profiler) {
-    profiler->AddCost(StepPart::kAttention, AttentionCost(config(), kv_type(), slices));
+    profiler->AddCost(StepPart::kAttention, AttentionCost(config(), cache.kv_type(), slices));
     profiler->AddCost(StepPart::kConvolution, ConvolutionCost(config(), slices));
     profiler->AddCost(StepPart::kDeltaRule, DeltaRuleCost(config(), slices));
   }
   return workspace.logits;
 }
 
-StepCost Model::Impl::Cost(std::span<const Slice> slices, int64_t n_experts_run) const {
+StepCost Model::Impl::Cost(std::span<const Slice> slices, KvType kv_type,
+                           int64_t n_experts_run) const {
   int64_t n_rows = 0, n_logits = 0;
   for (const Slice& slice : slices) {
     n_rows += static_cast<int64_t>(slice.tokens.size());
     n_logits += slice.n_logits;
   }
-  StepCost cost = AttentionCost(config, KvTypeOf(dtype), slices);
+  StepCost cost = AttentionCost(config, kv_type, slices);
   cost += ConvolutionCost(config, slices);
   cost += DeltaRuleCost(config, slices);
   cost.weight_bytes = plan->trunk.bytes + (n_logits > 0 ? plan->head.bytes : 0);

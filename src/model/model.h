@@ -41,7 +41,8 @@ struct StepCost {
 
 enum class Dtype { kInt8, kF32 };  // int8 activations; or dequantised weights and f32 activations
 
-inline KvType KvTypeOf(Dtype dtype) { return dtype == Dtype::kF32 ? KvType::kF32 : KvType::kF16; }
+/// What keys and values are kept in unless something else is asked for.
+inline KvType DefaultKvType(Dtype dtype) { return dtype == Dtype::kF32 ? KvType::kF32 : KvType::kF16; }
 
 struct LoadOptions {
   Dtype dtype = Dtype::kInt8;
@@ -73,7 +74,6 @@ class Model {
   bool synthetic() const;
   Dtype dtype() const;
   Isa isa() const;
-  KvType kv_type() const;  // f16, or f32 with Dtype::kF32
   const ModelFootprint& footprint() const;
 
   /// Scratch of forward passes of at most max_rows tokens and max_logits logit rows.

@@ -21,25 +21,26 @@ double NegativeLogLikelihood(std::span<const float> logits, int32_t token) {
 
 }  // namespace
 
-Result<int64_t> Session::Plan(const ModelConfig& config, Dtype dtype, int64_t max_tokens,
-                              int64_t max_chunk) {
+Result<int64_t> Session::Plan(const ModelConfig& config, Dtype dtype, KvType kv_type,
+                              int64_t max_tokens, int64_t max_chunk) {
   if (max_tokens > config.context_length) {
     return BadInput("{} tokens are more than the model's context of {}", max_tokens,
                     config.context_length);
   }
   const int64_t n_rows = std::min(max_chunk, max_tokens);
-  return Pages(max_tokens) * kPageTokens * KvBytesPerToken(config, KvTypeOf(dtype)) +
+  return Pages(max_tokens) * kPageTokens * KvBytesPerToken(config, kv_type) +
          StateBytesPerSequence(config) + Model::WorkspaceBytes(config, dtype, n_rows, n_rows);
 }
 
-Result<std::unique_ptr<Session>> Session::Open(const Model& model, int64_t max_tokens,
-                                               int64_t max_chunk, ThreadPool& threads) {
-  WEIR_RETURN_IF_ERROR(Plan(model.config(), model.dtype(), max_tokens, max_chunk));
+Result<std::unique_ptr<Session>> Session::Open(const Model& model, KvType kv_type,
+                                               int64_t max_tokens, int64_t max_chunk,
+                                               ThreadPool& threads) {
+  WEIR_RETURN_IF_ERROR(Plan(model.config(), model.dtype(), kv_type, max_tokens, max_chunk));
   std::unique_ptr<Session> session(new Session(model, threads));
   session->max_tokens_ = max_tokens;
   session->max_chunk_ = std::min(max_chunk, max_tokens);
   const int64_t n_pages = Pages(max_tokens);
-  WEIR_TRY(session->cache_, Cache::Allocate(model.config(), model.kv_type(), n_pages, 1));
+  WEIR_TRY(session->cache_, Cache::Allocate(model.config(), kv_type, n_pages, 1));
   WEIR_TRY(session->workspace_, model.MakeWorkspace(session->max_chunk_, session->max_chunk_));
   session->pages_.resize(static_cast<size_t>(n_pages));
   std::iota(session->pages_.begin(), session->pages_.end(), 0);

@@ -13,12 +13,13 @@ namespace weir {
 class Session {
  public:
   /// What a session takes beside the model. kBadInput if max_tokens exceeds the model's context.
-  static Result<int64_t> Plan(const ModelConfig& config, Dtype dtype, int64_t max_tokens,
-                              int64_t max_chunk);
+  static Result<int64_t> Plan(const ModelConfig& config, Dtype dtype, KvType kv_type,
+                              int64_t max_tokens, int64_t max_chunk);
   /// A sequence of at most max_tokens tokens, fed in chunks of at most max_chunk. The caller has checked that
   /// the plan fits.
-  static Result<std::unique_ptr<Session>> Open(const Model& model, int64_t max_tokens,
-                                               int64_t max_chunk, ThreadPool& threads);
+  static Result<std::unique_ptr<Session>> Open(const Model& model, KvType kv_type,
+                                               int64_t max_tokens, int64_t max_chunk,
+                                               ThreadPool& threads);
 
   ~Session();
 

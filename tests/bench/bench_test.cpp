@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 class BenchTest : public testing::Test {
  protected:
-  BenchTest() : store_(Store::Open(":memory:").value()) { options_ = {{1, 2}, 8, 32, 2, 3, 1}; }
+  BenchTest() : store_(Store::Open(":memory:").value()) { options_ = {{1, 2}, 8, 32, 2, 3, 1, {}}; }
 
   NullSubject& Add(std::string name = "null.gguf") {
     subjects_.push_back(std::make_unique<NullSubject>(std::move(name)));
@@ -142,6 +142,15 @@ TEST_F(BenchTest, LogitsThatDifferAreFlagged) {
   EXPECT_FALSE(cell.logits_hash.has_value());
   ASSERT_EQ(cell.flags.size(), 1u);
   EXPECT_EQ(cell.flags[0].name, "logits_differ");
+}
+
+TEST_F(BenchTest, FlagsOfTheRunAreOnEveryMeasuredCell) {
+  Add();
+  options_.flags = {{"kv_q8_0", "not f16"}};
+  for (const CellResult& cell : Run()) {
+    ASSERT_EQ(cell.flags.size(), 1u);
+    EXPECT_EQ(cell.flags[0].name, "kv_q8_0");
+  }
 }
 
 TEST_F(BenchTest, BetterRatesAroundARepeatMakeItsLimit) {

@@ -26,7 +26,7 @@ TEST(BenchCli, JsonIsOneDocumentWithThePromisedKeys) {
   const TempFolder folder;
   const std::string db = folder / "results.db";
   const Outcome outcome =
-      Weir("bench " + kTiny + kSmall + "--repeats 3 --users 1,2 --json --db " + db);
+      Weir("bench " + kTiny + kSmall + "--repeats 3 --users 1,2 --kv q8_0 --json --db " + db);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto json = nlohmann::ordered_json::parse(outcome.out);
   EXPECT_THAT(KeysOf(json), testing::ElementsAre("machine", "run", "cells"));
@@ -55,7 +55,7 @@ TEST(BenchCli, JsonIsOneDocumentWithThePromisedKeys) {
   }
   EXPECT_EQ(cell["logits_hash"].get<std::string>().size(), 16u);
   EXPECT_THAT(cell["flags"].get<std::vector<std::string>>(),
-              testing::Contains("probe_buffer_small"));
+              testing::IsSupersetOf({"probe_buffer_small", "kv_q8_0"}));
   EXPECT_EQ(std::filesystem::path(json["run"]["db"].get<std::string>()), db);
 }
 

@@ -1,4 +1,6 @@
 // The command line as users and scripts meet it: exit codes, one JSON document on stdout, errors on stderr.
+#include <set>
+
 #include "weir_process.h"
 
 namespace weir {
@@ -139,6 +141,19 @@ TEST(Cli, LogitsPrintsTheContractsDocument) {
   EXPECT_EQ(json["positions"][1]["pos"], 5);
   EXPECT_EQ(json["positions"][2]["argmax"], json["greedy"][2]);  // position 4 predicts the third
   EXPECT_EQ(json["positions"][0]["logits"].size(), 2048);
+}
+
+TEST(Cli, KeysAndValuesAreKeptInWhatIsAskedFor) {
+  const std::string command = "logits " + kTiny + " --prompt-ids 372,727,451 --json";
+  std::set<std::string> different;
+  for (const char* kv : {" --kv f16", " --kv bf16", " --kv q8_0", " --kv f32"}) {
+    const Outcome outcome = Weir(command + kv);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    different.insert(outcome.out);
+  }
+  EXPECT_EQ(different.size(), 4u);
+  EXPECT_TRUE(different.contains(Weir(command).out));
+  EXPECT_EQ(Weir(command + " --kv q4_0").exit_code, 2);
 }
 
 TEST(Cli, LogitsRefusesWhatItCannotAnswer) {

@@ -27,12 +27,12 @@ struct Asked {
 /// Runs requests to their end without an engine: Scheduler, Model::Forward, Sampler.
 class Batch {
  public:
-  Batch(const Model& model, int64_t prefill_tokens, ThreadPool& threads)
+  Batch(const Model& model, KvType kv_type, int64_t prefill_tokens, ThreadPool& threads)
       : model_(model),
         threads_(threads),
         prefill_tokens_(prefill_tokens),
         scratch_(model.config().n_vocab, Kernels(model.isa())),
-        cache_(Cache::Allocate(model.config(), model.kv_type(), kPages, kSlots).value()),
+        cache_(Cache::Allocate(model.config(), kv_type, kPages, kSlots).value()),
         workspace_(model.MakeWorkspace(prefill_tokens + kSlots, kSlots).value()) {}
 
   std::vector<Answer> Run(const std::vector<Asked>& asked) {
@@ -117,11 +117,9 @@ std::vector<Asked> RandomUsers(std::mt19937_64& random, int64_t n_vocab) {
   return users;
 }
 
-class BatchedEqualsAlone : public testing::TestWithParam<const char*> {};
-
-TEST_P(BatchedEqualsAlone, BitForBit) {
-  std::string path = TestData(GetParam());
-  if (!std::filesystem::exists(path)) path = SharedData(GetParam());
+void CheckBatchedEqualsAlone(const std::string& name, KvType kv_type) {
+  std::string path = TestData(name);
+  if (!std::filesystem::exists(path)) path = SharedData(name);
   WEIR_SKIP_WITHOUT(path);
   SCOPED_TRACE(fmt::format("WEIR_SEED={}", TestSeed()));
   std::mt19937_64 random(TestSeed());
@@ -129,11 +127,11 @@ TEST_P(BatchedEqualsAlone, BitForBit) {
   const auto model = LoadModel(path, Dtype::kInt8, BestIsa(), two);
   const std::vector<Asked> users = RandomUsers(random, model->config().n_vocab);
   std::vector<Answer> alone;
-  Batch by_itself(*model, 256, one);
+  Batch by_itself(*model, kv_type, 256, one);
   for (const Asked& user : users) alone.push_back(by_itself.Run({user})[0]);
 
   for (int64_t prefill_tokens : {1, 7, 64, 256}) {
-    Batch batch(*model, prefill_tokens, random() % 2 ? one : two);
+    Batch batch(*model, kv_type, prefill_tokens, random() % 2 ? one : two);
     std::vector<size_t> chosen(users.size());
     std::iota(chosen.begin(), chosen.end(), 0);
     std::shuffle(chosen.begin(), chosen.end(), random);
@@ -157,6 +155,17 @@ TEST_P(BatchedEqualsAlone, BitForBit) {
       EXPECT_EQ(together[i].logits, expected.logits);
       EXPECT_EQ(together[i].tokens, expected.tokens);
     }
+  }
+}
+
+class BatchedEqualsAlone : public testing::TestWithParam<const char*> {};
+
+TEST_P(BatchedEqualsAlone, BitForBit) { CheckBatchedEqualsAlone(GetParam(), KvType::kF16); }
+
+TEST(BatchedEqualsAloneToo, WithEveryKvType) {
+  for (const KvType type : {KvType::kBF16, KvType::kQ8_0, KvType::kF32}) {
+    SCOPED_TRACE(Name(type));
+    CheckBatchedEqualsAlone("golden/qwen35-ud-iq2_xxs.gguf", type);
   }
 }
 

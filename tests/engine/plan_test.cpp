@@ -36,6 +36,16 @@ TEST(EnginePlan, AddsUpWhatIsAllocated) {
   EXPECT_EQ(plan->options.kv_tokens, 300);
 }
 
+TEST(EnginePlan, CountsKeysAndValuesInTheTypeAskedFor) {
+  const Shape shape = TinyShape();
+  for (const KvType type : {KvType::kF16, KvType::kBF16, KvType::kQ8_0, KvType::kF32}) {
+    const auto plan = Plan(shape, {.context_tokens = 128, .kv_type = type}, kPlenty);
+    EXPECT_EQ(plan->kv_bytes, 128 * KvBytesPerToken(shape.config, type)) << Name(type);
+  }
+  EXPECT_EQ(Plan(shape, {.context_tokens = 128, .kv_type = KvType::kQ8_0}, kPlenty)->kv_bytes * 64,
+            Plan(shape, {.context_tokens = 128, .kv_type = KvType::kF32}, kPlenty)->kv_bytes * 17);
+}
+
 TEST(EnginePlan, SharedPositionsTakeLessThanFullContexts) {
   const Shape shape = TinyShape();
   const auto plan =

@@ -1,4 +1,6 @@
 // Properties of the forward pass that no golden file shows.
+#include <algorithm>
+#include <numeric>
 #include <random>
 
 #include "model/harness.h"
@@ -37,13 +39,94 @@ TEST(Forward, GivesTheSameBitsOnEveryIsaThreadCountAndChunk) {
   }
 }
 
+const KvType kKvTypes[] = {KvType::kF16, KvType::kBF16, KvType::kQ8_0, KvType::kF32};
+
+TEST(Forward, GivesTheSameBitsInChunksWithEveryKvType) {
+  ThreadPool one(1), two(2);
+  for (const char* name : {"golden/qwen35-ud-iq2_xxs.gguf", "golden/llama-ropefreqs-q8_0.gguf"}) {
+    const auto model = LoadModel(TestData(name), Dtype::kInt8, BestIsa(), two);
+    const auto tokens = RandomTokens(150, model->config().n_vocab, TestSeed());
+    std::vector<std::vector<std::vector<float>>> of_types;
+    for (const KvType type : kKvTypes) {
+      const auto expected = AllLogits(*model, tokens, 150, one, type);
+      EXPECT_EQ(AllLogits(*model, tokens, 1, two, type), expected) << name << ", " << Name(type);
+      EXPECT_EQ(AllLogits(*model, tokens, 67, two, type), expected) << name << ", " << Name(type);
+      for (const auto& other : of_types) EXPECT_NE(other, expected) << Name(type);
+      of_types.push_back(expected);
+    }
+  }
+}
+
+/// A sequence that stands at `position` of a context made up of random keys and values.
+class LongContext {
+ public:
+  LongContext(const Model& model, KvType type, int64_t position, int64_t max_rows)
+      : model_(model), position_(position), pages_(position / kPageTokens + 2) {
+    const ModelConfig& config = model.config();
+    const int64_t n_pages = static_cast<int64_t>(pages_.size());
+    cache_ = Cache::Allocate(config, type, n_pages, 1).value();
+    workspace_ = model.MakeWorkspace(max_rows, 1).value();
+    std::mt19937_64 random(TestSeed());
+    std::iota(pages_.begin(), pages_.end(), 0);
+    std::shuffle(pages_.begin(), pages_.end(), random);
+    std::vector<float> x(static_cast<size_t>(config.head_dim));
+    const RowKernels& rows = Kernels(Isa::kPlain).rows;
+    for (int64_t layer = 0; layer < config.n_full_layers(); ++layer) {
+      for (int64_t i = 0; i < n_pages * config.n_kv_heads * kPageTokens; ++i) {
+        const int64_t page = i / kPageTokens % n_pages, head = i / kPageTokens / n_pages;
+        for (float& value : x) value = static_cast<float>(static_cast<int16_t>(random())) * 0x1p-15f;
+        const int at = static_cast<int>(i % kPageTokens);
+        rows.store_position(x.data(), config.head_dim, type, at, cache_.Keys(layer, page, head));
+        rows.store_position(x.data(), config.head_dim, type, at, cache_.Values(layer, page, head));
+      }
+    }
+  }
+
+  /// Logits after the last token, the tokens being fed in chunks. Needs a model without recurrent layers.
+  std::vector<float> Feed(std::span<const int32_t> tokens, size_t chunk, ThreadPool& threads) {
+    const float* logits = nullptr;
+    for (size_t begin = 0; begin < tokens.size(); begin += chunk) {
+      const auto part = tokens.subspan(begin, std::min(chunk, tokens.size() - begin));
+      const Slice slice{part, position_ + static_cast<int64_t>(begin), pages_, 0, 1};
+      logits = model_.Forward({&slice, 1}, cache_, *workspace_, threads, nullptr);
+    }
+    return {logits, logits + model_.config().n_vocab};
+  }
+
+ private:
+  const Model& model_;
+  int64_t position_;
+  Cache cache_;
+  std::unique_ptr<Model::Workspace> workspace_;
+  std::vector<int32_t> pages_;
+};
+
+// One row is cut into spans for threads, a tile of rows takes the spans in turn, and each thread count cuts
+// differently; the positions straddle a page, a span of eight, and the end of 32k tokens.
+TEST(Forward, GivesTheSameBitsAtTheEndOfALongContext) {
+  ThreadPool one(1), two(2), many(7);
+  const auto model = LoadModel(TestData("golden/qwen3-q8_0.gguf"), Dtype::kInt8, BestIsa(), two);
+  const auto tokens = RandomTokens(40, model->config().n_vocab, TestSeed());
+  for (const auto& [type, position] : {std::pair{KvType::kF16, 32'768 - 40}, {KvType::kQ8_0, 32'740},
+                                       {KvType::kBF16, 490}, {KvType::kF16, 1000}}) {
+    LongContext context(*model, type, position, 40);
+    const auto expected = context.Feed(tokens, 40, one);
+    EXPECT_EQ(context.Feed(tokens, 1, one), expected) << position;
+    EXPECT_EQ(context.Feed(tokens, 1, many), expected) << position;
+    EXPECT_EQ(context.Feed(tokens, 9, many), expected) << position;
+    EXPECT_EQ(context.Feed(tokens, 39, two), expected) << position;
+    const auto other = RandomTokens(40, model->config().n_vocab, TestSeed() + 1);
+    EXPECT_NE(context.Feed(other, 40, one), expected);
+  }
+}
+
 // The decoded-once promise: unpacked tiles per step do not depend on how many users share it.
 TEST(Forward, UnpacksEachWeightTileOncePerStepForAnyNumberOfUsers) {
   ThreadPool threads(2);
   for (const char* name : {"golden/qwen35-ud-iq2_xxs.gguf", "golden/llama-q4_k_m.gguf"}) {
     const auto model = LoadModel(TestData(name), Dtype::kInt8, BestIsa(), threads);
     const ModelConfig& config = model->config();
-    auto cache = Cache::Allocate(config, model->kv_type(), 9, 9);
+    auto cache = Cache::Allocate(config, KvType::kF16, 9, 9);
     auto workspace = model->MakeWorkspace(16, 9);
     ASSERT_TRUE(cache.ok() && workspace.ok());
     int64_t alone = 0;
@@ -68,7 +151,7 @@ TEST(Forward, CountsTheWorkOfAStep) {
   ThreadPool threads(1);
   const auto model = LoadModel(TestData("golden/qwen35-q4_k_m.gguf"), Dtype::kInt8, BestIsa(), threads);
   const ModelConfig& config = model->config();
-  auto cache = Cache::Allocate(config, model->kv_type(), 2, 1);
+  auto cache = Cache::Allocate(config, KvType::kF16, 2, 1);
   auto workspace = model->MakeWorkspace(70, 1);
   const auto tokens = RandomTokens(70, config.n_vocab, 1);
   const int32_t pages[] = {0, 1};

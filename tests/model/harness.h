@@ -35,17 +35,20 @@ inline std::unique_ptr<Model> LoadModel(const std::string& path, Dtype dtype, Is
 }
 
 inline std::unique_ptr<Session> OpenSession(const Model& model, int64_t max_tokens,
-                                            int64_t max_chunk, ThreadPool& threads) {
-  auto session = Session::Open(model, max_tokens, max_chunk, threads);
+                                            int64_t max_chunk, ThreadPool& threads,
+                                            std::optional<KvType> kv_type = {}) {
+  auto session = Session::Open(model, kv_type.value_or(DefaultKvType(model.dtype())), max_tokens,
+                               max_chunk, threads);
   EXPECT_TRUE(session.ok()) << session.error().message;
   return std::move(session).value();
 }
 
 /// Logits at every position of `tokens`, fed in chunks of at most `chunk`.
 inline std::vector<std::vector<float>> AllLogits(const Model& model, std::span<const int32_t> tokens,
-                                                 size_t chunk, ThreadPool& threads) {
+                                                 size_t chunk, ThreadPool& threads,
+                                                 std::optional<KvType> kv_type = {}) {
   auto session = OpenSession(model, static_cast<int64_t>(tokens.size()),
-                             static_cast<int64_t>(chunk), threads);
+                             static_cast<int64_t>(chunk), threads, kv_type);
   const size_t n_vocab = static_cast<size_t>(model.config().n_vocab);
   std::vector<std::vector<float>> all;
   for (size_t begin = 0; begin < tokens.size(); begin += chunk) {

@@ -10,8 +10,8 @@ const std::string kTiny = TestData("weir-tiny-q8_0.gguf");
 
 TEST(Session, NoLongerThanTheModelsContext) {
   const ModelConfig config = ReadConfig(**GgufFile::Open(kTiny)).value();
-  EXPECT_TRUE(Session::Plan(config, Dtype::kInt8, config.context_length, 64).ok());
-  const auto plan = Session::Plan(config, Dtype::kInt8, config.context_length + 1, 64);
+  EXPECT_TRUE(Session::Plan(config, Dtype::kInt8, KvType::kF16, config.context_length, 64).ok());
+  const auto plan = Session::Plan(config, Dtype::kInt8, KvType::kF16, config.context_length + 1, 64);
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code, ErrorCode::kBadInput);
 }

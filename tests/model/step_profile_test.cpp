@@ -18,7 +18,7 @@ TEST(StepProfiler, PartsAddUpToTheStep) {
   ThreadPool threads(2);
   for (const char* name : {"golden/qwen35-q4_k_m.gguf", "golden/qwen35moe-q4_k_m.gguf"}) {
     const auto model = LoadModel(TestData(name), Dtype::kInt8, BestIsa(), threads);
-    auto cache = Cache::Allocate(model->config(), model->kv_type(), 1, 1);
+    auto cache = Cache::Allocate(model->config(), KvType::kF16, 1, 1);
     auto workspace = model->MakeWorkspace(9, 1);
     const std::vector<int32_t> tokens{1, 2, 3, 4, 5, 6, 7, 8, 9};
     const int32_t pages[] = {0};

@@ -150,6 +150,7 @@ TEST(SynthSource, ConfigurationAndStateAreThoseOfTheRealModel) {
   const auto config = ReadConfig(**source);
   EXPECT_EQ(StateBytesPerSequence(*config), 156'893'184);
   EXPECT_EQ(KvBytesPerToken(*config, KvType::kF16), 65'536);
+  EXPECT_EQ(KvBytesPerToken(*config, KvType::kQ8_0), 34'816);
 }
 
 TEST(SynthSource, VocabularyIsFullSizedAndDistinct) {
