@@ -14,7 +14,7 @@ namespace {
 
 #if defined(__x86_64__)
 
-constexpr Isa kBuiltIsas[] = {Isa::kAmx, Isa::kAvx512Vnni, Isa::kAvx2, Isa::kPlain};
+constexpr Isa kBuiltIsas[] = {Isa::kAmx, Isa::kAvx512Vnni, Isa::kAvxVnni, Isa::kAvx2, Isa::kPlain};
 
 constexpr bool HasBits(uint64_t value, uint64_t bits) { return (value & bits) == bits; }
 constexpr unsigned Bit(int bit) { return 1u << bit; }

@@ -123,8 +123,8 @@ struct ChooseKernels {
   }
 };
 
-constexpr bool kMultipliesUnits = true;
-void UnpackUnits(const PackLayout&, int, const Panel&) {}
+struct RowForms {};
+const int8_t* RowForm(const PackLayout&, const int8_t* q, int, int, RowForms*) { return q; }
 
 const PanelFn* Kernels(const PackLayout& layout, KernelUse use) {
   return WithFormat<ChooseKernels>(layout, use);

@@ -1,4 +1,4 @@
-// What the vector kernels of matmul_avx2.cpp and matmul_avx512.cpp and the loops around them
+// What the vector kernels of each instruction set and the loops around them
 // (matmul_simd.inl) pass to each other. No functions: an inline one would be emitted in an ISA
 // file.
 #pragma once

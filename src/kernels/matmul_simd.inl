@@ -1,8 +1,9 @@
-// The body of matmul_avx2.cpp and matmul_avx512.cpp, which define before they include it:
+// The body of matmul_avx2.cpp, matmul_avxvnni.cpp and matmul_avx512.cpp, which define before they
+// include it:
 //   kRowBlock, kFloatRowBlock      rows of activations that its kernels take at most
 //   Kernels(layout, use)           kernels for 1 .. kRowBlock rows
-//   kMultipliesUnits               whether there are some for units; or else, before all others:
-//   UnpackUnits(layout, n, panel)  unpacks a panel's units to its operands
+//   RowForm(layout, q, n, at, f)   what kernels read for n columns q of activations, row `at` of the
+//                                  block: q, or another form of it that was left in RowForms f
 //   kFloatPanelKernels             kernels for 1 .. kFloatRowBlock rows
 // Pairs of tiles are multiplied panel by panel with all rows of activations, whose sums wait in a
 // buffer on the stack meanwhile. The first rows are multiplied as the codes come in from memory:
@@ -44,13 +45,13 @@ void PrepareOffsets(const int32_t* sum, const float* scale, int n_groups, bool w
 
 /// Fills in row `at` of the block of rows from the activations' row, beginning at column `begin`.
 void PrepareRow(const PackLayout& layout, const Activations& x, int64_t row, int64_t begin,
-                int n_groups, int at, PanelRows* out) {
+                int n_groups, int at, RowForms* forms, PanelRows* out) {
   const int64_t first = row * x.n_cols + begin;
   const float* scale = x.scale + first / kQuantBlock;
   const int32_t* sum = x.sum + first / kSumBlock;
   const int n_blocks = n_groups * layout.group / kQuantBlock;
   const bool wide = layout.group == kQuantBlock;
-  out->q[at] = x.q8 + first;
+  out->q[at] = RowForm(layout, x.q8 + first, n_groups * layout.group, at, forms);
   if (n_blocks == kPanelCols / kQuantBlock) {
     StoreFloats(out->scale[at], LoadFloats(scale));
   } else {
@@ -65,12 +66,10 @@ void PrepareRow(const PackLayout& layout, const Activations& x, int64_t row, int
 
 int64_t ActivationRow(const Activations& x, int64_t i) { return x.pick ? x.pick[i] : i; }
 
-/// Lets kernels read the operands: for 8 bits those are the units themselves, unless they were
-/// copied.
+/// Lets kernels read the operands: for 8 bits those are the units themselves.
 void ReadOperands(const PackLayout& layout, Panel* panel) {
   for (int t = 0; t < kPair; ++t) {
-    const bool in_place = layout.bits == 8 && kMultipliesUnits;
-    panel->codes[t] = in_place ? panel->units[t] : panel->operands[t];
+    panel->codes[t] = layout.bits == 8 ? panel->units[t] : panel->operands[t];
   }
 }
 
@@ -84,6 +83,7 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
   panel.levels = layout.levels;
   for (int t = 0; t < kPair; ++t) panel.operands[t] = operands[t];
   PanelRows rows;
+  RowForms forms;
   const int64_t n_blocks = (n_rows + kRowBlock - 1) / kRowBlock;
   const KernelUse first_use = n_blocks > 1 ? KernelUse::kUnitsKept : KernelUse::kUnits;
   __builtin_memset(sums, 0, static_cast<size_t>(n_rows * kPair * kTileRows) * sizeof(float));
@@ -91,20 +91,16 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
     const auto n_cols = static_cast<int>(Smaller(kPanelCols, x.n_cols - begin));
     const bool last = begin + n_cols == x.n_cols;
     OpenPanel(layout, offsets, pair, x.n_cols, begin, n_cols, &panel);
-    if (!kMultipliesUnits) {
-      AskAhead(n_cols, 1, &panel);
-      UnpackUnits(layout, n_cols / kUnitCols, panel);
-      ReadOperands(layout, &panel);
-    }
     int64_t blocks_left = n_blocks;
     for (int64_t i = 0; i < n_rows; --blocks_left) {
       const int n = NextRows(n_rows - i, kRowBlock);
       for (int r = 0; r < n; ++r) {
-        PrepareRow(layout, x, ActivationRow(x, row_begin + i + r), begin, panel.n_groups, r, &rows);
+        PrepareRow(layout, x, ActivationRow(x, row_begin + i + r), begin, panel.n_groups, r,
+                   &forms, &rows);
       }
       float* block = sums + i * kPair * kTileRows;
       if (last) Prefetch(out, i, n);
-      if (kMultipliesUnits) AskAhead(n_cols, blocks_left, &panel);
+      AskAhead(n_cols, blocks_left, &panel);
       Kernels(layout, i == 0 ? first_use : KernelUse::kOperands)[n - 1](panel, rows, block);
       if (last) Store(block, out, i, n);
       if (i == 0) ReadOperands(layout, &panel);

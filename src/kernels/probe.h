@@ -39,4 +39,8 @@ extern const ProbeKernels kProbePlain;
 extern const ProbeKernels kProbeAvx2;
 extern const ProbeKernels kProbeAvx512;
 
+/// What AVX-VNNI does beyond AVX2: see ProbeKernels::multiply_int8.
+inline constexpr int64_t kProbeInt8AvxVnniMacs = 12 * 32;
+int64_t ProbeInt8AvxVnni(int a, int b, int64_t n_rounds);
+
 }  // namespace weir

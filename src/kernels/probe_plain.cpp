@@ -62,14 +62,26 @@ constexpr ProbeKernels::ReadWriteFn kReadWrites[] = {ReadWrite};
 
 }  // namespace
 
+#if defined(__x86_64__)
+ProbeKernels AvxVnniProbes() {
+  ProbeKernels probes = kProbeAvx2;
+  probes.multiply_int8 = ProbeInt8AvxVnni;
+  probes.int8_macs_per_round = kProbeInt8AvxVnniMacs;
+  return probes;
+}
+#endif
+
 const ProbeKernels kProbePlain = {kReads, 1, kReadWrites, 1, MultiplyInt8, kItems, MultiplyF32, kItems};
 
 const ProbeKernels& Probes(Isa isa) {
+#if defined(__x86_64__)
+  static const ProbeKernels avxvnni = AvxVnniProbes();
+#endif
   switch (isa) {
 #if defined(__x86_64__)
     case Isa::kAmx:
     case Isa::kAvx512Vnni: return kProbeAvx512;
-    case Isa::kAvxVnni:
+    case Isa::kAvxVnni: return avxvnni;
     case Isa::kAvx2: return kProbeAvx2;
 #endif
     default: break;

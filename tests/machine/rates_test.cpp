@@ -55,7 +55,7 @@ TEST(Prober, EveryRateOfEveryInstructionSetIsANumberAboveZero) {
 }
 
 TEST(Prober, AnInstructionSetThatIsNotThereIsRefused) {
-  for (Isa isa : {Isa::kAvx2, Isa::kAvx512Vnni}) {
+  for (Isa isa : {Isa::kAvx2, Isa::kAvxVnni, Isa::kAvx512Vnni}) {
     auto prober = Prober::Create(isa, kTestBuffer, 1);
     EXPECT_EQ(prober.ok(), Supported(isa));
     if (!prober.ok()) {
