@@ -6,8 +6,8 @@
 namespace weir {
 namespace {
 
-// Fewer are as fast without blocks, or faster.
-[[maybe_unused]] constexpr int kMinArrangedRows = 5;
+// Fewer are faster without blocks: 12 GB/s against 10 of Q8_0 with 8 rows, the same with 16.
+[[maybe_unused]] constexpr int kMinArrangedRows = 16;
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 #include "kernels/intrinsics.h"
 #include "kernels/matmul.h"
 #include "kernels/matmul_panel.h"
+#include "kernels/tile_config.h"
 
 #include "kernels/matmul_ops_avx512.inl"
 #include "kernels/matmul_unpack.inl"
@@ -18,16 +19,8 @@ constexpr int kRowStep = 4;  // of the blocks that there are kernels for: 4, 8, 
 constexpr int64_t kMaxRows = 512;
 constexpr int64_t kBlocksBytes = 768 * 1024;  // of activations, which stay in the second cache
 
-/// The operand of ldtilecfg (Intel SDM volume 1, 18.2). Of the eight registers 0 to 3 are products, 4 and
-/// 5 activations, 6 and 7 weights; intrinsics want their numbers as literals.
-struct alignas(64) TileConfig {
-  uint8_t palette = 1;
-  uint8_t start_row = 0;
-  uint8_t reserved[14] = {};
-  uint16_t row_bytes[16] = {};
-  uint8_t n_rows[16] = {};
-};
-
+/// Of the eight registers 0 to 3 are products, 4 and 5 activations, 6 and 7 weights; intrinsics want their
+/// numbers as literals.
 void Configure(int group, int64_t n_activation_rows) {
   TileConfig config;
   for (int tile = 0; tile < 8; ++tile) {
@@ -183,7 +176,7 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
     const auto n = static_cast<int>(Smaller(kPanelCols, n_cols - begin));
     const int n_units = n / kUnitCols;
     OpenPanel(layout, offsets, pair, n_cols, begin, n, &panel);
-    panel.ahead = n_units * kStepBytes * layout.bits;  // all of the next panel, which is unpacked first
+    panel.ahead = kFarAhead;
     for (int t = 0; t < kPair; ++t) {
       WithFormat<UnpackSigned>(layout, layout, n_units, panel.units[t], operands[t]);
     }

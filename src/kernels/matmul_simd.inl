@@ -91,6 +91,7 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
     const auto n_cols = static_cast<int>(Smaller(kPanelCols, x.n_cols - begin));
     const bool last = begin + n_cols == x.n_cols;
     OpenPanel(layout, offsets, pair, x.n_cols, begin, n_cols, &panel);
+    if (n_blocks > 1) panel.ahead = kFarAhead;
     int64_t blocks_left = n_blocks;
     for (int64_t i = 0; i < n_rows; --blocks_left) {
       const int n = NextRows(n_rows - i, kRowBlock);

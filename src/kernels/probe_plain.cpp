@@ -79,7 +79,15 @@ const ProbeKernels& Probes(Isa isa) {
 #endif
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAmx:
+    case Isa::kAmx: {
+      static const ProbeKernels amx = [] {
+        ProbeKernels probes = kProbeAvx512;
+        probes.multiply_int8 = MultiplyInt8Amx;
+        probes.int8_macs_per_round = kMacsPerRoundAmx;
+        return probes;
+      }();
+      return amx;
+    }
     case Isa::kAvx512Vnni: return kProbeAvx512;
     case Isa::kAvxVnni: return avxvnni;
     case Isa::kAvx2: return kProbeAvx2;
