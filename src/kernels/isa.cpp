@@ -72,7 +72,7 @@ bool Detected(Isa isa) {
 
 #else
 
-constexpr Isa kBuiltIsas[] = {Isa::kAmx, Isa::kPlain};
+constexpr Isa kBuiltIsas[] = {Isa::kPlain};
 bool Detected(Isa isa) { return isa == Isa::kPlain; }
 
 #endif
