@@ -57,7 +57,14 @@ constexpr uint32_t kOpen = 1u << 31;
 struct ThreadPool::Shared {
   alignas(64) std::atomic<uint32_t> generation{0};  // rises with each call: what idle workers watch
   alignas(64) std::atomic<uint32_t> gate{0};        // kOpen | workers inside
-  alignas(64) std::atomic<int64_t> next{0};         // first item not handed out yet
+
+  // Each thread has a share of its own, and takes from others' once that is used up: so what it reads lies
+  // one after the other, and what is asked of memory ahead of a range is its own next one.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};  // first item not handed out yet
+    int64_t end = 0;
+  };
+  std::vector<Share> shares;
 
   alignas(64) int64_t n_items = 0;
   int64_t grain = 1;
@@ -80,10 +87,24 @@ struct ThreadPool::Shared {
   }
 
   void DrainRanges(int thread) {
-    for (;;) {
-      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= n_items) return;
-      callback(context, begin, begin + std::min(grain, n_items - begin), thread);
+    const int n_shares = static_cast<int>(shares.size());
+    for (int i = 0; i < n_shares; ++i) {
+      Share& share = shares[static_cast<size_t>((thread + i) % n_shares)];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int64_t begin = share.next.fetch_add(grain, std::memory_order_relaxed);
+        if (begin < share.end) callback(context, begin, std::min(begin + grain, share.end), thread);
+      }
+    }
+  }
+
+  /// Whole ranges, as many to each share as to any other, give or take one.
+  void Deal() {
+    const int64_t n_ranges = (n_items + grain - 1) / grain;
+    const auto n_shares = static_cast<int64_t>(shares.size());
+    for (int64_t i = 0; i < n_shares; ++i) {
+      Share& share = shares[static_cast<size_t>(i)];
+      share.next.store(n_ranges * i / n_shares * grain, std::memory_order_relaxed);
+      share.end = std::min(n_ranges * (i + 1) / n_shares * grain, n_items);
     }
   }
 
@@ -128,6 +149,7 @@ struct ThreadPool::Shared {
 
 ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads), shared_(std::make_unique<Shared>()) {
   WEIR_CHECK(n_threads >= 1);
+  shared_->shares = std::vector<Shared::Share>(static_cast<size_t>(n_threads));
   shared_->workers.reserve(n_threads - 1);
   try {
     for (int thread = 1; thread < n_threads; ++thread) {
@@ -160,7 +182,7 @@ void ThreadPool::Run(int64_t n_items, int64_t grain, void* context, Callback cal
   shared.grain = grain;
   shared.context = context;
   shared.callback = callback;
-  shared.next.store(0, std::memory_order_relaxed);
+  shared.Deal();
   if (n_threads_ == 1 || n_items <= grain) {
     shared.DrainRanges(0);
     return;
