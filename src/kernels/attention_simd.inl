@@ -41,16 +41,22 @@ struct Piece {
   int64_t column, n_columns;
 };
 
-/// The vectors of a piece, read by load(row, column), go to out + row * row_stride + 16-columns * vector_stride.
-template <class LoadVector>
-void WidenWith(LoadVector load, const Piece& piece, int64_t row_stride, int64_t vector_stride,
+struct Pair {
+  V first, second;
+};
+
+/// The vectors of a piece, read in pairs by load(row, column), go to out + row * row_stride + n * vector_stride.
+template <class LoadPair>
+void WidenWith(LoadPair load, const Piece& piece, int64_t row_stride, int64_t vector_stride,
                float* out, Fetch& prefetch) {
   Fetch fetch = prefetch;
   for (int j = piece.begin; j < piece.end; ++j) {
     float* to = out + (j - piece.begin) * row_stride;
-    for (int64_t i = 0; i < piece.n_columns; i += 16, to += vector_stride) {
+    for (int64_t i = 0; i < piece.n_columns; i += 32, to += 2 * vector_stride) {
       if (i % 64 == 0) fetch.Step();
-      Store(to, load(j, piece.column + i));
+      const Pair pair = load(j, piece.column + i);
+      Store(to, pair.first);
+      Store(to + vector_stride, pair.second);
     }
   }
   prefetch = fetch;
@@ -65,14 +71,22 @@ void WidenTo(const Piece& piece, Target widen) {
   const uint16_t* scale = reinterpret_cast<const uint16_t*>(q8 + kPageTokens * dim);
   switch (piece.type) {
     case KvType::kF32:
-      return widen([=](int64_t j, int64_t i) { return Load(f32 + j * dim + i); });
+      return widen([=](int64_t j, int64_t i) {
+        return Pair{Load(f32 + j * dim + i), Load(f32 + j * dim + i + 16)};
+      });
     case KvType::kF16:
-      return widen([=](int64_t j, int64_t i) { return Load(half + j * dim + i); });
+      return widen([=](int64_t j, int64_t i) {
+        return Pair{Load(half + j * dim + i), Load(half + j * dim + i + 16)};
+      });
     case KvType::kBF16:
-      return widen([=](int64_t j, int64_t i) { return LoadBFloat(half + j * dim + i); });
+      return widen([=](int64_t j, int64_t i) {
+        return Pair{LoadBFloat(half + j * dim + i), LoadBFloat(half + j * dim + i + 16)};
+      });
     case KvType::kQ8_0:
       return widen([=](int64_t j, int64_t i) {
-        return Mul(LoadInt8(q8 + j * dim + i), SetHalf(scale + (j * dim + i) / kKvBlock));
+        const int8_t* q = q8 + j * dim + i;
+        const V d = SetHalf(scale + (j * dim + i) / kKvBlock);
+        return Pair{Mul(LoadInt8(q), d), Mul(LoadInt8(q + 16), d)};
       });
   }
 }

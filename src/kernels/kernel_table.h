@@ -131,7 +131,7 @@ struct RowKernels {
   /// Merges a softmax over further pages into `whole`.
   void (*merge_attention)(const AttentionQuery& part, int64_t head_dim, AttentionQuery& whole);
   /// Writes one position of a page of keys or values: to nearest even; kQ8_0: d = max|x| / 127 as a half,
-  /// q = round(x * (127 / max|x|)). head_dim: a multiple of 16, of 32 with kQ8_0.
+  /// q = round(x * (127 / max|x|)). head_dim of keys and values: a multiple of 32.
   void (*store_position)(const float* x, int64_t head_dim, KvType type, int position, void* page);
   /// The largest of n values (any n >= 1); NaN counts as -infinity.
   float (*max)(const float* x, int64_t n);
