@@ -2,7 +2,7 @@
 //   warm: the row was read just before, as when one thread made it
 //   cold: 64 MB of rows take turns, so that each comes from beyond the second-level cache
 // With maxima, as the LM head leaves them, and (scan) without. Every draw has a penalty on the ids
-// of a prompt of 500 tokens. Logits are normal with some 30 ids far above the rest, as trained
+// of a prompt of 500 tokens (long: 20,000). Logits are normal with some 30 ids far above the rest, as trained
 // models have them, or (flat) without.
 #include <benchmark/benchmark.h>
 
@@ -40,6 +40,7 @@ struct Case {
   float top_p = 1;
   float min_p = 0;
   bool flat = false;
+  int n_prompt = 500;
 };
 
 /// The penalty changes rows by their last bits only, since they are drawn from again. Answers are
@@ -49,7 +50,7 @@ void Draw(benchmark::State& state, const Case& c, bool cold, bool scan) {
   const KernelTable& kernels = Kernels(*SelectIsa(std::getenv("WEIR_ISA")));
   Rows rows(cold ? 64 : 1, c.flat, kernels);
   std::mt19937_64 random(2);
-  std::vector<int32_t> prompt(500);
+  std::vector<int32_t> prompt(c.n_prompt);
   for (int32_t& id : prompt) id = static_cast<int32_t>(random() % kVocab);
   SamplingParams params;
   params.temperature = c.temperature;
@@ -80,6 +81,7 @@ void Register() {
       {"top_p_0.95", 1, 0, 0.95f},
       {"top_p_0.95_flat", 1, 0, 0.95f, 0, true},
       {"min_p_0.05", 1, 0, 1, 0.05f},
+      {"greedy_long_prompt", 0, 0, 1, 0, false, 20'000},
   };
   for (const bool scan : {false, true}) {
     for (const bool cold : {false, true}) {

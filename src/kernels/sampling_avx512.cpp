@@ -60,7 +60,13 @@ int64_t CollectSixteen(const float* logits, uint32_t valid, float limit, int32_t
 }
 
 I Zero() { return _mm512_setzero_si512(); }
-uint64_t SumWords(I v) { return static_cast<uint64_t>(_mm512_reduce_add_epi64(v)); }
+uint64_t SumWords(I v) {  // not _mm512_reduce_add_epi64, which adds signed numbers
+  const __m256i four = _mm256_add_epi64(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+  const __m128i two =
+      _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  return static_cast<uint64_t>(_mm_cvtsi128_si64(two)) +
+         static_cast<uint64_t>(_mm_extract_epi64(two, 1));
+}
 I AddProducts(I sum, const float* logits, const uint32_t* keys) {
   const I keyed = _mm512_add_epi32(_mm512_loadu_si512(logits), _mm512_loadu_si512(keys));
   return _mm512_add_epi64(sum, _mm512_mul_epu32(keyed, _mm512_srli_epi64(keyed, 32)));

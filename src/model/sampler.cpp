@@ -186,7 +186,9 @@ void Sampler::Remember(int32_t id) {
 void Sampler::Adjust(const LogitRow& row, const KernelTable& kernels) const {
   for (const Seen& seen : seen_) {
     float x = row.logits[seen.id];
-    x = x > 0 ? x / params_.repetition_penalty : x * params_.repetition_penalty;
+    // Not a branch: the sign of a logit cannot be predicted, and a long prompt has many.
+    const float repeated[] = {x * params_.repetition_penalty, x / params_.repetition_penalty};
+    x = repeated[x > 0];
     if (seen.n_generated > 0) {
       x -= params_.frequency_penalty * static_cast<float>(seen.n_generated);
       x -= params_.presence_penalty;
