@@ -98,6 +98,7 @@ class Bench {
 
   Status MeasureSubject(Subject& subject) {
     WEIR_TRY(const int64_t model, store_.AddModel(subject.row()));
+    decoded_.clear();
     instruments_.Release();  // what they hold is not available to the plan
     std::vector<Result<int64_t>> plans;
     int64_t most = 0;
@@ -152,6 +153,10 @@ class Bench {
     const Verdict verdict = Judge(result, cell.seen);
     std::vector<Flag> flags = FindFlags(result, cell.seen, cell.rates);
     flags.insert(flags.end(), options_.flags.begin(), options_.flags.end());
+    if (const std::optional<Flag> cliff = FindCliff(result, decoded_)) flags.push_back(*cliff);
+    if (const Figure* decode = result.Find("decode_tok_s")) {
+      decoded_.push_back({users, decode->median});
+    }
     if (!no_rates_.empty() && cell.seen.n_ok > 0) flags.push_back({"rates_missing", no_rates_});
     return store_.EndCell(id, verdict.status, verdict.reason, flags);
   }
@@ -265,6 +270,7 @@ class Bench {
   std::string doing_;
   Estimate estimate_;
   std::vector<CellProfile> profiles_;
+  std::vector<Decoded> decoded_;  // by the cells of the model at hand
   const int64_t begin_ns_ = NowNs();
 };
 

@@ -9,6 +9,7 @@
 namespace weir {
 namespace {
 
+constexpr double kCliff = 0.05;
 constexpr int kResamples = 10000;
 constexpr uint32_t kBootstrapSeed = 20261122;
 constexpr double kNoisySpread = 0.10;
@@ -94,6 +95,19 @@ Verdict Judge(const CellResult& cell, const AttemptsSeen& attempts) {
                         what)};
   }
   return {CellStatus::kOk, ""};
+}
+
+std::optional<Flag> FindCliff(const CellResult& cell, std::span<const Decoded> before) {
+  const Figure* decode = cell.Find("decode_tok_s");
+  if (!decode) return std::nullopt;
+  const Decoded* best = nullptr;
+  for (const Decoded& other : before) {
+    if (other.users < cell.row.users && (!best || other.tok_s > best->tok_s)) best = &other;
+  }
+  if (!best || decode->median >= (1 - kCliff) * best->tok_s) return std::nullopt;
+  return Flag{"cliff", fmt::format("decode is {:.0f} % slower than with {} user{}",
+                                   100 * (1 - decode->median / best->tok_s), best->users,
+                                   best->users == 1 ? "" : "s")};
 }
 
 std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts,

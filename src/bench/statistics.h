@@ -35,6 +35,15 @@ struct AttemptsSeen {
 };
 Verdict Judge(const CellResult& cell, const AttemptsSeen& attempts);
 
+/// What earlier cells of the same model gave.
+struct Decoded {
+  int users = 0;
+  double tok_s = 0;  // median, of all users together
+};
+
+/// cliff: with fewer users, all of them together got tokens more than 5 % faster.
+std::optional<Flag> FindCliff(const CellResult& cell, std::span<const Decoded> before);
+
 /// The rates before and after a repeat.
 struct RatesAround {
   RatesRow before, after;

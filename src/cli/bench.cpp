@@ -2,6 +2,7 @@
 #include "bench/bench.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -29,6 +30,7 @@ namespace {
 struct Flags {
   std::vector<std::string> models{"synth:qwen3.5-0.8b:Q8_0", "synth:qwen3.5-2b:UD-IQ2_XXS"};
   BenchOptions options;
+  std::vector<std::string> users{"1", "2", "4"};  // numbers and ranges
   std::string db;
   std::string kv_name;
   int threads = 0;       // 0: what this machine has
@@ -47,6 +49,28 @@ struct Run {
   BenchOutcome outcome;
   std::vector<CellResult> cells;
 };
+
+/// {"1", "4-6"} as {1, 4, 5, 6}.
+Result<std::vector<int>> ParseUsers(const std::vector<std::string>& texts) {
+  std::vector<int> users;
+  for (const std::string& text : texts) {
+    int first = 0, last = 0;
+    const char* const end = text.data() + text.size();
+    std::from_chars_result read = std::from_chars(text.data(), end, first);
+    last = first;
+    if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-') {
+      read = std::from_chars(read.ptr + 1, end, last);
+    }
+    if (read.ec != std::errc() || read.ptr != end) {
+      return BadInput("--users {}: expected numbers such as 8 or ranges such as 1-40", text);
+    }
+    if (last < first || last - first > 1000) {
+      return BadInput("--users {}: expected a range from fewer to more, of at most 1000 numbers", text);
+    }
+    for (int n = first; n <= last; ++n) users.push_back(n);
+  }
+  return users;
+}
 
 Result<std::vector<std::unique_ptr<Subject>>> OpenSubjects(const Flags& flags,
                                                            const InProcessOptions& in_process) {
@@ -153,7 +177,8 @@ int ExitCode(const Run& run) {
   return !measured && any({CellStatus::kFailed}) ? kExitFailed : kExitOk;
 }
 
-Result<int> RunCommand(const Flags& flags) {
+Result<int> RunCommand(Flags& flags) {
+  WEIR_TRY(flags.options.users, ParseUsers(flags.users));
   WEIR_RETURN_IF_ERROR(CheckOptions(flags.options));
   WEIR_TRY(const Isa isa, SelectIsa(std::getenv("WEIR_ISA")));
   const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
@@ -177,7 +202,8 @@ Command AddBench(CLI::App& app) {
   BenchOptions& options = flags->options;
   app.add_option("MODEL", flags->models, "A .gguf file or synth:NAME:QUANT (weir synth --list)")
       ->capture_default_str();
-  app.add_option("--users", options.users, "Numbers of users that ask at the same time")
+  app.add_option("--users", flags->users,
+                 "Numbers of users that ask at the same time, ranges too: 1-8,16")
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--prompt-tokens", options.prompt_tokens, "Length of every prompt")
@@ -205,6 +231,7 @@ Command AddBench(CLI::App& app) {
       "Examples:\n"
       "  weir bench\n"
       "  weir bench model.gguf --users 1,8,32\n"
+      "  weir bench model.gguf --users 1-40 --explain\n"
       "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n\n"
       "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not "
       "fit; 1 if\n"

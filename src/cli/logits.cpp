@@ -119,6 +119,7 @@ Result<int> RunLogits(const Flags& flags) {
   WEIR_TRY(const int64_t n_bytes,
            Session::Plan(config, flags.model.dtype(), kv_type, n_tokens, chunk));
   WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model, *source, n_bytes));
+  const ThreadPool::PinCaller pin(*loaded.threads);
   WEIR_TRY(const std::unique_ptr<Session> session,
            Session::Open(*loaded.model, kv_type, n_tokens, chunk, *loaded.threads));
   const Result<Answer> answer = Run(*session, n_vocab, prompt, flags.n_generate, positions);

@@ -30,6 +30,7 @@ Result<int> RunPerplexity(const Flags& flags) {
   WEIR_TRY(const int64_t n_bytes,
            Session::Plan(config, flags.model.dtype(), flags.model.kv_type(), flags.window, kChunk));
   WEIR_TRY(const LoadedModel loaded, LoadModel(flags.model, *source, n_bytes));
+  const ThreadPool::PinCaller pin(*loaded.threads);
   WEIR_TRY(const std::unique_ptr<Session> session,
            Session::Open(*loaded.model, flags.model.kv_type(), flags.window, kChunk,
                          *loaded.threads));

@@ -149,6 +149,7 @@ Result<std::shared_ptr<Outbox>> Engine::Impl::Submit(Request request) {
 }
 
 void Engine::Impl::Run() {
+  const ThreadPool::PinCaller pin(threads);
   bool idle = true;
   while (Receive(idle)) idle = !Step();
   for (auto& [id, sequence] : sequences) sequence->End(FinishReason::kCancelled);

@@ -137,4 +137,10 @@ const uint8_t* GgufFile::Rows(size_t index, int64_t row, int64_t, uint8_t*) cons
   return tensor_data_[index] + row * tensors_[index].row_bytes();
 }
 
+void GgufFile::Release(size_t index, int64_t row, int64_t n_rows) const {
+  if (parts_.empty()) return;  // the memory is not ours
+  const int64_t row_bytes = tensors_[index].row_bytes();
+  MappedFile::Drop(tensor_data_[index] + row * row_bytes, static_cast<size_t>(n_rows * row_bytes));
+}
+
 }  // namespace weir

@@ -26,6 +26,7 @@ class GgufFile : public ModelSource {
   const Metadata& metadata() const override { return metadata_; }
   const std::vector<TensorInfo>& tensors() const override { return tensors_; }
   const uint8_t* Rows(size_t index, int64_t row, int64_t n_rows, uint8_t* scratch) const override;
+  void Release(size_t index, int64_t row, int64_t n_rows) const override;
 
   int n_parts() const { return n_parts_; }
   int64_t file_bytes() const { return file_bytes_; }

@@ -85,6 +85,7 @@ Result<Prober> Prober::Create(Isa isa, ProbeBuffer plan, int n_threads, ProbePro
 
 Result<MachineRates> Prober::Measure(int n_threads, int passes, ProbeProgress progress) {
   ThreadPool pool(n_threads);
+  const ThreadPool::PinCaller pin(pool);
   const ProbeKernels& kernels = *kernels_;
   std::atomic<uint64_t> used{0};  // so that no result may be left out
   MachineRates rates{.threads = n_threads, .passes = passes, .isa = std::string(Name(isa_)),

@@ -207,13 +207,19 @@ void BindLayer(Binder& binder, const ModelConfig& config, int64_t index, LayerWe
   }
 }
 
+// Rows that a thread packs at a time: enough that giving their pages back (some microseconds, which
+// stop the other threads too) costs little, and few beside the weights.
+constexpr int64_t kReleaseBytes = 1 << 20;
+
 void PackMatrix(const ModelSource& source, const WeightPlan::MatrixJob& job, uint8_t* tiles,
                 uint8_t* scratch, size_t scratch_bytes, ThreadPool& threads) {
   const TensorInfo& info = source.tensors()[job.tensor];
   const PackedMatrix& view = *job.view;
   const int64_t tile_bytes = TileBytes(view.type, view.n_cols);
   const bool convert = view.type != info.type;
-  threads.ParallelFor(view.n_tiles(), 8, [&](int64_t begin, int64_t end, int thread) {
+  const int64_t most = std::max<int64_t>(1, kReleaseBytes / (kTileRows * info.row_bytes()));
+  const int64_t grain = std::clamp<int64_t>(view.n_tiles() / (4 * threads.n_threads()), 1, most);
+  threads.ParallelFor(view.n_tiles(), grain, [&](int64_t begin, int64_t end, int thread) {
     uint8_t* raw = scratch + static_cast<size_t>(thread) * scratch_bytes;
     float* values = reinterpret_cast<float*>(raw + AlignUp(static_cast<size_t>(
                                                        kTileRows * info.row_bytes())));
@@ -230,7 +236,11 @@ void PackMatrix(const ModelSource& source, const WeightPlan::MatrixJob& job, uin
       }
       PackTile(view.type, rows, n_rows, view.n_cols, tiles + tile * tile_bytes);
     }
+    const int64_t first = begin * kTileRows, last = std::min(end * kTileRows, view.n_rows);
+    source.Release(job.tensor, job.first_row + first, last - first);
   });
+  // Once more, for pages that were in two pieces or came back with their neighbours.
+  source.Release(job.tensor, job.first_row, view.n_rows);
 }
 
 /// Bytes that a thread needs to hold a tile's raw rows, and its values where they are dequantised.
@@ -294,6 +304,7 @@ Result<std::unique_ptr<WeightPlan>> BindWeights(const ModelSource& source, const
 Result<Buffer> PackWeights(const ModelSource& source, WeightPlan& plan, const LoadOptions& options,
                            ThreadPool& threads) {
   WEIR_TRY(Buffer arena, Buffer::Allocate(plan.arena_bytes));
+  const ThreadPool::PinCaller pin(threads);
   const size_t scratch_bytes = ScratchBytes(source, plan);
   WEIR_TRY(Buffer scratch,
            Buffer::Allocate(scratch_bytes * static_cast<size_t>(threads.n_threads())));

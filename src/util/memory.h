@@ -49,6 +49,10 @@ class MappedFile {
   const uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
 
+  /// Takes whole pages inside [begin, begin + n_bytes) of the mapping out of this process's resident
+  /// memory. They stay readable, and in the system's page cache as long as it likes.
+  static void Drop(const uint8_t* begin, size_t n_bytes);
+
  private:
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;

@@ -8,6 +8,7 @@
 
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/processors.h"
 
 namespace weir {
 namespace {
@@ -26,19 +27,20 @@ void CpuRelax() {
 #endif
 }
 
-/// Spins, then sleeps, until done(value) holds for the value of `word`; returns that value.
+/// Spins for spin_ns, then sleeps, until done(value) holds for the value of `word`; returns that value.
 template <class T, class Done>
-T Await(const std::atomic<T>& word, Done done) {
+T Await(const std::atomic<T>& word, int64_t spin_ns, Done done) {
   T value = word.load(std::memory_order_acquire);
   if (done(value)) return value;
-  const int64_t give_up = NowNs() + kSpinNs;
-  do {
+  const int64_t give_up = spin_ns > 0 ? NowNs() + spin_ns : 0;
+  while (spin_ns > 0) {
     for (int i = 0; i < kPausesPerClockRead; ++i) {
       CpuRelax();
       value = word.load(std::memory_order_acquire);
       if (done(value)) return value;
     }
-  } while (NowNs() < give_up);
+    if (NowNs() >= give_up) break;
+  }
   while (!done(value)) {
     word.wait(value, std::memory_order_acquire);
     value = word.load(std::memory_order_acquire);
@@ -72,6 +74,8 @@ struct ThreadPool::Shared {
   Callback callback = nullptr;
   std::atomic<bool> stop{false};
   std::vector<std::thread> workers;
+  int64_t spin_ns = kSpinNs;
+  std::vector<int> processors;  // of each thread; empty: any
 
   struct alignas(64) Busy {
     int64_t ns = 0;
@@ -125,9 +129,10 @@ struct ThreadPool::Shared {
   }
 
   void Work(int thread) {
+    if (!processors.empty()) UseProcessors({&processors[thread], 1});
     uint32_t seen = 0;
     for (;;) {
-      seen = Await(generation, [seen](uint32_t value) { return value != seen; });
+      seen = Await(generation, spin_ns, [seen](uint32_t value) { return value != seen; });
       if (stop.load(std::memory_order_relaxed)) return;
       if (!Enter()) continue;
       Drain(thread);
@@ -151,6 +156,10 @@ ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads), shared_(std::make
   WEIR_CHECK(n_threads >= 1);
   shared_->shares = std::vector<Shared::Share>(static_cast<size_t>(n_threads));
   shared_->workers.reserve(n_threads - 1);
+  std::vector<int> processors = UsableProcessors();
+  const int n_processors = static_cast<int>(processors.size());
+  if (n_processors > 0 && n_threads > n_processors) shared_->spin_ns = 0;
+  if (n_threads > 1 && n_threads == n_processors) shared_->processors = std::move(processors);
   try {
     for (int thread = 1; thread < n_threads; ++thread) {
       shared_->workers.emplace_back([shared = shared_.get(), thread] { shared->Work(thread); });
@@ -162,6 +171,16 @@ ThreadPool::ThreadPool(int n_threads) : n_threads_(n_threads), shared_(std::make
 }
 
 ThreadPool::~ThreadPool() { shared_->Stop(); }
+
+ThreadPool::PinCaller::PinCaller(const ThreadPool& pool) {
+  if (pool.shared_->processors.empty()) return;
+  before_ = UsableProcessors();
+  UseProcessors({&pool.shared_->processors[0], 1});
+}
+
+ThreadPool::PinCaller::~PinCaller() {
+  if (!before_.empty()) UseProcessors(before_);
+}
 
 void ThreadPool::Measure() {
   shared_->busy.resize(n_threads_);
@@ -192,7 +211,7 @@ void ThreadPool::Run(int64_t n_items, int64_t grain, void* context, Callback cal
   shared.WakeWorkers();
   shared.Drain(0);
   shared.gate.fetch_and(~kOpen, std::memory_order_relaxed);
-  Await(shared.gate, [](uint32_t value) { return value == 0; });
+  Await(shared.gate, shared.spin_ns, [](uint32_t value) { return value == 0; });
   if (shared.measured) shared.calls_ns += NowNs() - begin;
 }
 

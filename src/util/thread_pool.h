@@ -1,9 +1,15 @@
 // A fixed pool of workers. The caller works too, as thread 0; nothing allocates per call.
+//
+// With as many threads as there are processors for this process, each worker stays on one of them. The
+// scheduler alone was seen to leave two threads, of which one often sleeps for some microseconds, on the
+// same processor for seconds while the other one idled. With fewer threads the choice is the scheduler's:
+// two programs would pick the same processors (taskset makes the choice). With more, nobody spins.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 namespace weir {
 
@@ -16,6 +22,18 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   int n_threads() const { return n_threads_; }
+
+  /// Keeps the calling thread on the processor that is left to it, while this lives.
+  class PinCaller {
+   public:
+    explicit PinCaller(const ThreadPool& pool);
+    ~PinCaller();
+    PinCaller(const PinCaller&) = delete;
+    PinCaller& operator=(const PinCaller&) = delete;
+
+   private:
+    std::vector<int> before_;  // processors that the thread may use; empty: unchanged
+  };
 
   /// What the calls of ParallelFor cost, those left out that one thread runs alone.
   struct Times {

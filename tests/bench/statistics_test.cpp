@@ -43,6 +43,20 @@ TEST(MedianInterval, OfOneIsUnknownAndOfEqualsIsAPoint) {
   EXPECT_EQ(MedianInterval(std::vector<double>{5, 5})->low, 5);
 }
 
+TEST(Cliff, IsMoreThanFivePercentBelowFewerUsers) {
+  CellResult cell = CellWith(kSteady, kSteady);
+  cell.row.users = 8;
+  const std::vector<Decoded> before{{4, 104}, {16, 300}, {2, 90}};
+  EXPECT_FALSE(FindCliff(cell, before));  // 3.8 % below 4 users; 16 users are not fewer
+  EXPECT_FALSE(FindCliff(cell, {}));
+  cell.figures["decode_tok_s"].median = 98;
+  const std::optional<Flag> cliff = FindCliff(cell, before);
+  ASSERT_TRUE(cliff);
+  EXPECT_EQ(cliff->detail, "decode is 6 % slower than with 4 users");
+  cell.figures.clear();
+  EXPECT_FALSE(FindCliff(cell, before));
+}
+
 TEST(Judge, StatusesInOrder) {
   const CellResult whole = CellWith(kSteady, kSteady);
   EXPECT_EQ(Judge(whole, {3, 0, "", false}).status, CellStatus::kOk);

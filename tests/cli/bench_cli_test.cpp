@@ -110,7 +110,8 @@ TEST(BenchCli, WhatCannotBeMeantIsOneErrorBeforeAnythingRuns) {
     EXPECT_NE(outcome.err, "") << arguments;
   };
   for (const char* flags :
-       {" --users 0", " --users ''", " --users 1,1", " --users 1,x", " --prompt-tokens 0",
+       {" --users 0", " --users ''", " --users 1,1", " --users 1,x", " --users 4-2", " --users 2-",
+        " --users 1-2,2", " --prompt-tokens 0",
         " --gen-tokens -1", " --repeats 0", " --requests 0", " --probe-mb 1", " --threads 0",
         " --prompt-tokens 1000000"}) {
     check(kTiny + flags, 2);

@@ -1,6 +1,7 @@
 // Real models against the reference implementation's answers (PyTorch, float32, on the dequantised
 // weights): weir-tiny always, SmolLM2 and longer texts where present.
 #include <algorithm>
+#include <fstream>
 
 #include "model/harness.h"
 #include "model/text/stream_decoder.h"
@@ -124,6 +125,42 @@ TEST(SmolLM2, AnswersLikeTheReference) {
   ExpectTexts(smol, "chats", true, threads);
   ExpectPerplexity(smol, 1, 1e-4, threads);
 }
+
+#ifdef __linux__
+/// VmHWM, RssAnon or RssFile of this process.
+int64_t MemoryOf(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(key + ":")) return std::stoll(line.substr(key.size() + 1)) * 1024;
+  }
+  return -1;
+}
+
+TEST(RealModel, LoadingNeverHoldsTheFileAndItsCopy) {
+  const std::string path = SharedData("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+  WEIR_SKIP_WITHOUT(path);
+  ThreadPool threads(2);
+  auto file = GgufFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  struct Seen {
+    int64_t before = 0, most = 0;
+  } seen;
+  seen.before = MemoryOf("RssAnon") + MemoryOf("RssFile");
+  LoadOptions options;
+  options.isa = BestIsa();
+  options.context = &seen;
+  options.progress = [](void* context, int64_t, int64_t) {
+    Seen& s = *static_cast<Seen*>(context);
+    s.most = std::max(s.most, MemoryOf("RssAnon") + MemoryOf("RssFile"));
+    return true;
+  };
+  const auto model = Model::Load(**file, options, threads);
+  ASSERT_TRUE(model.ok()) << model.error().message;
+  (void)options.progress(&seen, 0, 0);
+  const double packed = static_cast<double>((*model)->footprint().packed_bytes);
+  EXPECT_LT(static_cast<double>(seen.most - seen.before), 1.1 * packed);
+}
+#endif
 
 }  // namespace
 }  // namespace weir

@@ -61,6 +61,35 @@ TEST(MappedFile, HoldsTheBytesOfTheFile) {
   EXPECT_EQ(std::string(moved.data(), moved.data() + moved.size()), "weir");
 }
 
+#ifdef __linux__
+int64_t FileBackedMemory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssFile:")) return std::stoll(line.substr(8)) * 1024;
+  }
+  return -1;
+}
+
+TEST(MappedFile, DroppedPagesAreNotResidentAndStayReadable) {
+  const TempFolder folder;
+  const std::string path = folder / "bytes";
+  constexpr int64_t kBytes = 16 << 20;
+  std::ofstream(path) << std::string(kBytes, 'w');
+  auto file = MappedFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  const auto all_there = [&] {
+    return std::count(file->data(), file->data() + file->size(), 'w') == kBytes;
+  };
+  const int64_t before = FileBackedMemory();
+  ASSERT_TRUE(all_there());
+  EXPECT_GT(FileBackedMemory() - before, kBytes * 9 / 10);
+  MappedFile::Drop(file->data(), file->size());
+  EXPECT_LT(FileBackedMemory() - before, kBytes / 10);
+  MappedFile::Drop(file->data() + 1, 4095);  // not one whole page
+  EXPECT_TRUE(all_there());
+}
+#endif
+
 TEST(MappedFile, AnEmptyFileIsEmpty) {
   const TempFolder folder;
   std::ofstream(folder / "empty").close();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "test_data.h"
+#include "util/processors.h"
 
 namespace weir {
 namespace {
@@ -78,7 +79,37 @@ TEST_P(ThreadPoolTest, AThreadNumberIsNeverUsedTwiceAtOnce) {
   EXPECT_EQ(clashes, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, testing::Values(1, 2, 5));
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, testing::Values(1, 2, 5, 64));
+
+TEST(ThreadPool, TimesAreCountedOnceAsked) {
+  ThreadPool pool(2);
+  const auto work = [](int64_t, int64_t, int) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  };
+  pool.ParallelFor(4, 1, work);
+  EXPECT_EQ(pool.times().calls_ns, 0);
+  pool.Measure();
+  pool.ParallelFor(4, 1, work);
+  const ThreadPool::Times times = pool.times();
+  EXPECT_GE(times.calls_ns, 2'000'000);
+  EXPECT_GE(times.busy_ns, 4'000'000);
+  EXPECT_LE(times.busy_ns, 2 * times.calls_ns);
+}
+
+TEST(ThreadPool, ThePinnedCallerIsFreeAgainAfterwards) {
+  const std::vector<int> before = UsableProcessors();
+  ThreadPool pool(std::max<int>(1, static_cast<int>(before.size())));
+  {
+    const ThreadPool::PinCaller pin(pool);
+    if (before.size() > 1) {
+      EXPECT_EQ(UsableProcessors(), std::vector<int>{before[0]});
+    }
+    std::atomic<int64_t> sum{0};
+    pool.ParallelFor(100, 3, [&](int64_t begin, int64_t end, int) { sum += end - begin; });
+    EXPECT_EQ(sum, 100);
+  }
+  EXPECT_EQ(UsableProcessors(), before);
+}
 
 TEST(ThreadPool, AllThreadsTakePart) {
   ThreadPool pool(3);
