@@ -35,7 +35,7 @@ std::vector<Part> PartsOf(const StepProfile& profile, const MachineRates* rates)
     if (profile.parts[i].ns == 0) continue;
     parts.push_back(PartOf(StepPartName(i), profile.parts[i], profile, rates));
   }
-  std::stable_sort(parts.begin(), parts.end(),
+  std::sort(parts.begin(), parts.end(),
                    [](const Part& a, const Part& b) { return a.ms > b.ms; });
   return parts;
 }
