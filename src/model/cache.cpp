@@ -61,11 +61,9 @@ float* Cache::Conv(int64_t linear_layer, int64_t slot) {
          (linear_layer * n_slots_ + slot) * conv_floats_;
 }
 
-void Cache::ClearSlot(int64_t slot) {
-  for (int64_t layer = 0; layer < n_linear_layers_; ++layer) {
-    std::memset(Delta(layer, slot), 0, static_cast<size_t>(delta_floats_) * sizeof(float));
-    std::memset(Conv(layer, slot), 0, static_cast<size_t>(conv_floats_) * sizeof(float));
-  }
+void Cache::Clear(int64_t linear_layer, int64_t slot) {
+  std::memset(Delta(linear_layer, slot), 0, static_cast<size_t>(delta_floats_) * sizeof(float));
+  std::memset(Conv(linear_layer, slot), 0, static_cast<size_t>(conv_floats_) * sizeof(float));
 }
 
 }  // namespace weir

@@ -31,10 +31,10 @@ class Cache {
   uint8_t* Values(int64_t full_layer, int64_t page, int64_t kv_head);
   /// Delta rule state of a slot in a linear layer: [n_value_heads][linear_dim][linear_dim] f32.
   float* Delta(int64_t linear_layer, int64_t slot);
-  /// The last three inputs of the convolution: [3][conv_dim] f32, oldest first.
+  /// The last three inputs of the convolution: [3][conv_dim] f32, that of position p in row p mod 3.
   float* Conv(int64_t linear_layer, int64_t slot);
-  /// A slot as it is before the first token.
-  void ClearSlot(int64_t slot);
+  /// Makes a layer's part of a slot as it is before the first token.
+  void Clear(int64_t linear_layer, int64_t slot);
 
  private:
   KvType kv_type_ = KvType::kF16;

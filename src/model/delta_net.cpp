@@ -1,6 +1,7 @@
 // Gated DeltaNet: a short convolution, then one matrix-valued state per value head that every token decays,
 // corrects and reads (spec 6). The recurrent form runs for every token: it depends on tokens and their
 // order only, whatever chunks a prompt is cut into, and a head's 64 KB state stays in L2 over a chunk.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -37,11 +38,11 @@ void Transformer::Convolve(const LayerWeights& layer, int64_t row) {
   const DeltaNetWeights& w = layer.delta_net;
   const RowRef& ref = s_.rows[row];
   const int64_t n = c_.conv_dim();
-  const float* before = cache_.Conv(layer.kind_index, slices_[static_cast<size_t>(ref.slice)].slot);
+  const float* kept = cache_.Conv(layer.kind_index, slices_[static_cast<size_t>(ref.slice)].slot);
   const float* inputs[4];
   for (int64_t tap = 0; tap < 4; ++tap) {
-    const int64_t token = ref.token - 3 + tap;  // in the slice; negative: from before it
-    inputs[tap] = token >= 0 ? s_.mixed + (row - 3 + tap) * n : before + (3 + token) * n;
+    const bool in_slice = ref.token - 3 + tap >= 0;
+    inputs[tap] = in_slice ? s_.mixed + (row - 3 + tap) * n : kept + (ref.position + tap) % 3 * n;
   }
   float* out = s_.conv + row * n;
   k_.conv_silu(w.conv, inputs, n, out);
@@ -66,10 +67,8 @@ void Transformer::KeepConvInputs(const LayerWeights& layer, int64_t slice_index)
   const size_t n_bytes = static_cast<size_t>(n) * sizeof(float);
   float* kept = cache_.Conv(layer.kind_index, slice.slot);
   const int64_t n_tokens = static_cast<int64_t>(slice.tokens.size());
-  for (int64_t i = 0; i < 3; ++i) {
-    const int64_t token = n_tokens - 3 + i;
-    const float* source = token >= 0 ? s_.mixed + (first_row + token) * n : kept + (3 + token) * n;
-    std::memmove(kept + i * n, source, n_bytes);
+  for (int64_t token = std::max(n_tokens - 3, int64_t{0}); token < n_tokens; ++token) {
+    std::memcpy(kept + (slice.position + token) % 3 * n, s_.mixed + (first_row + token) * n, n_bytes);
   }
 }
 

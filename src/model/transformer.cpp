@@ -59,12 +59,16 @@ void Transformer::Begin() {
   for (size_t i = 0; i < slices_.size(); ++i) {
     const Slice& slice = slices_[i];
     s_.slice_rows[i] = n_rows_;
-    if (slice.position == 0 && c_.n_linear_layers() > 0) cache_.ClearSlot(slice.slot);
     for (size_t t = 0; t < slice.tokens.size(); ++t) {
       s_.rows[n_rows_++] = {static_cast<int32_t>(i), static_cast<int32_t>(t),
                             slice.position + static_cast<int64_t>(t)};
     }
   }
+  const int64_t n_linear = c_.n_linear_layers();
+  ForRows(static_cast<int64_t>(slices_.size()) * n_linear, [&](int64_t item) {
+    const Slice& slice = slices_[static_cast<size_t>(item / n_linear)];
+    if (slice.position == 0) cache_.Clear(item % n_linear, slice.slot);
+  });
   if (c_.n_full_layers() > 0) PlanAttention();
   const int64_t n_pairs = c_.n_rot / 2;
   ForRows(n_rows_, [&](int64_t row) {
