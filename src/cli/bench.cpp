@@ -64,7 +64,7 @@ Result<std::vector<int>> ParseUsers(const std::vector<std::string>& texts) {
     if (read.ec != std::errc() || read.ptr != end) {
       return BadInput("--users {}: expected numbers such as 8 or ranges such as 1-40", text);
     }
-    if (last < first || last - first > 1000) {
+    if (last < first || int64_t{last} - first > 1000) {
       return BadInput("--users {}: expected a range from fewer to more, of at most 1000 numbers", text);
     }
     for (int n = first; n <= last; ++n) users.push_back(n);
