@@ -10,6 +10,10 @@
 namespace weir {
 namespace {
 
+// Tokens that a head's state takes at a time. Their q, k and v lie a whole row of the convolution apart, often a
+// multiple of 4 KB, and more of them would push each other out of the caches.
+constexpr int64_t kRecurTokens = 32;
+
 float Softplus(float x) { return x > 20.0f ? x : std::log1p(std::exp(x)); }
 float Sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
 
@@ -79,20 +83,22 @@ void Transformer::Recur(const LayerWeights& layer, int64_t slice_index, int64_t 
   const int64_t dim = c_.linear_dim;
   float* state = cache_.Delta(layer.kind_index, slice.slot) + head * dim * dim;
   const int64_t key_head = head % c_.n_key_heads;
-  const int64_t n_tokens = static_cast<int64_t>(slice.tokens.size());
-  const float* u = s_.conv + first_row * c_.conv_dim();
-  const DeltaTokens tokens{.q = u + key_head * dim,
-                           .k = u + c_.key_dim() + key_head * dim,
-                           .v = u + 2 * c_.key_dim() + head * dim,
-                           .stride = c_.conv_dim(),
-                           .decay = s_.alpha + first_row * c_.n_value_heads + head,
-                           .beta = s_.beta + first_row * c_.n_value_heads + head,
-                           .gate_stride = c_.n_value_heads,
-                           .out = s_.o.row(first_row) + head * dim,
-                           .out_stride = s_.o.n_cols,
-                           .n_tokens = n_tokens};
-  k_.delta_rule(state, tokens, dim);
-  for (int64_t row = first_row; row < first_row + n_tokens; ++row) {
+  const int64_t end_row = first_row + static_cast<int64_t>(slice.tokens.size());
+  for (int64_t row = first_row; row < end_row; row += kRecurTokens) {
+    const float* u = s_.conv + row * c_.conv_dim();
+    const DeltaTokens tokens{.q = u + key_head * dim,
+                             .k = u + c_.key_dim() + key_head * dim,
+                             .v = u + 2 * c_.key_dim() + head * dim,
+                             .stride = c_.conv_dim(),
+                             .decay = s_.alpha + row * c_.n_value_heads + head,
+                             .beta = s_.beta + row * c_.n_value_heads + head,
+                             .gate_stride = c_.n_value_heads,
+                             .out = s_.o.row(row) + head * dim,
+                             .out_stride = s_.o.n_cols,
+                             .n_tokens = std::min(kRecurTokens, end_row - row)};
+    k_.delta_rule(state, tokens, dim);
+  }
+  for (int64_t row = first_row; row < end_row; ++row) {
     float* out = s_.o.row(row) + head * dim;
     k_.rms_norm(out, layer.delta_net.norm, dim, c_.rms_eps, out);
     k_.silu_mul(s_.z + row * c_.value_dim() + head * dim, out, dim, out);
