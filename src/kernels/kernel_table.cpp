@@ -6,9 +6,8 @@
 namespace weir {
 namespace {
 
-// With up to 40 users, in the whole model, products are as fast without blocks, or faster; from 64 rows of a prompt
-// on they are slower.
-[[maybe_unused]] constexpr int kMinArrangedRows = 48;
+// With fewer rows, in the whole model, products are as fast without blocks, or faster.
+[[maybe_unused]] constexpr int kMinArrangedRows = 28;
 
 }  // namespace
 

@@ -142,9 +142,9 @@ struct KernelTable {
   MatMulFn mat_mul;
   RowKernels rows;
   SamplingKernels sampling;
-  /// If set: products of at least min_arranged_rows rows are faster with blocks, which this makes of the
-  /// other int8 forms of x, 16 rows each, the last one filled with zeros. Blocks of ActivationBlockBytes lie one
-  /// after the other, 64-byte aligned.
+  /// If set: products of at least min_arranged_rows rows that nearly fill their blocks are faster with blocks, which
+  /// this makes of the other int8 forms of x, 16 rows each, the last one filled with zeros. Blocks of
+  /// ActivationBlockBytes lie one after the other, 64-byte aligned.
   void (*arrange)(const Activations& x, int64_t block, uint8_t* out) = nullptr;
   int min_arranged_rows = 0;
 };

@@ -118,7 +118,8 @@ Activations Transformer::Arrange(const ActivationRows& x, int64_t n_rows, const 
                                  std::initializer_list<Projection> projections) {
   Activations a{n_rows, x.n_cols, x.f32, x.q8, x.scale, x.sum, pick, nullptr};
   const auto quantized = [](const Projection& p) { return IsQuantized(p.w.type); };
-  if (!kernels_.arrange || n_rows < kernels_.min_arranged_rows ||
+  const int64_t n_empty = -n_rows & (kActivationBlockRows - 1);
+  if (!kernels_.arrange || n_rows < kernels_.min_arranged_rows || 8 * n_empty > n_rows ||
       std::none_of(projections.begin(), projections.end(), quantized)) {
     return a;
   }
