@@ -36,7 +36,7 @@ std::vector<Part> PartsOf(const StepProfile& profile, const MachineRates* rates)
     parts.push_back(PartOf(StepPartName(i), profile.parts[i], profile, rates));
   }
   std::sort(parts.begin(), parts.end(),
-                   [](const Part& a, const Part& b) { return a.ms > b.ms; });
+            [](const Part& a, const Part& b) { return a.ms > b.ms; });
   return parts;
 }
 

@@ -43,8 +43,8 @@ extern const ProbeKernels kProbeAvx512;
 inline constexpr int64_t kProbeInt8AvxVnniMacs = 12 * 32;
 int64_t ProbeInt8AvxVnni(int a, int b, int64_t n_rounds);
 
-/// AMX differs in one loop only: four products of 16 by 16 by 64.
-int64_t MultiplyInt8Amx(int a, int b, int64_t n_rounds);
-inline constexpr int64_t kMacsPerRoundAmx = 4 * 16 * 16 * 64;
+/// And AMX beyond AVX-512: four products of 16 by 16 by 64.
+inline constexpr int64_t kProbeInt8AmxMacs = 4 * 16 * 16 * 64;
+int64_t ProbeInt8Amx(int a, int b, int64_t n_rounds);
 
 }  // namespace weir

@@ -6,7 +6,7 @@ namespace weir {
 
 // Two by two tiles of products from two of either operand, 64 columns: the shape with the fewest loads, were
 // there any.
-int64_t MultiplyInt8Amx(int a, int b, int64_t n_rounds) {
+int64_t ProbeInt8Amx(int a, int b, int64_t n_rounds) {
   alignas(64) int8_t left[kTileBytes], right[kTileBytes];
   for (int i = 0; i < kTileBytes; ++i) {
     left[i] = static_cast<int8_t>(a);

@@ -63,10 +63,10 @@ constexpr ProbeKernels::ReadWriteFn kReadWrites[] = {ReadWrite};
 }  // namespace
 
 #if defined(__x86_64__)
-ProbeKernels AvxVnniProbes() {
-  ProbeKernels probes = kProbeAvx2;
-  probes.multiply_int8 = ProbeInt8AvxVnni;
-  probes.int8_macs_per_round = kProbeInt8AvxVnniMacs;
+/// The loops of another instruction set, which multiplies int8 in its own way.
+ProbeKernels WithInt8(ProbeKernels probes, int64_t (*multiply)(int, int, int64_t), int64_t macs) {
+  probes.multiply_int8 = multiply;
+  probes.int8_macs_per_round = macs;
   return probes;
 }
 #endif
@@ -75,19 +75,13 @@ const ProbeKernels kProbePlain = {kReads, 1, kReadWrites, 1, MultiplyInt8, kItem
 
 const ProbeKernels& Probes(Isa isa) {
 #if defined(__x86_64__)
-  static const ProbeKernels avxvnni = AvxVnniProbes();
+  static const ProbeKernels avxvnni =
+      WithInt8(kProbeAvx2, ProbeInt8AvxVnni, kProbeInt8AvxVnniMacs);
+  static const ProbeKernels amx = WithInt8(kProbeAvx512, ProbeInt8Amx, kProbeInt8AmxMacs);
 #endif
   switch (isa) {
 #if defined(__x86_64__)
-    case Isa::kAmx: {
-      static const ProbeKernels amx = [] {
-        ProbeKernels probes = kProbeAvx512;
-        probes.multiply_int8 = MultiplyInt8Amx;
-        probes.int8_macs_per_round = kMacsPerRoundAmx;
-        return probes;
-      }();
-      return amx;
-    }
+    case Isa::kAmx: return amx;
     case Isa::kAvx512Vnni: return kProbeAvx512;
     case Isa::kAvxVnni: return avxvnni;
     case Isa::kAvx2: return kProbeAvx2;

@@ -78,7 +78,8 @@ void Transformer::StoreKeyValue(const LayerWeights& layer, int64_t row) {
   }
 }
 
-/// Cuts the step's attention into items, the largest first, so that threads end together.
+/// Cuts the step's attention into items, the largest first: whoever is done with small ones takes over large ones
+/// that nobody has begun.
 void Transformer::PlanAttention() {
   const int64_t n_threads = threads_.n_threads();
   const int64_t group = c_.n_heads / c_.n_kv_heads;

@@ -64,11 +64,10 @@ void Transformer::Begin() {
                             slice.position + static_cast<int64_t>(t)};
     }
   }
-  const int64_t n_linear = c_.n_linear_layers();
-  ForRows(static_cast<int64_t>(slices_.size()) * n_linear, [&](int64_t item) {
-    const Slice& slice = slices_[static_cast<size_t>(item / n_linear)];
-    if (slice.position == 0) cache_.Clear(item % n_linear, slice.slot);
-  });
+  for (const Slice& slice : slices_) {
+    if (slice.position > 0) continue;
+    ForRows(c_.n_linear_layers(), [&](int64_t layer) { cache_.Clear(layer, slice.slot); });
+  }
   if (c_.n_full_layers() > 0) PlanAttention();
   const int64_t n_pairs = c_.n_rot / 2;
   ForRows(n_rows_, [&](int64_t row) {
@@ -148,7 +147,8 @@ void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int
       const int64_t to = std::min(end - first, p.w.n_tiles());
       if (from < to) {
         const int64_t begin_ns = profiler_ ? NowNs() : 0;
-        n_tiles_.fetch_add(kernels_.mat_mul(p.w, from, to, a, p.y, p.w.n_rows), std::memory_order_relaxed);
+        n_tiles_.fetch_add(kernels_.mat_mul(p.w, from, to, a, p.y, p.w.n_rows),
+                           std::memory_order_relaxed);
         if (profiler_) profiler_->AddProjectionTime(p.w.type, NowNs() - begin_ns);
       }
       first += p.w.n_tiles();
