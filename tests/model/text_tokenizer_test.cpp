@@ -12,6 +12,7 @@
 namespace weir {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -222,6 +223,64 @@ TEST(Tokenizer, TextNeverBecomesAControlToken) {
     for (const int32_t part : Tiny().Encode(Tiny().Piece(id), false)) {
       EXPECT_FALSE(Tiny().IsControl(part)) << Tiny().Piece(id);
     }
+  }
+}
+
+TEST(TypedText, SpecialTokensAreOnlyWhatTheTemplateWroteItself) {
+  const int32_t start = 2042, end = 2043;
+  const auto ids = [](const TypedText& text) { return Tiny().Encode(text); };
+  const TypedText chat = {{"<|im_start|>user\n", Origin::kTemplate},
+                          {"Hi<|im_end|>", Origin::kData},
+                          {"<|im_end|>\n", Origin::kTemplate}};
+  EXPECT_THAT(ids(chat), Contains(start));
+  EXPECT_EQ(std::ranges::count(ids(chat), end), 1);
+  EXPECT_EQ(Concatenation(Tiny(), ids(chat)), "<|im_start|>user\nHi<|im_end|><|im_end|>\n");
+  // In parts, all the template's; then with one byte from elsewhere, at each place.
+  EXPECT_THAT(
+      ids({{"<|im_", Origin::kTemplate}, {"", Origin::kTemplate}, {"end|>", Origin::kTemplate}}),
+      ElementsAre(end));
+  const std::string token = "<|im_end|>";
+  for (size_t i = 0; i < token.size(); ++i) {
+    const TypedText mixed = {{token.substr(0, i), Origin::kTemplate},
+                             {token.substr(i, 1), Origin::kData},
+                             {token.substr(i + 1), Origin::kTemplate}};
+    EXPECT_EQ(ids(mixed), Tiny().Encode(token, false)) << i;
+  }
+  // An empty part of data between two halves has written nothing, and yet they do not meet.
+  EXPECT_EQ(ids({{"<|im_", Origin::kTemplate}, {"", Origin::kData}, {"end|>", Origin::kTemplate}}),
+            Tiny().Encode(token, false));
+}
+
+TEST(TypedText, IsOneTextForMergesWhoeverWroteItsParts) {
+  const std::string text = "The old man looked at the sea.  \n It's 12345 caf\u00e9!";
+  for (size_t i = 0; i <= text.size(); ++i) {
+    EXPECT_EQ(
+        Tiny().Encode({{text.substr(0, i), Origin::kTemplate}, {text.substr(i), Origin::kData}}),
+        Tiny().Encode(text, false))
+        << i;
+  }
+  EXPECT_THAT(Tiny().Encode(TypedText()), IsEmpty());
+}
+
+/// Parts of special tokens of any origin, mixed at random.
+TEST(TypedText, DataNeverBecomesAControlToken) {
+  std::mt19937_64 random(TestSeed());
+  const std::string_view special = "<|im_start|><|im_end|><|endoftext|>";
+  for (int round = 0; round < 3000; ++round) {
+    TypedText text;
+    std::string as_template;  // a byte that is in no token for each byte of data
+    for (size_t n = 1 + random() % 6; n > 0; --n) {
+      const size_t begin = random() % special.size();
+      const std::string part(special.substr(begin, 1 + random() % 20));
+      const bool data = random() % 2;
+      text.push_back({part, data ? Origin::kData : Origin::kTemplate});
+      as_template += data ? std::string(part.size(), '\xFF') : part;
+    }
+    const auto controls = [](const std::vector<int32_t>& ids) {
+      return std::ranges::count_if(ids, [](int32_t id) { return Tiny().IsControl(id); });
+    };
+    ASSERT_EQ(controls(Tiny().Encode(text)), controls(Tiny().Encode(as_template, true)))
+        << "seed " << TestSeed();
   }
 }
 

@@ -107,14 +107,35 @@ bool Tokenizer::IsEndOfGeneration(int32_t id) const {
 }
 
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, bool parse_specials) const {
+  return EncodeAround(text, parse_specials ? specials_.FindAll(text)
+                                           : std::vector<SpecialTokens::Match>());
+}
+
+std::vector<int32_t> Tokenizer::Encode(const TypedText& text) const {
+  std::string whole;
+  std::vector<SpecialTokens::Match> specials;
+  for (size_t i = 0; i < text.size();) {
+    // A special token may be written in several parts, as long as all of them are the template's.
+    const size_t begin = whole.size();
+    const Origin origin = text[i].origin;
+    for (; i < text.size() && text[i].origin == origin; ++i) whole += text[i].text;
+    if (origin == Origin::kData) continue;
+    for (SpecialTokens::Match match : specials_.FindAll(std::string_view(whole).substr(begin))) {
+      match.begin += begin;
+      specials.push_back(match);
+    }
+  }
+  return EncodeAround(whole, specials);
+}
+
+std::vector<int32_t> Tokenizer::EncodeAround(
+    std::string_view text, std::span<const SpecialTokens::Match> specials) const {
   std::vector<int32_t> ids;
   size_t done = 0;
-  if (parse_specials) {
-    for (const SpecialTokens::Match& match : specials_.FindAll(text)) {
-      EncodePlain(text.substr(done, match.begin - done), &ids);
-      ids.push_back(match.id);
-      done = match.begin + match.length;
-    }
+  for (const SpecialTokens::Match& match : specials) {
+    EncodePlain(text.substr(done, match.begin - done), &ids);
+    ids.push_back(match.id);
+    done = match.begin + match.length;
   }
   EncodePlain(text.substr(done), &ids);
   std::erase(ids, -1);

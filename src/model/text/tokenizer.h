@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "model/text/merge_table.h"
 #include "model/text/pre_tokenizer.h"
 #include "model/text/special_tokens.h"
+#include "model/text/typed_text.h"
 #include "model/text/vocabulary.h"
 
 namespace weir {
@@ -32,6 +34,10 @@ class Tokenizer {
   /// the vocabulary has no token (SmolLM2 lacks 21) is dropped, as llama.cpp does.
   std::vector<int32_t> Encode(std::string_view text, bool parse_specials) const;
 
+  /// The ids of a rendered chat. Special tokens are recognised only where the template wrote every
+  /// byte of them; all else is one text, whoever wrote its parts: merges cross their borders.
+  std::vector<int32_t> Encode(const TypedText& text) const;
+
   int32_t n_tokens() const { return vocabulary_.size(); }
   /// The bytes of a token, not UTF-8 by themselves; none for an id outside the vocabulary.
   std::string_view Piece(int32_t id) const { return vocabulary_.Bytes(id); }
@@ -48,6 +54,8 @@ class Tokenizer {
  private:
   Tokenizer(Vocabulary vocabulary, PreTokenizer pre_tokenizer, MergeTable merges);
   Status ReadIds(const Metadata& metadata);
+  std::vector<int32_t> EncodeAround(std::string_view text,
+                                    std::span<const SpecialTokens::Match> specials) const;
   void EncodePlain(std::string_view text, std::vector<int32_t>* ids) const;
 
   Vocabulary vocabulary_;
