@@ -47,7 +47,10 @@ struct Engine::Impl {
         threads(options.n_threads),
         scheduler({.max_sequences = options.max_sequences,
                    .n_pages = KvPages(options),
-                   .prefill_tokens = options.prefill_tokens}) {
+                   .prefill_tokens = options.prefill_tokens,
+                   .n_checkpoints = options.n_checkpoints,
+                   .recurrent = StateBytesPerSequence(model.config()) > 0,
+                   .checkpoint_interval = options.checkpoint_interval}) {
     for (int i = 0; i < options.n_threads; ++i) {
       scratch.emplace_back(model.config().n_vocab, Kernels(model.isa()));
     }
@@ -74,6 +77,7 @@ struct Engine::Impl {
   bool Receive(bool wait);
   void EndCancelled();
   bool Step();
+  void CopyCached();
   void Gather(std::span<const PlannedSlice> plan, StepRecord& record);
   void Compute(StepRecord& record);
   void Keep(const StepRecord& record);
@@ -171,8 +175,7 @@ bool Engine::Impl::Receive(bool wait) {
 
   for (std::unique_ptr<Sequence>& sequence : arrivals) {
     const Request& request = sequence->request;
-    scheduler.Add(next_id, static_cast<int64_t>(request.prompt.size()), request.max_tokens,
-                  request.gate);
+    scheduler.Add(next_id, request.prompt, request.max_tokens, request.gate, request.checkpoints);
     sequences.emplace(next_id++, std::move(sequence));
   }
   arrivals.clear();
@@ -183,7 +186,7 @@ bool Engine::Impl::Receive(bool wait) {
 void Engine::Impl::EndCancelled() {
   for (auto at = sequences.begin(); at != sequences.end();) {
     if (at->second->cancelled()) {
-      scheduler.Finish(at->first);
+      scheduler.Finish(at->first, at->second->answer);
       at->second->End(FinishReason::kCancelled);
       at = sequences.erase(at);
     } else {
@@ -201,6 +204,7 @@ bool Engine::Impl::Step() {
   if (profiler) profiler->Begin(step_begin_ns);
   {
     const StepGuard guard;
+    CopyCached();
     Gather(plan, record);
     Compute(record);
     record.end_ns = step_begin_ns = NowNs();
@@ -210,11 +214,26 @@ bool Engine::Impl::Step() {
   Keep(record);
   for (const Draw& draw : draws) {
     if (draw.sequence->Take(draw.token, draw.time_ns)) {
-      scheduler.Finish(draw.id);
+      scheduler.Finish(draw.id, draw.sequence->answer);
       sequences.erase(draw.id);
     }
   }
   return true;
+}
+
+/// Gives those who begin with a known prompt what is known of it.
+void Engine::Impl::CopyCached() {
+  if (scheduler.page_copies().empty() && scheduler.slot_copies().empty()) return;
+  const int64_t n_full = model.config().n_full_layers(), n_linear = model.config().n_linear_layers();
+  threads.ParallelFor(n_full + n_linear, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t layer = begin; layer < end; ++layer) {
+      if (layer < n_full) {
+        for (const auto [from, to] : scheduler.page_copies()) cache.CopyPage(layer, from, to);
+      } else {
+        for (const auto [from, to] : scheduler.slot_copies()) cache.CopySlot(layer - n_full, from, to);
+      }
+    }
+  });
 }
 
 void Engine::Impl::Gather(std::span<const PlannedSlice> plan, StepRecord& record) {
@@ -222,8 +241,10 @@ void Engine::Impl::Gather(std::span<const PlannedSlice> plan, StepRecord& record
   draws.clear();
   for (const PlannedSlice& planned : plan) {
     Sequence& sequence = *sequences.find(planned.id)->second;
-    std::span<const int32_t> tokens(&sequence.last_token, 1);
+    sequence.n_cached = planned.n_cached;
+    std::span<const int32_t> tokens;
     if (planned.decoding) {
+      tokens = std::span(sequence.answer).last(1);
       ++record.n_decode_rows;
     } else {
       tokens = std::span(sequence.request.prompt).subspan(planned.position, planned.n_tokens);
@@ -233,7 +254,8 @@ void Engine::Impl::Gather(std::span<const PlannedSlice> plan, StepRecord& record
                       .position = planned.position,
                       .pages = planned.pages,
                       .slot = planned.slot,
-                      .n_logits = planned.samples ? 1 : 0});
+                      .n_logits = planned.samples ? 1 : 0,
+                      .snapshots = planned.snapshots});
     if (planned.samples) draws.push_back({.id = planned.id, .sequence = &sequence});
   }
 }
@@ -294,7 +316,7 @@ Result<std::unique_ptr<Engine>> Engine::Start(const Model& model, const Tokenize
   auto impl = std::make_unique<Impl>(model, tokenizer, resolved);
   WEIR_TRY(impl->cache, Cache::Allocate(model.config(),
                                         resolved.kv_type.value_or(DefaultKvType(model.dtype())),
-                                        KvPages(resolved), resolved.max_sequences));
+                                        KvPages(resolved), Slots(resolved)));
   WEIR_TRY(impl->workspace, model.MakeWorkspace(MaxRows(resolved), MaxLogits(resolved)));
   impl->engine_thread = std::thread([raw = impl.get()] { raw->Run(); });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));

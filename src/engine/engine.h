@@ -21,8 +21,13 @@ struct Outbox;
 struct EngineOptions {
   int max_sequences = 1;       // admitted at the same time; more wait
   int64_t context_tokens = 0;  // longest sequence, prompt and answer (0: the model's)
-  int64_t kv_tokens = 0;  // positions that all sequences share (0: max_sequences * context_tokens)
+  // Positions that all sequences share (0: max_sequences * context_tokens), and checkpoints, which can use more.
+  int64_t kv_tokens = 0;
   int64_t prefill_tokens = 256;  // prompt tokens per step at most, beside the decoding rows
+  // States of earlier prompts and answers that are kept, so that a prompt that begins like one of them is not
+  // computed again: each takes the recurrent state of a sequence, and pages that nobody else needs.
+  int n_checkpoints = 0;
+  int64_t checkpoint_interval = 0;  // tokens between those within a prompt; 0: only where a request asks
   int n_threads = 1;
   bool profile = false;  // measure where the time of steps goes: TakeProfile
   std::optional<KvType> kv_type = {};  // of keys and values (nothing: DefaultKvType)

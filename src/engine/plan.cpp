@@ -19,7 +19,7 @@ EnginePlan Measure(const ModelConfig& config, const ModelFootprint& footprint, D
   plan.weights_bytes = footprint.packed_bytes;
   const KvType kv_type = options.kv_type.value_or(DefaultKvType(dtype));
   plan.kv_bytes = KvPages(options) * kPageTokens * KvBytesPerToken(config, kv_type);
-  plan.state_bytes = options.max_sequences * StateBytesPerSequence(config);
+  plan.state_bytes = Slots(options) * StateBytesPerSequence(config);
   plan.workspace_bytes =
       Model::WorkspaceBytes(config, dtype, MaxRows(options), MaxLogits(options)) +
       options.n_threads * SamplerScratch::Bytes(config.n_vocab);
@@ -85,16 +85,25 @@ Result<EngineOptions> ResolveOptions(const ModelConfig& config, EngineOptions op
   WEIR_RETURN_IF_ERROR(CheckOption("context", options.context_tokens, 1, config.context_length));
   const int64_t all_tokens = options.max_sequences * options.context_tokens;
   if (options.kv_tokens == 0) options.kv_tokens = all_tokens;
-  WEIR_RETURN_IF_ERROR(CheckOption("tokens of all users together", options.kv_tokens, 1,
-                                   std::min(all_tokens, kMaxContext)));
+  WEIR_RETURN_IF_ERROR(
+      CheckOption("tokens of all users together", options.kv_tokens, 1,
+                  options.n_checkpoints > 0 ? kMaxContext : std::min(all_tokens, kMaxContext)));
+  WEIR_RETURN_IF_ERROR(CheckOption("checkpoints", options.n_checkpoints, 0, 1 << 16));
+  WEIR_RETURN_IF_ERROR(
+      CheckOption("tokens between checkpoints", options.checkpoint_interval, 0, 1 << 30));
   options.prefill_tokens = std::min(options.prefill_tokens, all_tokens);
   return options;
 }
 
 int64_t KvPages(const EngineOptions& options) {
   // Each sequence has pages of its own, so the last of each may be partly empty.
-  return std::min(options.max_sequences * Scheduler::PagesFor(options.context_tokens),
-                  Scheduler::PagesFor(options.kv_tokens) + options.max_sequences - 1);
+  const int64_t shared = Scheduler::PagesFor(options.kv_tokens) + options.max_sequences - 1;
+  if (options.n_checkpoints > 0) return shared;
+  return std::min(options.max_sequences * Scheduler::PagesFor(options.context_tokens), shared);
+}
+
+int64_t Slots(const EngineOptions& options) {
+  return options.max_sequences + options.n_checkpoints;
 }
 
 int64_t MaxRows(const EngineOptions& options) {

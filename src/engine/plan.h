@@ -10,6 +10,7 @@ Result<EngineOptions> ResolveOptions(const ModelConfig& config, EngineOptions op
 
 /// Of options that are resolved.
 int64_t KvPages(const EngineOptions& options);
+int64_t Slots(const EngineOptions& options);      // of recurrent state
 int64_t MaxRows(const EngineOptions& options);    // tokens in a step
 int64_t MaxLogits(const EngineOptions& options);  // rows with logits in a step
 

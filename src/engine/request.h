@@ -27,6 +27,9 @@ struct Request {
   // If not, the answer ends with an end-of-text or end-of-turn token, which has no text.
   bool ignore_eos = false;
   std::optional<Gate> gate;
+  // Positions of the prompt where a later prompt may part from it, such as the end of a turn: the state
+  // there is kept (EngineOptions::n_checkpoints).
+  std::vector<int64_t> checkpoints;
 };
 
 enum class FinishReason { kStop, kLength, kCancelled, kError };
@@ -38,6 +41,7 @@ struct Event {
   int32_t token = -1;   // -1: none (a finish without a token, flushed text)
   std::string text;     // complete UTF-8, may be empty; empty without a tokenizer
   int64_t time_ns = 0;  // NowNs() when the token was sampled
+  int64_t n_cached = 0;  // tokens of the prompt that were not computed for this request
   std::optional<FinishReason> finished;
   std::string error;  // with FinishReason::kError
 };

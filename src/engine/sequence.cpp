@@ -30,8 +30,8 @@ bool Sequence::Take(std::optional<int32_t> token, int64_t time_ns) {
 }
 
 void Sequence::Answer(int32_t token, Event& event) {
-  event.token = last_token = token;
-  ++n_generated_;
+  event.token = token;
+  answer.push_back(token);
   if (tokenizer_ && !request.ignore_eos && tokenizer_->IsEndOfGeneration(token)) {
     event.finished = FinishReason::kStop;
     return;
@@ -39,7 +39,7 @@ void Sequence::Answer(int32_t token, Event& event) {
   if (decoder_) event.text = stop_.Push(decoder_->Push(token));
   if (stop_.stopped()) {
     event.finished = FinishReason::kStop;
-  } else if (n_generated_ == request.max_tokens) {
+  } else if (static_cast<int64_t>(answer.size()) == request.max_tokens) {
     event.finished = FinishReason::kLength;
   }
 }
@@ -63,6 +63,7 @@ bool Sequence::cancelled() const {
 }
 
 void Sequence::Send(Event event) {
+  event.n_cached = n_cached;
   {
     std::lock_guard lock(outbox_->mutex);
     outbox_->ended = event.finished.has_value();

@@ -66,4 +66,18 @@ void Cache::Clear(int64_t linear_layer, int64_t slot) {
   std::memset(Conv(linear_layer, slot), 0, static_cast<size_t>(conv_floats_) * sizeof(float));
 }
 
+void Cache::CopySlot(int64_t linear_layer, int64_t from, int64_t to) {
+  if (from == to) return;
+  std::memcpy(Delta(linear_layer, to), Delta(linear_layer, from),
+              static_cast<size_t>(delta_floats_) * sizeof(float));
+  std::memcpy(Conv(linear_layer, to), Conv(linear_layer, from),
+              static_cast<size_t>(conv_floats_) * sizeof(float));
+}
+
+void Cache::CopyPage(int64_t full_layer, int64_t from, int64_t to) {
+  if (from == to) return;
+  std::memcpy(Keys(full_layer, to, 0), Keys(full_layer, from, 0),
+              static_cast<size_t>(2 * n_kv_heads_ * head_page_bytes_));
+}
+
 }  // namespace weir

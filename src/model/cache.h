@@ -35,6 +35,10 @@ class Cache {
   float* Conv(int64_t linear_layer, int64_t slot);
   /// Makes a layer's part of a slot as it is before the first token.
   void Clear(int64_t linear_layer, int64_t slot);
+  /// Makes a layer's part of slot `to` that of slot `from`.
+  void CopySlot(int64_t linear_layer, int64_t from, int64_t to);
+  /// Makes page `to` of a layer what page `from` is.
+  void CopyPage(int64_t full_layer, int64_t from, int64_t to);
 
  private:
   KvType kv_type_ = KvType::kF16;

@@ -32,7 +32,14 @@ void Transformer::GatedDeltaNet(const LayerWeights& layer) {
     Recur(layer, item / c_.n_value_heads, item % c_.n_value_heads);
   });
   Enter(StepPart::kConvolution);
-  ForRows(n_slices, [&](int64_t slice_index) { KeepConvInputs(layer, slice_index); });
+  ForRows(n_slices, [&](int64_t slice_index) {
+    const Slice& slice = slices_[static_cast<size_t>(slice_index)];
+    // Snapshots first: they need the inputs before the slice, which the last call replaces.
+    for (const Snapshot& snapshot : slice.snapshots) {
+      KeepConvInputs(layer, slice_index, snapshot.n_tokens, snapshot.slot);
+    }
+    KeepConvInputs(layer, slice_index, static_cast<int64_t>(slice.tokens.size()), slice.slot);
+  });
   Project(s_.o, {{w.out, s_.y}});
   AddToResidual(s_.y);
 }
@@ -63,16 +70,22 @@ void Transformer::Convolve(const LayerWeights& layer, int64_t row) {
   }
 }
 
-/// The last three inputs of the convolution, for the slice's next tokens.
-void Transformer::KeepConvInputs(const LayerWeights& layer, int64_t slice_index) {
+/// The last three inputs of the convolution after n_tokens of a slice, into `slot`, for the tokens that follow.
+void Transformer::KeepConvInputs(const LayerWeights& layer, int64_t slice_index, int64_t n_tokens,
+                                 int32_t slot) {
   const Slice& slice = slices_[static_cast<size_t>(slice_index)];
   const int64_t first_row = s_.slice_rows[slice_index];
   const int64_t n = c_.conv_dim();
   const size_t n_bytes = static_cast<size_t>(n) * sizeof(float);
-  float* kept = cache_.Conv(layer.kind_index, slice.slot);
-  const int64_t n_tokens = static_cast<int64_t>(slice.tokens.size());
-  for (int64_t token = std::max(n_tokens - 3, int64_t{0}); token < n_tokens; ++token) {
-    std::memcpy(kept + (slice.position + token) % 3 * n, s_.mixed + (first_row + token) * n, n_bytes);
+  const float* before = cache_.Conv(layer.kind_index, slice.slot);
+  float* kept = cache_.Conv(layer.kind_index, slot);
+  for (int64_t token = n_tokens - 3; token < n_tokens; ++token) {
+    const int64_t row = (slice.position + token + 3) % 3;
+    if (token >= 0) {
+      std::memcpy(kept + row * n, s_.mixed + (first_row + token) * n, n_bytes);
+    } else if (slot != slice.slot) {
+      std::memcpy(kept + row * n, before + row * n, n_bytes);
+    }
   }
 }
 
@@ -84,7 +97,11 @@ void Transformer::Recur(const LayerWeights& layer, int64_t slice_index, int64_t 
   float* state = cache_.Delta(layer.kind_index, slice.slot) + head * dim * dim;
   const int64_t key_head = head % c_.n_key_heads;
   const int64_t end_row = first_row + static_cast<int64_t>(slice.tokens.size());
-  for (int64_t row = first_row; row < end_row; row += kRecurTokens) {
+  auto snapshot = slice.snapshots.begin();
+  for (int64_t row = first_row, next_row; row < end_row; row = next_row) {
+    next_row = std::min(row + kRecurTokens, end_row);
+    const bool some_left = snapshot != slice.snapshots.end();
+    if (some_left) next_row = std::min(next_row, first_row + snapshot->n_tokens);
     const float* u = s_.conv + row * c_.conv_dim();
     const DeltaTokens tokens{.q = u + key_head * dim,
                              .k = u + c_.key_dim() + key_head * dim,
@@ -95,8 +112,13 @@ void Transformer::Recur(const LayerWeights& layer, int64_t slice_index, int64_t 
                              .gate_stride = c_.n_value_heads,
                              .out = s_.o.row(row) + head * dim,
                              .out_stride = s_.o.n_cols,
-                             .n_tokens = std::min(kRecurTokens, end_row - row)};
+                             .n_tokens = next_row - row};
     k_.delta_rule(state, tokens, dim);
+    if (some_left && next_row == first_row + snapshot->n_tokens) {
+      float* kept = cache_.Delta(layer.kind_index, snapshot->slot) + head * dim * dim;
+      std::memcpy(kept, state, static_cast<size_t>(dim * dim) * sizeof(float));
+      ++snapshot;
+    }
   }
   for (int64_t row = first_row; row < end_row; ++row) {
     float* out = s_.o.row(row) + head * dim;

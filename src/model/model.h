@@ -19,6 +19,12 @@ namespace weir {
 class StepProfiler;
 class Tokenizer;
 
+/// A copy of the recurrent state after the first n_tokens (at least 1) of a slice, made in passing.
+struct Snapshot {
+  int64_t n_tokens = 0;
+  int32_t slot = 0;  // where it goes: no slice's own
+};
+
 /// Consecutive tokens of one sequence. A batch is a list of slices, at most one per sequence, any lengths.
 struct Slice {
   std::span<const int32_t> tokens;
@@ -26,6 +32,7 @@ struct Slice {
   std::span<const int32_t> pages;  // block table: page of positions [64 i, 64 i + 64), for all positions up to the end
   int32_t slot = 0;                // recurrent slot
   int32_t n_logits = 0;            // logits are wanted for the last n_logits tokens
+  std::span<const Snapshot> snapshots = {};  // in the order of n_tokens, without equal ones
 };
 
 /// The work of one step in the terms of the limit T* (docs/metrics.md): bytes are those of the file's own

@@ -84,7 +84,8 @@ class Transformer {
   void GatedDeltaNet(const LayerWeights& layer);
   void Convolve(const LayerWeights& layer, int64_t row);
   void Recur(const LayerWeights& layer, int64_t slice_index, int64_t head);
-  void KeepConvInputs(const LayerWeights& layer, int64_t slice_index);
+  void KeepConvInputs(const LayerWeights& layer, int64_t slice_index, int64_t n_tokens,
+                      int32_t slot);
 
   // ffn.cpp
   void Ffn(const FfnWeights& w);

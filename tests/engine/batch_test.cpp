@@ -42,7 +42,7 @@ class Batch {
     std::vector<Sampler> samplers;
     for (size_t i = 0; i < asked.size(); ++i) {
       const Request& request = asked[i].request;
-      scheduler.Add(i, request.prompt.size(), request.max_tokens, {});
+      scheduler.Add(i, request.prompt, request.max_tokens, {});
       samplers.emplace_back(request.sampling, model_.config().n_vocab, request.prompt,
                             request.max_tokens);
     }

@@ -24,13 +24,26 @@ TEST(PagePool, TakesAllOrNothing) {
   EXPECT_EQ(pool.n_free(), 3);
 }
 
+TEST(PagePool, ASharedPageIsFreeWhenItsLastHolderReturnsIt) {
+  PagePool pool(3);
+  BlockTable a, b;
+  ASSERT_TRUE(pool.Take(2, a));
+  pool.Share(std::span(a).first(1), b);
+  EXPECT_EQ(b[0], a[0]);
+  EXPECT_EQ(pool.n_free(), 1);
+  pool.Return(a);
+  EXPECT_EQ(pool.n_free(), 2);
+  pool.Return(b);
+  EXPECT_EQ(pool.n_free(), 3);
+}
+
 TEST(PagePoolDeathTest, APageReturnedTwiceIsABug) {
   PagePool pool(2);
   BlockTable a;
   ASSERT_TRUE(pool.Take(1, a));
   BlockTable copy = a;
   pool.Return(a);
-  EXPECT_DEATH(pool.Return(copy), "taken_");
+  EXPECT_DEATH(pool.Return(copy), "holders_");
 }
 
 TEST(PagePool, EveryPageIsFreeOrInOneTable) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <random>
 #include <set>
 
@@ -21,6 +22,13 @@ std::string Describe(std::span<const PlannedSlice> plan) {
   return text;
 }
 
+/// A prompt that differs from every other in its first token.
+std::span<const int32_t> Prompt(int64_t n) {
+  static std::deque<std::vector<int32_t>> prompts;
+  prompts.emplace_back(n, 0)[0] = static_cast<int32_t>(prompts.size());
+  return prompts.back();
+}
+
 std::string Step(Scheduler& scheduler) {
   std::string text = Describe(scheduler.Plan());
   scheduler.Commit();
@@ -29,14 +37,14 @@ std::string Step(Scheduler& scheduler) {
 
 TEST(Scheduler, DecodingRowsComeFirstAndPromptsShareTheBudgetInOrder) {
   Scheduler scheduler({.max_sequences = 4, .n_pages = 100, .prefill_tokens = 10});
-  scheduler.Add(1, 3, 9, {});
-  scheduler.Add(2, 12, 9, {});
-  scheduler.Add(3, 5, 9, {});
+  scheduler.Add(1, Prompt(3), 9, {});
+  scheduler.Add(2, Prompt(12), 9, {});
+  scheduler.Add(3, Prompt(5), 9, {});
   EXPECT_EQ(Step(scheduler), "1:0+3! 2:0+7");
   EXPECT_EQ(Step(scheduler), "1:3+1!> 2:7+5! 3:0+5!");
   EXPECT_EQ(Step(scheduler), "1:4+1!> 2:12+1!> 3:5+1!>");
   scheduler.Finish(2);
-  scheduler.Add(4, 30, 9, {});
+  scheduler.Add(4, Prompt(30), 9, {});
   EXPECT_EQ(Step(scheduler), "1:5+1!> 3:6+1!> 4:0+10");
   scheduler.Finish(1);
   scheduler.Finish(3);
@@ -47,9 +55,9 @@ TEST(Scheduler, DecodingRowsComeFirstAndPromptsShareTheBudgetInOrder) {
 
 TEST(Scheduler, NobodyOvertakesTheFirstInTheQueue) {
   Scheduler scheduler({.max_sequences = 2, .n_pages = 3, .prefill_tokens = 100});
-  scheduler.Add(1, 60, 60, {});  // two pages
-  scheduler.Add(2, 60, 60, {});
-  scheduler.Add(3, 1, 1, {});
+  scheduler.Add(1, Prompt(60), 60, {});  // two pages
+  scheduler.Add(2, Prompt(60), 60, {});
+  scheduler.Add(3, Prompt(1), 1, {});
   EXPECT_EQ(Step(scheduler), "1:0+60!");
   EXPECT_EQ(Step(scheduler), "1:60+1!>");
   scheduler.Finish(1);
@@ -59,8 +67,8 @@ TEST(Scheduler, NobodyOvertakesTheFirstInTheQueue) {
 TEST(Scheduler, AGateReleasesItsMembersTogether) {
   Scheduler scheduler({.max_sequences = 4, .n_pages = 100, .prefill_tokens = 4});
   const Gate gate{7, 3};
-  for (int id : {1, 2, 3}) scheduler.Add(id, 4, 9, gate);
-  scheduler.Add(4, 2, 9, {});
+  for (int id : {1, 2, 3}) scheduler.Add(id, Prompt(4), 9, gate);
+  scheduler.Add(4, Prompt(2), 9, {});
   EXPECT_EQ(Step(scheduler), "1:0+4!");
   EXPECT_EQ(Step(scheduler), "2:0+4!");
   EXPECT_EQ(Step(scheduler), "3:0+4!");
@@ -70,7 +78,7 @@ TEST(Scheduler, AGateReleasesItsMembersTogether) {
 TEST(Scheduler, MembersThatEndedCountAtTheirGate) {
   Scheduler scheduler({.max_sequences = 4, .n_pages = 100, .prefill_tokens = 100});
   const Gate gate{7, 4};
-  for (int id : {1, 2, 3, 4}) scheduler.Add(id, 4, 9, gate);
+  for (int id : {1, 2, 3, 4}) scheduler.Add(id, Prompt(4), 9, gate);
   scheduler.Finish(4);  // while in the queue
   EXPECT_EQ(Step(scheduler), "1:0+4! 2:0+4! 3:0+4!");
   // The gate has opened by now: 4 ended, 1 to 3 have their first token.
@@ -79,22 +87,22 @@ TEST(Scheduler, MembersThatEndedCountAtTheirGate) {
 
   scheduler.Finish(2);
   scheduler.Finish(3);
-  for (int id : {5, 6}) scheduler.Add(id, 4, 9, Gate{8, 3});
+  for (int id : {5, 6}) scheduler.Add(id, Prompt(4), 9, Gate{8, 3});
   EXPECT_EQ(Step(scheduler), "5:0+4! 6:0+4!");
   EXPECT_EQ(Step(scheduler), "");  // waits for the third, who may yet come
   scheduler.Finish(6);
   EXPECT_EQ(Step(scheduler), "");
-  scheduler.Add(9, 4, 9, Gate{8, 3});
+  scheduler.Add(9, Prompt(4), 9, Gate{8, 3});
   EXPECT_EQ(Step(scheduler), "9:0+4!");
   EXPECT_EQ(Step(scheduler), "5:4+1!> 9:4+1!>");
 }
 
 TEST(Scheduler, GatesThatKeepEachOtherOutOpenEarly) {
   Scheduler scheduler({.max_sequences = 2, .n_pages = 100, .prefill_tokens = 100});
-  scheduler.Add(1, 4, 9, Gate{1, 2});
-  scheduler.Add(2, 4, 9, Gate{2, 2});
-  scheduler.Add(3, 4, 9, Gate{1, 2});
-  scheduler.Add(4, 4, 9, Gate{2, 2});
+  scheduler.Add(1, Prompt(4), 9, Gate{1, 2});
+  scheduler.Add(2, Prompt(4), 9, Gate{2, 2});
+  scheduler.Add(3, Prompt(4), 9, Gate{1, 2});
+  scheduler.Add(4, Prompt(4), 9, Gate{2, 2});
   EXPECT_EQ(Step(scheduler), "1:0+4! 2:0+4!");
   EXPECT_EQ(Step(scheduler), "1:4+1!>");
   scheduler.Finish(1);
@@ -148,7 +156,7 @@ class Simulation {
     const int64_t n_tokens = 1 + Below(std::min<int64_t>(room - n_prompt, 40));
     User user{n_prompt, n_tokens, Scheduler::PagesFor(n_prompt + n_tokens), {}};
     if (Below(3) == 0) user.gate = JoinGate();
-    scheduler_.Add(next_id_, n_prompt, n_tokens, user.gate);
+    scheduler_.Add(next_id_, Prompt(n_prompt), n_tokens, user.gate);
     users_[next_id_++] = user;
   }
 
