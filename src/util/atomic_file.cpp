@@ -12,15 +12,20 @@
 
 namespace weir {
 
-Result<AtomicFile> AtomicFile::Create(const std::string& path) {
+Result<AtomicFile> AtomicFile::Create(const std::string& path, bool owner_only) {
   struct stat status;
   if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
     return BadInput("{}: cannot write: it exists and is not a regular file", path);
   }
   const std::string temporary = path + ".tmp";
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const mode_t mode = owner_only ? 0600 : 0644;
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (fd < 0) return Failed("{}: cannot create: {}", temporary, std::strerror(errno));
-  return AtomicFile(path, fd);
+  AtomicFile file(path, fd);
+  if (owner_only && fchmod(fd, mode) != 0) {  // one that was left behind has its own mode
+    return Failed("{}: cannot be made private: {}", temporary, std::strerror(errno));
+  }
+  return file;
 }
 
 AtomicFile::~AtomicFile() {

@@ -13,7 +13,8 @@ namespace weir {
 /// PATH.tmp goes. Errors (unwritable path, full disk) name the path.
 class AtomicFile {
  public:
-  static Result<AtomicFile> Create(const std::string& path);
+  /// `owner_only`: nobody else may read it.
+  static Result<AtomicFile> Create(const std::string& path, bool owner_only = false);
   ~AtomicFile();
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;

@@ -11,10 +11,11 @@ namespace {
 
 constexpr int kExitInterrupted = 130;
 
-std::atomic<bool> interrupted{false};
+std::atomic<bool> interrupted{false}, terminated{false};
 static_assert(std::atomic<bool>::is_always_lock_free);  // it is written by a signal handler
 
-void OnSignal(int) {
+void OnSignal(int number) {
+  if (number == SIGTERM) terminated.store(true, std::memory_order_relaxed);
   if (interrupted.exchange(true)) _exit(kExitInterrupted);
 }
 
@@ -28,6 +29,8 @@ void CatchInterrupts() {
 }
 
 bool Interrupted() { return interrupted.load(std::memory_order_relaxed); }
+
+bool Terminated() { return terminated.load(std::memory_order_relaxed); }
 
 void ClearInterrupt() { interrupted.store(false, std::memory_order_relaxed); }
 

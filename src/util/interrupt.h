@@ -9,6 +9,9 @@ void CatchInterrupts();
 
 bool Interrupted();
 
+/// Whether one of the signals was SIGTERM: what goes on after Ctrl-C should end then. Stays true.
+bool Terminated();
+
 /// Lowers the flag, for a program that goes on after stopping what it was asked to stop.
 void ClearInterrupt();
 

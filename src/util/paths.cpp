@@ -23,7 +23,7 @@ Result<std::string> DataDirectory() {
   if (base.empty()) {
     const fs::path home = AbsolutePathIn("HOME");
     if (home.empty()) {
-      return BadInput("no directory for measurements: neither XDG_DATA_HOME nor HOME is an absolute path");
+      return BadInput("no directory for measurements and history: neither XDG_DATA_HOME nor HOME is an absolute path");
     }
     base = home / ".local" / "share";
   }

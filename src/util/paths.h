@@ -7,7 +7,7 @@
 
 namespace weir {
 
-/// The directory for the user's measurements, created if missing: $XDG_DATA_HOME/weir, or
+/// The directory for the user's measurements and history, created if missing: $XDG_DATA_HOME/weir, or
 /// ~/.local/share/weir. kBadInput if neither variable names an absolute path, kFailed if it cannot be made.
 Result<std::string> DataDirectory();
 
