@@ -1,11 +1,13 @@
 #include "engine/engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <thread>
 
 #include "engine/logits_hash.h"
 #include "engine/plan.h"
+#include "engine/prefill_budget.h"
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/step_guard.h"
@@ -47,15 +49,16 @@ struct Engine::Impl {
         threads(options.n_threads),
         scheduler({.max_sequences = options.max_sequences,
                    .n_pages = KvPages(options),
-                   .prefill_tokens = options.prefill_tokens,
                    .n_checkpoints = options.n_checkpoints,
                    .recurrent = StateBytesPerSequence(model.config()) > 0,
-                   .checkpoint_interval = options.checkpoint_interval}) {
+                   .checkpoint_interval = options.checkpoint_interval}),
+        prefill_budget(options.itl_target_ns, options.prefill_tokens, options.max_sequences) {
     for (int i = 0; i < options.n_threads; ++i) {
       scratch.emplace_back(model.config().n_vocab, Kernels(model.isa()));
     }
     slices.reserve(options.max_sequences);
     draws.reserve(options.max_sequences);
+    sampled.reserve(options.max_sequences);
     if (options.profile) profiler.emplace(threads);
   }
 
@@ -81,6 +84,7 @@ struct Engine::Impl {
   void Gather(std::span<const PlannedSlice> plan, StepRecord& record);
   void Compute(StepRecord& record);
   void Keep(const StepRecord& record);
+  void Publish();
   void KeepProfile(const StepRecord& record);
 
   const Model& model;
@@ -94,14 +98,19 @@ struct Engine::Impl {
   std::unique_ptr<Model::Workspace> workspace;
   std::vector<SamplerScratch> scratch;  // [n_threads]
   Scheduler scheduler;
+  PrefillBudget prefill_budget;
   SequenceId next_id = 0;
   std::map<SequenceId, std::unique_ptr<Sequence>> sequences;  // that have not ended
   std::vector<std::unique_ptr<Sequence>> arrivals;
   std::vector<Slice> slices;  // of the step,
   std::vector<Draw> draws;    // and those of them that sample
+  std::vector<int32_t> sampled;  // [draws.size()]
   int64_t step_begin_ns = 0;
 
+  std::atomic<int64_t> busy_since_ns = 0;
+
   mutable std::mutex records_mutex;
+  EngineStatus status;
   bool recording = false;
   std::vector<StepRecord> records;
   EngineProfile profile;
@@ -155,7 +164,10 @@ Result<std::shared_ptr<Outbox>> Engine::Impl::Submit(Request request) {
 void Engine::Impl::Run() {
   const ThreadPool::PinCaller pin(threads);
   bool idle = true;
-  while (Receive(idle)) idle = !Step();
+  while (Receive(idle)) {
+    idle = !Step();
+    Publish();
+  }
   for (auto& [id, sequence] : sequences) sequence->End(FinishReason::kCancelled);
 }
 
@@ -175,7 +187,11 @@ bool Engine::Impl::Receive(bool wait) {
 
   for (std::unique_ptr<Sequence>& sequence : arrivals) {
     const Request& request = sequence->request;
-    scheduler.Add(next_id, request.prompt, request.max_tokens, request.gate, request.checkpoints);
+    scheduler.Add(next_id, {.prompt = request.prompt,
+                            .max_tokens = request.max_tokens,
+                            .gate = request.gate,
+                            .checkpoints = request.checkpoints,
+                            .priority = request.priority});
     sequences.emplace(next_id++, std::move(sequence));
   }
   arrivals.clear();
@@ -186,7 +202,7 @@ bool Engine::Impl::Receive(bool wait) {
 void Engine::Impl::EndCancelled() {
   for (auto at = sequences.begin(); at != sequences.end();) {
     if (at->second->cancelled()) {
-      scheduler.Finish(at->first, at->second->answer);
+      scheduler.Finish(at->first);
       at->second->End(FinishReason::kCancelled);
       at = sequences.erase(at);
     } else {
@@ -197,8 +213,10 @@ void Engine::Impl::EndCancelled() {
 
 /// False if there is nothing to compute until something comes.
 bool Engine::Impl::Step() {
-  const std::span<const PlannedSlice> plan = scheduler.Plan();
+  const std::span<const PlannedSlice> plan =
+      scheduler.Plan(prefill_budget.Tokens(scheduler.n_decoding()));
   if (plan.empty()) return false;
+  busy_since_ns = step_begin_ns;
   StepRecord record;
   record.begin_ns = step_begin_ns;
   if (profiler) profiler->Begin(step_begin_ns);
@@ -210,11 +228,16 @@ bool Engine::Impl::Step() {
     record.end_ns = step_begin_ns = NowNs();
     if (profiler) profiler->End(record.end_ns);
   }
-  scheduler.Commit();
+  sampled.clear();
+  for (const Draw& draw : draws) sampled.push_back(draw.token.value_or(0));
+  busy_since_ns = 0;
+  scheduler.Commit(sampled);
+  prefill_budget.Observe(record.n_decode_rows, record.n_prefill_rows,
+                         record.end_ns - record.begin_ns);
   Keep(record);
   for (const Draw& draw : draws) {
     if (draw.sequence->Take(draw.token, draw.time_ns)) {
-      scheduler.Finish(draw.id, draw.sequence->answer);
+      scheduler.Finish(draw.id);
       sequences.erase(draw.id);
     }
   }
@@ -242,15 +265,9 @@ void Engine::Impl::Gather(std::span<const PlannedSlice> plan, StepRecord& record
   for (const PlannedSlice& planned : plan) {
     Sequence& sequence = *sequences.find(planned.id)->second;
     sequence.n_cached = planned.n_cached;
-    std::span<const int32_t> tokens;
-    if (planned.decoding) {
-      tokens = std::span(sequence.answer).last(1);
-      ++record.n_decode_rows;
-    } else {
-      tokens = std::span(sequence.request.prompt).subspan(planned.position, planned.n_tokens);
-      record.n_prefill_rows += static_cast<int>(planned.n_tokens);
-    }
-    slices.push_back({.tokens = tokens,
+    (planned.decoding ? record.n_decode_rows : record.n_prefill_rows) +=
+        static_cast<int>(planned.tokens.size());
+    slices.push_back({.tokens = planned.tokens,
                       .position = planned.position,
                       .pages = planned.pages,
                       .slot = planned.slot,
@@ -280,11 +297,25 @@ void Engine::Impl::Compute(StepRecord& record) {
 
 void Engine::Impl::Keep(const StepRecord& record) {
   std::lock_guard lock(records_mutex);
+  status.n_prefilled_tokens += record.n_prefill_rows;
+  status.n_generated_tokens += static_cast<int64_t>(draws.size());
   if (recording) records.push_back(record);
   if (profiler) KeepProfile(record);
   if (draws.empty()) return;
   logits_hash = 0;
   for (const Draw& draw : draws) logits_hash = CombineHashes(*logits_hash, draw.logits_hash);
+}
+
+void Engine::Impl::Publish() {
+  std::lock_guard lock(records_mutex);
+  status.n_queued = scheduler.n_queued();
+  status.n_active = scheduler.n_admitted();
+  status.n_decoding = scheduler.n_decoding();
+  status.n_pages = scheduler.pages().n_pages();
+  status.n_free_pages = scheduler.pages().n_free();
+  status.n_checkpoints = scheduler.n_checkpoints();
+  status.n_preempted = scheduler.n_preempted();
+  status.n_cached_tokens = scheduler.n_cached_tokens();
 }
 
 void Engine::Impl::KeepProfile(const StepRecord& record) {
@@ -328,6 +359,13 @@ Result<Stream> Engine::Submit(Request request) {
 }
 
 const EngineOptions& Engine::options() const { return impl_->options; }
+
+EngineStatus Engine::CurrentStatus() const {
+  std::lock_guard lock(impl_->records_mutex);
+  EngineStatus status = impl_->status;
+  status.busy_since_ns = impl_->busy_since_ns;
+  return status;
+}
 
 std::vector<StepRecord> Engine::TakeSteps() {
   std::lock_guard lock(impl_->records_mutex);

@@ -24,6 +24,7 @@ struct EngineOptions {
   // Positions that all sequences share (0: max_sequences * context_tokens), and checkpoints, which can use more.
   int64_t kv_tokens = 0;
   int64_t prefill_tokens = 256;  // prompt tokens per step at most, beside the decoding rows
+  int64_t itl_target_ns = 0;  // fewer of them where a step would keep decoding users longer; 0: never fewer
   // States of earlier prompts and answers that are kept, so that a prompt that begins like one of them is not
   // computed again: each takes the recurrent state of a sequence, and pages that nobody else needs.
   int n_checkpoints = 0;
@@ -53,6 +54,17 @@ struct EngineProfile {
   StepProfile decode;   // steps in which max_sequences users got a further token, and nothing else
   StepProfile prefill;  // steps of prompt tokens only
   EngineProfile& operator+=(const EngineProfile& other);
+};
+
+/// How the engine is, for metrics and watchdogs.
+struct EngineStatus {
+  int64_t n_queued = 0, n_active = 0, n_decoding = 0;  // requests
+  int64_t n_pages = 0, n_free_pages = 0;               // checkpoints hold some of those that are not free
+  int64_t n_checkpoints = 0;
+  // Since the start.
+  int64_t n_preempted = 0;
+  int64_t n_prefilled_tokens = 0, n_cached_tokens = 0, n_generated_tokens = 0;
+  int64_t busy_since_ns = 0;  // NowNs() when the step began that is being computed; 0: none is
 };
 
 /// The stream of one request. Dropping it cancels the request.
@@ -93,6 +105,9 @@ class Engine {
   Result<Stream> Submit(Request request);
 
   const EngineOptions& options() const;
+
+  /// As of the last step; any thread may call.
+  EngineStatus CurrentStatus() const;
 
   /// Records of all steps since the last call; recording starts with the first call.
   std::vector<StepRecord> TakeSteps();

@@ -88,6 +88,7 @@ Result<EngineOptions> ResolveOptions(const ModelConfig& config, EngineOptions op
   WEIR_RETURN_IF_ERROR(
       CheckOption("tokens of all users together", options.kv_tokens, 1,
                   options.n_checkpoints > 0 ? kMaxContext : std::min(all_tokens, kMaxContext)));
+  WEIR_RETURN_IF_ERROR(CheckOption("nanoseconds between tokens", options.itl_target_ns, 0, INT64_MAX));
   WEIR_RETURN_IF_ERROR(CheckOption("checkpoints", options.n_checkpoints, 0, 1 << 16));
   WEIR_RETURN_IF_ERROR(
       CheckOption("tokens between checkpoints", options.checkpoint_interval, 0, 1 << 30));

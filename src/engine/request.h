@@ -27,6 +27,7 @@ struct Request {
   // If not, the answer ends with an end-of-text or end-of-turn token, which has no text.
   bool ignore_eos = false;
   std::optional<Gate> gate;
+  int priority = 0;  // the higher, the earlier it is served, and the later it is interrupted
   // Positions of the prompt where a later prompt may part from it, such as the end of a turn: the state
   // there is kept (EngineOptions::n_checkpoints).
   std::vector<int64_t> checkpoints;

@@ -34,7 +34,7 @@ std::vector<int64_t> Checkpoints(std::span<const int64_t> named, int64_t interva
 
 Scheduler::Scheduler(const SchedulerLimits& limits)
     : limits_(limits), pages_(limits.n_pages), cache_(!limits.recurrent) {
-  WEIR_CHECK(limits.max_sequences >= 1 && limits.prefill_tokens >= 1 && limits.n_checkpoints >= 0);
+  WEIR_CHECK(limits.max_sequences >= 1 && limits.n_checkpoints >= 0);
   const int n_slots = limits.max_sequences + limits.n_checkpoints;
   for (int slot = n_slots - 1; slot >= 0; --slot) free_slots_.push_back(slot);
   plan_.reserve(limits.max_sequences);
@@ -43,40 +43,65 @@ Scheduler::Scheduler(const SchedulerLimits& limits)
 
 int64_t Scheduler::PagesFor(int64_t n_tokens) { return (n_tokens + kPageTokens - 1) / kPageTokens; }
 
-void Scheduler::Add(SequenceId id, std::span<const int32_t> prompt, int64_t max_tokens,
-                    std::optional<Gate> gate, std::span<const int64_t> checkpoints) {
-  const int64_t n_prompt = static_cast<int64_t>(prompt.size());
-  const int64_t n_pages = PagesFor(n_prompt + max_tokens);
-  WEIR_CHECK(n_prompt >= 1 && max_tokens >= 1 && n_pages <= pages_.n_pages());
-  queue_.push_back({.id = id,
-                    .prompt = prompt,
-                    .n_pages = n_pages,
-                    .gate = gate,
-                    .checkpoints = Checkpoints(checkpoints, limits_.checkpoint_interval, n_prompt,
-                                               limits_.n_checkpoints)});
+int64_t Scheduler::Sequence::n_pages() const {
+  return gate ? n_pages_at_most() : PagesFor(static_cast<int64_t>(tokens.size()));
+}
+
+int64_t Scheduler::Sequence::n_pages_at_most() const { return PagesFor(n_prompt + max_tokens); }
+
+std::vector<SequenceId> Scheduler::AdmittedIds() const {
+  std::vector<SequenceId> ids;
+  for (const Sequence& sequence : admitted_) ids.push_back(sequence.id);
+  return ids;
+}
+
+int64_t Scheduler::n_decoding() const {
+  return std::count_if(admitted_.begin(), admitted_.end(), [](const Sequence& sequence) {
+    return sequence.decodes() && !sequence.at_gate;
+  });
+}
+
+// --- Admission.
+
+bool Scheduler::Before(const Sequence& a, const Sequence& b) {
+  return a.priority != b.priority ? a.priority > b.priority : a.id < b.id;
+}
+
+void Scheduler::Add(SequenceId id, const Arrival& arrival) {
+  const int64_t n_prompt = static_cast<int64_t>(arrival.prompt.size());
+  WEIR_CHECK(n_prompt >= 1 && arrival.max_tokens >= 1 &&
+             PagesFor(n_prompt + arrival.max_tokens) <= pages_.n_pages());
+  Sequence sequence{.id = id,
+                    .priority = arrival.priority,
+                    .tokens = {arrival.prompt.begin(), arrival.prompt.end()},
+                    .n_prompt = n_prompt,
+                    .max_tokens = arrival.max_tokens,
+                    .gate = arrival.gate,
+                    .checkpoints = Checkpoints(arrival.checkpoints, limits_.checkpoint_interval,
+                                               n_prompt, limits_.n_checkpoints),
+                    .n_cached = -1};
+  const auto at = std::upper_bound(queue_.begin(), queue_.end(), sequence, Before);
+  queue_.insert(at, std::move(sequence));
 }
 
 void Scheduler::Admit() {
   for (auto next = queue_.begin(); next != queue_.end() && n_admitted() < limits_.max_sequences;) {
-    if (AwaitsPrefix(*next)) {
-      ++next;
-      continue;
-    }
-    if (!Enter(*next)) return;
-    admitted_.push_back(std::move(*next));
-    next = queue_.erase(next);
+    const auto candidate = next++;
+    if (AwaitsPrefix(*candidate)) continue;
+    if (!Enter(*candidate)) return;
+    const auto at = std::upper_bound(admitted_.begin(), admitted_.end(), *candidate, Before);
+    admitted_.splice(at, queue_, candidate);
   }
 }
 
-/// Whether somebody is computing much of this prompt, as far as nobody has before. There will be a checkpoint
-/// where the two part.
+/// Whether somebody is computing much of what this sequence needs, as far as nobody has before. There will be a
+/// checkpoint where the two part.
 bool Scheduler::AwaitsPrefix(const Sequence& sequence) {
   if (limits_.n_checkpoints == 0) return false;
-  const int64_t n_known = cache_.Find(sequence.prompt).n_tokens;
+  const int64_t n_known = cache_.Find(sequence.tokens).n_tokens;
   for (Sequence& other : admitted_) {
-    if (other.n_computed >= other.n_prompt()) continue;
-    const int64_t n_common =
-        std::min(CommonPrefix(other.prompt, sequence.prompt), sequence.n_prompt() - 1);
+    if (other.decodes()) continue;
+    const int64_t n_common = std::min(CommonPrefix(other.tokens, sequence.tokens), sequence.n_left() - 1);
     if (n_common <= other.n_computed || n_common - n_known < kWorthWaiting) continue;
     const auto at = std::lower_bound(other.checkpoints.begin(), other.checkpoints.end(), n_common);
     if (at == other.checkpoints.end() || *at != n_common) other.checkpoints.insert(at, n_common);
@@ -85,10 +110,10 @@ bool Scheduler::AwaitsPrefix(const Sequence& sequence) {
   return false;
 }
 
-/// Gives a sequence its pages and slot, if there are enough, and what is known of its prompt.
+/// Gives a sequence its pages and slot, if there are enough, and what is known of its tokens.
 bool Scheduler::Enter(Sequence& sequence) {
   const PrefixCache::Match match =
-      limits_.n_checkpoints > 0 ? cache_.Find(sequence.prompt) : PrefixCache::Match();
+      limits_.n_checkpoints > 0 ? cache_.Find(sequence.tokens) : PrefixCache::Match();
   const int64_t n_shared = match.n_tokens / kPageTokens;  // whole pages; of the next one, a copy
   const bool in_page = match.n_tokens % kPageTokens > 0;
   const int32_t from_page = in_page ? match.checkpoint->pages[n_shared] : -1;
@@ -96,79 +121,150 @@ bool Scheduler::Enter(Sequence& sequence) {
   if (match.checkpoint) {
     pages_.Share(std::span(match.checkpoint->pages).first(n_shared), sequence.pages);
   }
-  if (!MakeRoom(sequence)) {
+  // Those who are there may need their next page soon.
+  const int64_t n_lacking = sequence.n_pages() - n_shared;
+  const int64_t n_spare =
+      std::count_if(admitted_.begin(), admitted_.end(), [](const Sequence& other) {
+        return static_cast<int64_t>(other.pages.size()) < other.n_pages_at_most();
+      });
+  if (!MakeRoom(sequence, n_lacking, n_spare)) {
     pages_.Return(sequence.pages);
     return false;
   }
   // The checkpoint may be gone by now. Copies are made before anything is computed, in this order, so what
   // they read is still there.
-  pages_.Take(sequence.n_pages - n_shared, sequence.pages);
+  pages_.Take(n_lacking, sequence.pages);
   sequence.slot = TakeSlot();
   WEIR_CHECK(sequence.slot >= 0);
   if (in_page) page_copies_.push_back({from_page, sequence.pages[n_shared]});
   if (from_slot >= 0) slot_copies_.push_back({from_slot, sequence.slot});
-  sequence.n_computed = sequence.n_cached = match.n_tokens;
+  sequence.n_computed = match.n_tokens;
+  if (sequence.n_cached < 0) {
+    sequence.n_cached = match.n_tokens;
+    n_cached_tokens_ += match.n_tokens;
+  }
   return true;
 }
 
-/// Drops checkpoints until a sequence can have the pages that it lacks; none if that is not enough.
-bool Scheduler::MakeRoom(const Sequence& sequence) {
-  const int64_t n_lacking = sequence.n_pages - static_cast<int64_t>(sequence.pages.size());
-  if (pages_.n_free() >= n_lacking) return true;
+/// Drops checkpoints until n_pages are free for a sequence, if that leaves n_spare that nobody admitted holds;
+/// else none.
+bool Scheduler::MakeRoom(const Sequence& sequence, int64_t n_pages, int64_t n_spare) {
+  if (pages_.n_free() >= n_pages + n_spare) return true;
   std::vector<bool> held(pages_.n_pages());
   const auto mark = [&held](const BlockTable& table) {
     for (int32_t page : table) held[page] = true;
   };
   mark(sequence.pages);
   for (const Sequence& other : admitted_) mark(other.pages);
-  if (std::count(held.begin(), held.end(), false) < n_lacking) return false;
-  while (pages_.n_free() < n_lacking) DropOldest();
+  if (std::count(held.begin(), held.end(), false) < n_pages + n_spare) return false;
+  while (pages_.n_free() < n_pages) DropOldest();
   return true;
 }
 
-std::span<const PlannedSlice> Scheduler::Plan() {
+// --- The step.
+
+std::span<const PlannedSlice> Scheduler::Plan(int64_t prefill_tokens) {
+  WEIR_CHECK(prefill_tokens >= 1);
   page_copies_.clear();
   slot_copies_.clear();
   Admit();
-  PlanSlices();
+  PlanSlices(prefill_tokens);
   if (plan_.empty() && !queue_.empty()) {
     // All who are admitted wait at gates, and the queue waits for what they hold.
     WEIR_CHECK(!admitted_.empty());
     OpenGate(admitted_.front().gate->id);
-    PlanSlices();
+    PlanSlices(prefill_tokens);
   }
   return plan_;
 }
 
-void Scheduler::PlanSlices() {
+void Scheduler::PlanSlices(int64_t prefill_tokens) {
   plan_.clear();
   planned_.clear();
-  const auto add = [this](Sequence& sequence, int64_t n_tokens) {
-    const bool decoding = sequence.phase == Phase::kDecode;
-    const int64_t end = sequence.n_computed + n_tokens;
-    PlanSnapshots(sequence, end);
-    plan_.push_back({.id = sequence.id,
-                     .position = sequence.n_computed,
-                     .n_tokens = n_tokens,
-                     .n_cached = sequence.n_cached,
-                     .slot = sequence.slot,
-                     .pages = sequence.pages,
-                     .decoding = decoding,
-                     .samples = end >= sequence.n_prompt(),
-                     .snapshots = sequence.snapshots});
-    planned_.push_back(&sequence);
+  PlanDecoding();
+  PlanPrefill(prefill_tokens);
+}
+
+void Scheduler::PlanDecoding() {
+  for (auto next = admitted_.begin(); next != admitted_.end();) {
+    Sequence& sequence = *next;
+    if (!sequence.decodes() || sequence.at_gate) {
+      ++next;
+    } else if (GrowOrPreempt(sequence)) {
+      PlanSlice(sequence, 1);
+      ++next;
+    } else {  // now in the queue, and whoever of those after it could be preempted, too
+      next = std::upper_bound(admitted_.begin(), admitted_.end(), sequence, Before);
+    }
+  }
+}
+
+/// Gives a decoding sequence the page of its next position, at the cost of the last by rank. False if that was
+/// itself.
+bool Scheduler::GrowOrPreempt(Sequence& sequence) {
+  const int64_t n_lacking = std::max<int64_t>(
+      sequence.n_pages() - static_cast<int64_t>(sequence.pages.size()), 0);
+  while (!MakeRoom(sequence, n_lacking, 0)) {
+    const auto victim = std::find_if(admitted_.rbegin(), admitted_.rend(), [&](const Sequence& last) {
+      return !last.gate || &last == &sequence;
+    });
+    const bool is_itself = &*victim == &sequence;
+    Preempt(*victim);
+    if (is_itself) return false;
+  }
+  pages_.Take(n_lacking, sequence.pages);
+  return true;
+}
+
+void Scheduler::Preempt(Sequence& sequence) {
+  Leave(sequence);
+  sequence.n_computed = 0;
+  ++n_preempted_;
+  const auto is_it = [&sequence](const Sequence& other) { return &other == &sequence; };
+  const auto at = std::upper_bound(queue_.begin(), queue_.end(), sequence, Before);
+  queue_.splice(at, admitted_, std::find_if(admitted_.begin(), admitted_.end(), is_it));
+}
+
+void Scheduler::PlanPrefill(int64_t budget) {
+  struct Grant {
+    Sequence* sequence;
+    int64_t n_left;
+    size_t rank;
+    int64_t n_tokens = 0;
   };
+  std::vector<Grant> grants;
   for (Sequence& sequence : admitted_) {
-    if (sequence.phase == Phase::kDecode) add(sequence, 1);
+    if (!sequence.decodes()) grants.push_back({&sequence, sequence.n_left(), grants.size()});
   }
-  int64_t budget = limits_.prefill_tokens;
-  for (Sequence& sequence : admitted_) {
-    if (budget == 0) return;
-    if (sequence.phase != Phase::kPrefill) continue;
-    const int64_t n_tokens = std::min(budget, sequence.n_prompt() - sequence.n_computed);
-    add(sequence, n_tokens);
-    budget -= n_tokens;
+  if (grants.empty()) return;
+  const auto give = [&budget](Grant& grant, int64_t most) {
+    const int64_t n = std::min({most, budget, grant.n_left - grant.n_tokens});
+    grant.n_tokens += n;
+    budget -= n;
+  };
+  give(grants.front(), (budget + 3) / 4);
+  std::sort(grants.begin(), grants.end(), [](const Grant& a, const Grant& b) {
+    return std::pair(a.n_left, a.rank) < std::pair(b.n_left, b.rank);
+  });
+  for (Grant& grant : grants) give(grant, budget);
+  for (const Grant& grant : grants) {
+    if (grant.n_tokens > 0) PlanSlice(*grant.sequence, grant.n_tokens);
   }
+}
+
+void Scheduler::PlanSlice(Sequence& sequence, int64_t n_tokens) {
+  const int64_t end = sequence.n_computed + n_tokens;
+  PlanSnapshots(sequence, end);
+  plan_.push_back({.id = sequence.id,
+                   .tokens = std::span(sequence.tokens).subspan(sequence.n_computed, n_tokens),
+                   .position = sequence.n_computed,
+                   .n_cached = sequence.n_cached,
+                   .slot = sequence.slot,
+                   .pages = sequence.pages,
+                   .decoding = sequence.decodes(),
+                   .samples = n_tokens == sequence.n_left(),
+                   .snapshots = sequence.snapshots});
+  planned_.push_back(&sequence);
 }
 
 /// The checkpoints that the next slice, up to `end`, passes; without those for which there is no slot.
@@ -181,6 +277,43 @@ void Scheduler::PlanSnapshots(Sequence& sequence, int64_t end) {
     sequence.snapshots.push_back({position - sequence.n_computed, slot});
   }
 }
+
+void Scheduler::Commit(std::span<const int32_t> sampled) {
+  auto token = sampled.begin();
+  for (size_t i = 0; i < plan_.size(); ++i) {
+    Sequence& sequence = *planned_[i];
+    for (const Snapshot& snapshot : sequence.snapshots) {
+      const int64_t n_tokens = sequence.n_computed + snapshot.n_tokens;
+      const auto tokens = std::span(sequence.tokens).first(n_tokens);
+      Checkpoint checkpoint{{tokens.begin(), tokens.end()}, {}, snapshot.slot};
+      pages_.Share(std::span(sequence.pages).first(PagesFor(n_tokens)), checkpoint.pages);
+      Keep(std::move(checkpoint));
+    }
+    sequence.n_computed += static_cast<int64_t>(plan_[i].tokens.size());
+    if (!plan_[i].samples) continue;
+    const bool first = static_cast<int64_t>(sequence.tokens.size()) == sequence.n_prompt;
+    sequence.tokens.push_back(*token++);
+    if (!first) continue;
+    sequence.at_gate = sequence.gate.has_value();
+    ArriveAtGate(sequence);
+  }
+}
+
+void Scheduler::Finish(SequenceId id) {
+  const auto is_it = [id](const Sequence& sequence) { return sequence.id == id; };
+  if (auto at = std::find_if(queue_.begin(), queue_.end(), is_it); at != queue_.end()) {
+    EndAtGate(*at);
+    queue_.erase(at);
+    return;
+  }
+  auto at = std::find_if(admitted_.begin(), admitted_.end(), is_it);
+  WEIR_CHECK(at != admitted_.end());
+  EndAtGate(*at);
+  Leave(*at);
+  admitted_.erase(at);
+}
+
+// --- Memory.
 
 /// A free slot, if need be that of a checkpoint; -1 if there is none.
 int32_t Scheduler::TakeSlot() {
@@ -205,49 +338,22 @@ void Scheduler::Release(Checkpoint& checkpoint) {
   free_slots_.push_back(checkpoint.slot);
 }
 
-void Scheduler::Commit() {
-  for (size_t i = 0; i < plan_.size(); ++i) {
-    Sequence& sequence = *planned_[i];
-    for (const Snapshot& snapshot : sequence.snapshots) {
-      const int64_t n_tokens = sequence.n_computed + snapshot.n_tokens;
-      const std::span<const int32_t> tokens = sequence.prompt.first(n_tokens);
-      Checkpoint checkpoint{{tokens.begin(), tokens.end()}, {}, snapshot.slot};
-      pages_.Share(std::span(sequence.pages).first(PagesFor(n_tokens)), checkpoint.pages);
-      Keep(std::move(checkpoint));
-    }
-    sequence.n_computed += plan_[i].n_tokens;
-    if (plan_[i].decoding || !plan_[i].samples) continue;
-    sequence.phase = sequence.gate ? Phase::kAtGate : Phase::kDecode;
-    ArriveAtGate(sequence);
-  }
-}
-
-void Scheduler::Finish(SequenceId id, std::span<const int32_t> answer) {
-  const auto is_it = [id](const Sequence& sequence) { return sequence.id == id; };
-  if (auto at = std::find_if(queue_.begin(), queue_.end(), is_it); at != queue_.end()) {
-    EndAtGate(*at);
-    queue_.erase(at);
+/// Takes a sequence's pages and slot; they become a checkpoint as they are.
+void Scheduler::Leave(Sequence& sequence) {
+  Checkpoint checkpoint{{}, std::exchange(sequence.pages, {}), std::exchange(sequence.slot, -1)};
+  if (limits_.n_checkpoints == 0 || sequence.n_computed == 0) {
+    Release(checkpoint);
     return;
   }
-  auto at = std::find_if(admitted_.begin(), admitted_.end(), is_it);
-  WEIR_CHECK(at != admitted_.end());
-  EndAtGate(*at);
-  // Its pages and slot become the checkpoint's as they are.
-  Checkpoint checkpoint{{}, std::move(at->pages), at->slot};
-  const int64_t n_of_prompt = std::min(at->n_computed, at->n_prompt());
-  if (limits_.n_checkpoints > 0 && n_of_prompt > 0) {
-    const auto generated = answer.first(at->n_computed - n_of_prompt);
-    checkpoint.tokens.assign(at->prompt.begin(), at->prompt.begin() + n_of_prompt);
-    checkpoint.tokens.insert(checkpoint.tokens.end(), generated.begin(), generated.end());
-    BlockTable unused(checkpoint.pages.begin() + PagesFor(at->n_computed), checkpoint.pages.end());
-    checkpoint.pages.resize(PagesFor(at->n_computed));
-    pages_.Return(unused);
-    Keep(std::move(checkpoint));
-  } else {
-    Release(checkpoint);
-  }
-  admitted_.erase(at);
+  checkpoint.tokens.assign(sequence.tokens.begin(), sequence.tokens.begin() + sequence.n_computed);
+  const int64_t n_used = PagesFor(sequence.n_computed);
+  BlockTable unused(checkpoint.pages.begin() + n_used, checkpoint.pages.end());
+  checkpoint.pages.resize(n_used);
+  pages_.Return(unused);
+  Keep(std::move(checkpoint));
 }
+
+// --- Gates.
 
 void Scheduler::ArriveAtGate(Sequence& sequence) {
   if (!sequence.gate || sequence.counted) return;
@@ -260,9 +366,7 @@ void Scheduler::ArriveAtGate(Sequence& sequence) {
 void Scheduler::OpenGate(int64_t id) {
   gates_[id].open = true;
   for (Sequence& sequence : admitted_) {
-    if (sequence.phase == Phase::kAtGate && sequence.gate->id == id) {
-      sequence.phase = Phase::kDecode;
-    }
+    if (sequence.gate && sequence.gate->id == id) sequence.at_gate = false;
   }
 }
 

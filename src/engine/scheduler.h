@@ -1,21 +1,24 @@
 // Which tokens of which sequences the next step computes: arithmetic on numbers, without tensors,
 // threads, clocks or I/O.
 //
-// - A step has one row for every decoding sequence, then prompt tokens, at most prefill_tokens of
-//   them, in the order of admission: a long prompt never holds up those who decode.
-// - Sequences are admitted in the order of Add. The first in the queue waits until a slot is free
-//   and pages for its whole prompt and answer; nobody overtakes it, so nobody starves. Because all
-//   pages are taken at admission, an admitted sequence never runs out of them: there is no
-//   preemption.
-// - A sequence with a gate waits after its first token (see Gate in request.h).
-// - With n_checkpoints > 0 a sequence begins where the longest known beginning of its prompt ends (prefix_cache.h).
-//   Checkpoints are made at the positions that a request names, on a grid, where another prompt in the queue
-//   parts from one that is being computed (it waits for that, and lets others pass), and at the end of a
-//   sequence. Nobody waits for their memory: the least recently used ones make room.
+// - Sequences rank by their priority, then by the order of Add. They are admitted in that order: the first in
+//   the queue waits until a place and pages for all its tokens are free, and nobody overtakes it.
+// - A step has one row for every decoding sequence, then prompt tokens within a budget. A quarter of that is for
+//   the first by rank; the rest goes to those with the least left to compute, so that a short prompt does not
+//   wait for a long one, and a long one does not wait for ever.
+// - A decoding sequence takes a page when it reaches it. Where none is left, checkpoints make room, and then the
+//   last by rank is preempted: it queues again with the tokens that it has, and computes again what nobody
+//   remembers. The first by rank always advances, so everybody's turn comes.
+// - A sequence with a gate waits after its first token (see Gate in request.h). It has all its pages from the
+//   beginning and is not preempted: those who measure together are not to be disturbed.
+// - With n_checkpoints > 0 a sequence begins where the longest known beginning of its tokens ends
+//   (prefix_cache.h). Checkpoints are made at the positions that a request names, on a grid, where another
+//   sequence in the queue parts from one that is being computed (it waits for that, and lets others pass), and
+//   at the end of a sequence. Nobody waits for their memory: the least recently used ones make room.
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <span>
@@ -31,22 +34,32 @@ namespace weir {
 using SequenceId = int64_t;
 
 struct SchedulerLimits {
-  int max_sequences = 1;       // admitted at the same time
-  int64_t n_pages = 1;         // shared by all
-  int64_t prefill_tokens = 1;  // prompt tokens per step
-  int n_checkpoints = 0;       // kept beside the sequences, each with a slot; 0: nothing is reused
-  bool recurrent = true;       // whether the model has recurrent state: PrefixCache::any_length if not
+  int max_sequences = 1;            // admitted at the same time
+  int64_t n_pages = 1;              // shared by all
+  int n_checkpoints = 0;            // kept beside the sequences, each with a slot; 0: nothing is reused
+  bool recurrent = true;            // whether the model has recurrent state: PrefixCache::any_length if not
   int64_t checkpoint_interval = 0;  // tokens of a prompt between checkpoints that nobody named; 0: none
 };
 
-/// A sequence's part of a step: tokens [position, position + n_tokens) of its prompt and answer.
+/// What a sequence asks for. The caller has checked that it fits when alone: a prompt, max_tokens >= 1,
+/// PagesFor(both together) <= n_pages, and a gate no larger than max_sequences.
+struct Arrival {
+  std::span<const int32_t> prompt;
+  int64_t max_tokens = 1;
+  std::optional<Gate> gate = {};
+  // Positions after which the state is kept, at most n_checkpoints; those outside the prompt mean nothing.
+  std::span<const int64_t> checkpoints = {};
+  int priority = 0;  // the higher, the earlier
+};
+
+/// A sequence's part of a step.
 struct PlannedSlice {
   SequenceId id = 0;
+  std::span<const int32_t> tokens;  // of its prompt and answer, from
   int64_t position = 0;
-  int64_t n_tokens = 0;
-  int64_t n_cached = 0;            // tokens that the sequence did not need to compute
-  int32_t slot = 0;  // in [0, max_sequences + n_checkpoints), the sequence's own while it is admitted
-  std::span<const int32_t> pages;  // of all its positions
+  int64_t n_cached = 0;            // tokens of the prompt that needed no computing
+  int32_t slot = 0;                // in [0, max_sequences + n_checkpoints), its own while it is admitted
+  std::span<const int32_t> pages;  // of all its positions so far, at least
   bool decoding = false;           // a further token of an answer, not prompt tokens
   bool samples = false;            // the logits of the last position give a token
   std::span<const Snapshot> snapshots;
@@ -63,62 +76,79 @@ class Scheduler {
 
   static int64_t PagesFor(int64_t n_tokens);
 
-  /// Queues a sequence. `prompt` stays valid until Finish. The caller has checked that it fits when alone:
-  /// PagesFor(prompt and max_tokens) <= n_pages, a prompt, max_tokens >= 1, and a gate no larger than
-  /// max_sequences. `checkpoints` are positions after which the state is kept, at most n_checkpoints of them;
-  /// those outside the prompt mean nothing.
-  void Add(SequenceId id, std::span<const int32_t> prompt, int64_t max_tokens,
-           std::optional<Gate> gate, std::span<const int64_t> checkpoints = {});
+  /// Queues a sequence, with an id larger than all before.
+  void Add(SequenceId id, const Arrival& arrival);
 
-  /// Admits whom it can and plans a step; empty if there is nothing to do before the next Add or
-  /// Finish. Valid until the next call of any function.
-  std::span<const PlannedSlice> Plan();
+  /// Admits whom it can and plans a step of at most prefill_tokens (at least 1) that are not decoded; empty if
+  /// there is nothing to do before the next Add or Finish. Valid until the next call of any function.
+  std::span<const PlannedSlice> Plan(int64_t prefill_tokens);
   /// What the planned step needs copied first.
   std::span<const PlannedCopy> page_copies() const { return page_copies_; }
   std::span<const PlannedCopy> slot_copies() const { return slot_copies_; }
-  /// The planned step has been computed; those that sample got a token.
-  void Commit();
-  /// Ends a sequence, wherever it stands, after `answer` (those tokens at least whose positions were
-  /// computed). Not between Plan and Commit.
-  void Finish(SequenceId id, std::span<const int32_t> answer = {});
+  /// The planned step has been computed; those that sample got these tokens, in the order of the plan.
+  void Commit(std::span<const int32_t> sampled);
+  /// Ends a sequence, wherever it stands. Not between Plan and Commit.
+  void Finish(SequenceId id);
 
   int64_t n_queued() const { return static_cast<int64_t>(queue_.size()); }
   int64_t n_admitted() const { return static_cast<int64_t>(admitted_.size()); }
+  std::vector<SequenceId> AdmittedIds() const;  // by rank
+  int64_t n_decoding() const;  // those that the next plan gives a further token, if memory suffices
   int64_t n_checkpoints() const { return cache_.size(); }
+  // Since the beginning.
+  int64_t n_preempted() const { return n_preempted_; }
+  int64_t n_cached_tokens() const { return n_cached_tokens_; }  // of prompts, when they were first admitted
   const PagePool& pages() const { return pages_; }
 
  private:
-  enum class Phase { kPrefill, kAtGate, kDecode };
   struct Sequence {
     SequenceId id;
-    std::span<const int32_t> prompt;
-    int64_t n_pages;
+    int priority;
+    std::vector<int32_t> tokens;  // the prompt and what was sampled
+    int64_t n_prompt, max_tokens;
     std::optional<Gate> gate;
-    std::vector<int64_t> checkpoints;  // positions, rising
-    Phase phase = Phase::kPrefill;
-    bool counted = false;    // by its gate
-    int64_t n_computed = 0;  // positions whose state and KV exist
-    int64_t n_cached = 0;    // as it was admitted
+    std::vector<int64_t> checkpoints;  // positions in the prompt, rising
+    bool at_gate = false;              // has its first token, and waits
+    bool counted = false;              // by its gate
+    int64_t n_computed = 0;            // positions whose state and KV exist
+    int64_t n_cached = 0;              // when it was first admitted; -1 before
     int32_t slot = -1;
     BlockTable pages{};
     std::vector<Snapshot> snapshots{};  // of the planned slice
-    int64_t n_prompt() const { return static_cast<int64_t>(prompt.size()); }
+
+    int64_t n_left() const { return static_cast<int64_t>(tokens.size()) - n_computed; }
+    bool decodes() const {
+      return n_left() == 1 && static_cast<int64_t>(tokens.size()) > n_prompt;
+    }
+    /// The pages that it is admitted with, and those that it may come to need.
+    int64_t n_pages() const;
+    int64_t n_pages_at_most() const;
   };
   struct GateState {
     int n_arrived = 0, n_ended = 0;
     bool open = false;
   };
 
+  static bool Before(const Sequence& a, const Sequence& b);
   void Admit();
   bool AwaitsPrefix(const Sequence& sequence);
   bool Enter(Sequence& sequence);
-  bool MakeRoom(const Sequence& sequence);
-  void PlanSlices();
+  bool MakeRoom(const Sequence& sequence, int64_t n_pages, int64_t n_spare);
+
+  void PlanSlices(int64_t prefill_tokens);
+  void PlanDecoding();
+  void PlanPrefill(int64_t budget);
+  void PlanSlice(Sequence& sequence, int64_t n_tokens);
   void PlanSnapshots(Sequence& sequence, int64_t end);
+  bool GrowOrPreempt(Sequence& sequence);
+  void Preempt(Sequence& sequence);
+
   int32_t TakeSlot();
   bool DropOldest();
   void Keep(Checkpoint checkpoint);
   void Release(Checkpoint& checkpoint);
+  void Leave(Sequence& sequence);
+
   void ArriveAtGate(Sequence& sequence);
   void OpenGate(int64_t id);
   void EndAtGate(Sequence& sequence);
@@ -127,9 +157,10 @@ class Scheduler {
   PagePool pages_;
   std::vector<int32_t> free_slots_;  // of sequences and checkpoints
   PrefixCache cache_;
-  std::deque<Sequence> queue_;
-  std::deque<Sequence> admitted_;       // in the order of admission
-  std::map<int64_t, GateState> gates_;  // until `size` members have ended
+  std::list<Sequence> queue_, admitted_;  // by rank
+  std::map<int64_t, GateState> gates_;    // until `size` members have ended
+  int64_t n_preempted_ = 0, n_cached_tokens_ = 0;
+
   std::vector<PlannedSlice> plan_;
   std::vector<Sequence*> planned_;  // [plan_.size()]
   std::vector<PlannedCopy> page_copies_, slot_copies_;

@@ -31,7 +31,7 @@ bool Sequence::Take(std::optional<int32_t> token, int64_t time_ns) {
 
 void Sequence::Answer(int32_t token, Event& event) {
   event.token = token;
-  answer.push_back(token);
+  ++n_generated_;
   if (tokenizer_ && !request.ignore_eos && tokenizer_->IsEndOfGeneration(token)) {
     event.finished = FinishReason::kStop;
     return;
@@ -39,7 +39,7 @@ void Sequence::Answer(int32_t token, Event& event) {
   if (decoder_) event.text = stop_.Push(decoder_->Push(token));
   if (stop_.stopped()) {
     event.finished = FinishReason::kStop;
-  } else if (static_cast<int64_t>(answer.size()) == request.max_tokens) {
+  } else if (n_generated_ == request.max_tokens) {
     event.finished = FinishReason::kLength;
   }
 }

@@ -28,8 +28,7 @@ struct Sequence {
 
   const Request request;
   Sampler sampler;
-  std::vector<int32_t> answer;  // the tokens sampled so far; the last one is not yet computed
-  int64_t n_cached = 0;         // tokens of the prompt that need no computing
+  int64_t n_cached = 0;  // tokens of the prompt that needed no computing
 
  private:
   /// The text that goes with a token, and why the sequence ends with it, if it does.
@@ -40,6 +39,7 @@ struct Sequence {
   const Tokenizer* tokenizer_;
   std::optional<StreamDecoder> decoder_;
   StopScanner stop_;
+  int64_t n_generated_ = 0;
   std::shared_ptr<Outbox> outbox_;
 };
 

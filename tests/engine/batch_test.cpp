@@ -36,23 +36,22 @@ class Batch {
         workspace_(model.MakeWorkspace(prefill_tokens + kSlots, kSlots).value()) {}
 
   std::vector<Answer> Run(const std::vector<Asked>& asked) {
-    Scheduler scheduler(
-        {.max_sequences = kSlots, .n_pages = kPages, .prefill_tokens = prefill_tokens_});
+    Scheduler scheduler({.max_sequences = kSlots, .n_pages = kPages});
     std::vector<Answer> answers(asked.size());
     std::vector<Sampler> samplers;
     for (size_t i = 0; i < asked.size(); ++i) {
       const Request& request = asked[i].request;
-      scheduler.Add(i, request.prompt, request.max_tokens, {});
+      scheduler.Add(i, {request.prompt, request.max_tokens});
       samplers.emplace_back(request.sampling, model_.config().n_vocab, request.prompt,
                             request.max_tokens);
     }
     for (;;) {
-      const std::span<const PlannedSlice> view = scheduler.Plan();
+      const std::span<const PlannedSlice> view = scheduler.Plan(prefill_tokens_);
       const std::vector<PlannedSlice> plan(view.begin(), view.end());
       if (plan.empty()) return answers;
-      float* logits = Forward(plan, asked, answers);
+      float* logits = Forward(plan);
       int64_t logit_row = 0;
-      scheduler.Commit();
+      std::vector<int32_t> sampled;
       for (const PlannedSlice& planned : plan) {
         if (!planned.samples) continue;
         const std::span row(logits, model_.config().n_vocab);
@@ -62,7 +61,12 @@ class Batch {
         Answer& answer = answers[planned.id];
         answer.logits.push_back(HashWords(std::vector<uint64_t>(bits.begin(), bits.end())));
         answer.tokens.push_back(samplers[planned.id].Draw(row, scratch_).value());
-        const int64_t n = answer.tokens.size();
+        sampled.push_back(answer.tokens.back());
+      }
+      scheduler.Commit(sampled);
+      for (const PlannedSlice& planned : plan) {
+        if (!planned.samples) continue;
+        const int64_t n = answers[planned.id].tokens.size();
         if (n == asked[planned.id].request.max_tokens || n == asked[planned.id].cancel_after) {
           scheduler.Finish(planned.id);
         }
@@ -83,14 +87,11 @@ class Batch {
     }
   }
 
-  float* Forward(const std::vector<PlannedSlice>& plan, const std::vector<Asked>& asked,
-                 const std::vector<Answer>& answers) {
+  float* Forward(const std::vector<PlannedSlice>& plan) {
     std::vector<Slice> slices;
     for (const PlannedSlice& planned : plan) {
-      std::span<const int32_t> tokens = asked[planned.id].request.prompt;
-      tokens = planned.decoding ? std::span(answers[planned.id].tokens).last(1)
-                                : tokens.subspan(planned.position, planned.n_tokens);
-      slices.push_back({tokens, planned.position, planned.pages, planned.slot, planned.samples});
+      slices.push_back(
+          {planned.tokens, planned.position, planned.pages, planned.slot, planned.samples});
     }
     return model_.Forward(slices, cache_, *workspace_, threads_, nullptr);
   }

@@ -123,10 +123,33 @@ TEST(Reuse, WithoutRecurrentLayersAnyCommonBeginningIsReused) {
   EXPECT_EQ(Reuse(*engine, Ask(first, 20)).n_cached, 149);  // all but the one whose logits are wanted
 }
 
+TEST(Reuse, WhoIsInterruptedForLackOfMemoryGoesOnWithTheSameTokens) {
+  const auto fresh = TinyModel().Start({.max_sequences = 1, .context_tokens = 400});
+  for (int n_checkpoints : {0, 3}) {
+    const auto engine = TinyModel().Start({.max_sequences = 3,
+                                           .context_tokens = 400,
+                                           .kv_tokens = 450,
+                                           .n_checkpoints = n_checkpoints});
+    std::vector<Request> requests;
+    std::vector<Stream> streams;
+    for (int user = 0; user < 3; ++user) {
+      requests.push_back(Ask(RandomTokens(100, 200 + user), 200));
+      requests.back().sampling.temperature = user == 1 ? 0.9f : 0.f;
+      requests.back().sampling.seed = 5;
+      streams.push_back(MustSubmit(*engine, requests.back()));
+    }
+    for (int user = 0; user < 3; ++user) {
+      EXPECT_EQ(Read(streams[user]).tokens, Complete(*fresh, requests[user]).tokens) << user;
+    }
+    EXPECT_GT(engine->CurrentStatus().n_preempted, 0);
+  }
+}
+
 /// Conversations that share beginnings, in too little memory for all, some of them broken off: whatever is
 /// reused or forgotten, the answers stay the same.
 TEST(Reuse, MakesNoDifferenceToRandomConversations) {
   const auto fresh = TinyModel().Start({.max_sequences = 1, .context_tokens = 600});
+  int64_t n_cached = 0;
   for (uint64_t round = 0; round < 6; ++round) {
     std::mt19937_64 random(TestSeed() * 100 + round);
     const auto below = [&random](int64_t n) { return static_cast<int64_t>(random() % n); };
@@ -160,7 +183,9 @@ TEST(Reuse, MakesNoDifferenceToRandomConversations) {
         talks.push_back(Joined(requests[user].prompt, reply.tokens));
       }
     }
+    n_cached += engine->CurrentStatus().n_cached_tokens;
   }
+  EXPECT_GT(n_cached, 0);
 }
 
 }  // namespace
