@@ -18,7 +18,7 @@ SpecialTokens Create(const std::vector<std::string>& tokens, std::vector<int64_t
   Metadata metadata;
   metadata.AddStrings("tokenizer.ggml.tokens", tokens);
   metadata.AddI32s("tokenizer.ggml.token_type", types);
-  const auto vocabulary = Vocabulary::Create(metadata);
+  const auto vocabulary = Vocabulary::Create(metadata, Spelling::kByteAlphabet, {});
   EXPECT_TRUE(vocabulary.ok()) << vocabulary.error().message;
   return SpecialTokens(*vocabulary);
 }

@@ -1,10 +1,11 @@
-// Byte-pair encoding of one piece: merge the adjacent pair of lowest rank, the leftmost of equals,
-// until no pair can be merged (spec 9.3).
+// The merges of a byte-level vocabulary: which pairs of tokens become one, by rank.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "model/text/merge_symbols.h"
 
 namespace weir {
 
@@ -17,25 +18,30 @@ class MergeTable {
   /// there already keeps its lower rank.
   void Add(int32_t left, int32_t right, int32_t result);
 
-  /// Merges the symbols from `first` on, fewer than 2^31, in place. Negative ones take part in no
-  /// merge. Time n log n, whatever the symbols.
-  void Apply(std::vector<int32_t>* symbols, size_t first) const;
+  /// Negative ones take part in no merge.
+  Merge Find(int32_t left, int32_t right) const { return slots_[SlotOf(left, right)].merge; }
 
  private:
-  static constexpr uint32_t kNoRank = UINT32_MAX;
   struct Pair {
     int32_t left;
     int32_t right;
-    uint32_t rank = kNoRank;
+    Merge merge;
   };
 
-  size_t SlotOf(int32_t left, int32_t right) const;
-  uint32_t Rank(int32_t left, int32_t right) const { return slots_[SlotOf(left, right)].rank; }
-  size_t MergeShort(int32_t* symbols, size_t n) const;
-  size_t MergeLong(int32_t* symbols, size_t n) const;
+  size_t SlotOf(int32_t left, int32_t right) const {
+    const uint64_t key =
+        static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
+    const size_t mask = slots_.size() - 1;
+    size_t slot = (key * 0x9E3779B97F4A7C15u >> 32) & mask;
+    while (slots_[slot].merge.rank != kNoRank &&
+           (slots_[slot].left != left || slots_[slot].right != right)) {
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
 
-  std::vector<Pair> slots_;       // open addressing at most half full
-  std::vector<int32_t> results_;  // [n_merges], by rank
+  std::vector<Pair> slots_;  // open addressing at most half full
+  uint32_t n_added_ = 0;
 };
 
 }  // namespace weir

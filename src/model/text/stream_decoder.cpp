@@ -7,7 +7,12 @@ namespace weir {
 std::string StreamDecoder::Push(int32_t id) {
   std::string text;
   if (tokenizer_.IsControl(id) && !show_control_) return text;
-  pending_ += tokenizer_.Piece(id);
+  std::string_view piece = tokenizer_.Piece(id);
+  if (drop_space_ && !piece.empty()) {
+    if (piece[0] == ' ') piece.remove_prefix(1);
+    drop_space_ = false;
+  }
+  pending_ += piece;
   pending_.erase(0, RepairUtf8(pending_, /*at_end=*/false, &text));
   return text;
 }

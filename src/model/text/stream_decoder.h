@@ -13,9 +13,14 @@ namespace weir {
 /// U+FFFD.
 class StreamDecoder {
  public:
-  /// `tokenizer` outlives the decoder. Control tokens give no text unless `show_control`.
-  explicit StreamDecoder(const Tokenizer& tokenizer, bool show_control = false)
-      : tokenizer_(tokenizer), show_control_(show_control) {}
+  /// `tokenizer` outlives the decoder. Control tokens give no text unless `show_control`. Where the
+  /// stream is a text from its start and not what goes on after a prompt, the space that Encode put
+  /// before it is left out with `from_start`.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool show_control = false,
+                         bool from_start = false)
+      : tokenizer_(tokenizer),
+        show_control_(show_control),
+        drop_space_(from_start && tokenizer.space_prefix()) {}
 
   /// The text that is complete with this token; empty in the midst of a character.
   std::string Push(int32_t id);
@@ -25,6 +30,7 @@ class StreamDecoder {
  private:
   const Tokenizer& tokenizer_;
   bool show_control_;
+  bool drop_space_;      // if the text begins with one
   std::string pending_;  // the bytes of a character that is not complete
 };
 

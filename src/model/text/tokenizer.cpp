@@ -1,7 +1,9 @@
 #include "model/text/tokenizer.h"
 
 #include <algorithm>
-#include <limits>
+
+#include "model/text/byte_level_bpe.h"
+#include "model/text/sentence_piece.h"
 
 namespace weir {
 
@@ -11,104 +13,92 @@ constexpr std::string_view kEndNames[] = {"<|endoftext|>", "<|im_end|>",  "<|end
                                           "<|eot_id|>",    "<|eom_id|>",  "<|fim_pad|>",
                                           "<|repo_name|>", "<|file_sep|>"};
 constexpr std::string_view kEndKeys[] = {
-    "tokenizer.ggml.eos_token_id",     "tokenizer.ggml.eot_token_id",
-    "tokenizer.ggml.eom_token_id",     "tokenizer.ggml.fim_pad_token_id",
+    "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id", "tokenizer.ggml.fim_pad_token_id",
     "tokenizer.ggml.fim_rep_token_id", "tokenizer.ggml.fim_sep_token_id"};
 
-// For messages: long enough for any real merge, and one line whatever the file says.
-std::string Quoted(std::string_view text) { return fmt::format("{:?}", text.substr(0, 80)); }
-
-Result<MergeTable> ReadMerges(const Metadata& metadata, const Vocabulary& vocabulary) {
-  WEIR_TRY(const std::vector<std::string>* merges, metadata.Strings("tokenizer.ggml.merges"));
-  if (merges->size() > std::numeric_limits<int32_t>::max()) {
-    return BadInput("tokenizer.ggml.merges: expected fewer than 2^31, found {}", merges->size());
-  }
-  MergeTable table(merges->size());
-  std::string bytes;
-  for (size_t i = 0; i < merges->size(); ++i) {
-    const std::string_view merge = (*merges)[i];
-    const size_t space = merge.find(' ');
-    if (space == std::string_view::npos || merge.find(' ', space + 1) != std::string_view::npos) {
-      return BadInput("tokenizer.ggml.merges[{}]: expected two tokens and one space, found {}", i,
-                      Quoted(merge));
-    }
-    bytes.clear();
-    AppendUnmapped(merge.substr(0, space), &bytes);
-    const size_t n_left = bytes.size();
-    AppendUnmapped(merge.substr(space + 1), &bytes);
-    const std::string_view both = bytes;
-    const auto left = vocabulary.Find(both.substr(0, n_left));
-    const auto right = vocabulary.Find(both.substr(n_left));
-    const auto result = vocabulary.Find(both);
-    if (!left || !right || !result) {
-      return BadInput("tokenizer.ggml.merges[{}]: {} of {} is no token, or a control token", i,
-                      !left    ? "the left part"
-                      : !right ? "the right part"
-                               : "the result",
-                      Quoted(merge));
-    }
-    table.Add(*left, *right, *result);
-  }
-  return table;
+void SortUnique(std::vector<int32_t>* ids) {
+  std::sort(ids->begin(), ids->end());
+  ids->erase(std::unique(ids->begin(), ids->end()), ids->end());
 }
 
 }  // namespace
 
-Tokenizer::Tokenizer(Vocabulary vocabulary, PreTokenizer pre_tokenizer, MergeTable merges)
-    : vocabulary_(std::move(vocabulary)),
-      pre_tokenizer_(pre_tokenizer),
-      merges_(std::move(merges)),
-      specials_(vocabulary_) {
-  for (int byte = 0; byte < 256; ++byte) {
-    const char c = static_cast<char>(byte);
-    byte_tokens_[byte] = vocabulary_.Find({&c, 1}).value_or(-1);
-  }
-}
+Tokenizer::Tokenizer(Vocabulary vocabulary, SpecialIds ids)
+    : vocabulary_(std::move(vocabulary)), ids_(std::move(ids)), specials_(vocabulary_) {}
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::Create(const Metadata& metadata) {
   WEIR_TRY(const std::string model, metadata.String("tokenizer.ggml.model"));
-  if (model != "gpt2") {
-    return BadInput(
-        "tokenizer.ggml.model: expected \"gpt2\", the only kind that weir knows yet, found {}",
-        Quoted(model));
+  const bool sentence_piece = model == "llama";
+  if (!sentence_piece && model != "gpt2") {
+    return BadInput("tokenizer.ggml.model: expected \"gpt2\" or \"llama\", found {:?}",
+                    std::string_view(model).substr(0, 80));
   }
-  WEIR_TRY(const std::string pre, metadata.String("tokenizer.ggml.pre"));
-  WEIR_TRY(const PreTokenizer pre_tokenizer, PreTokenizer::FromName(pre));
-  WEIR_TRY(Vocabulary vocabulary, Vocabulary::Create(metadata));
-  WEIR_TRY(MergeTable merges, ReadMerges(metadata, vocabulary));
-  std::unique_ptr<Tokenizer> tokenizer(
-      new Tokenizer(std::move(vocabulary), pre_tokenizer, std::move(merges)));
-  WEIR_RETURN_IF_ERROR(tokenizer->ReadIds(metadata));
+  PreTokenizer pre_tokenizer;
+  if (!sentence_piece) {
+    WEIR_TRY(const std::string pre, metadata.String("tokenizer.ggml.pre"));
+    WEIR_TRY(pre_tokenizer, PreTokenizer::FromName(pre));
+  }
+  WEIR_TRY(SpecialIds ids,
+           ReadIds(metadata, sentence_piece, sentence_piece || pre_tokenizer.add_bos));
+  const Spelling spelling = sentence_piece ? Spelling::kSpaceMark : Spelling::kByteAlphabet;
+  WEIR_TRY(Vocabulary vocabulary, Vocabulary::Create(metadata, spelling, ids.controls));
+
+  std::unique_ptr<Tokenizer> tokenizer(new Tokenizer(std::move(vocabulary), std::move(ids)));
+  if (sentence_piece) {
+    WEIR_TRY(tokenizer->encoder_,
+             SentencePiece::Create(metadata, tokenizer->vocabulary_, tokenizer->ids_.unknown));
+    WEIR_TRY(tokenizer->space_prefix_, metadata.BoolOr("tokenizer.ggml.add_space_prefix", true));
+  } else {
+    WEIR_TRY(tokenizer->encoder_,
+             ByteLevelBpe::Create(metadata, pre_tokenizer, tokenizer->vocabulary_));
+  }
   return tokenizer;
 }
 
-Status Tokenizer::ReadIds(const Metadata& metadata) {
-  const auto read = [&](std::string_view key) -> Result<std::optional<int32_t>> {
-    if (!metadata.Has(key)) return std::optional<int32_t>();
-    WEIR_TRY(const int64_t id, metadata.Int(key, 0, n_tokens() - 1));
+Result<Tokenizer::SpecialIds> Tokenizer::ReadIds(const Metadata& metadata, bool sentence_piece,
+                                                 bool add_bos) {
+  WEIR_TRY(const std::vector<std::string>* tokens, metadata.Strings("tokenizer.ggml.tokens"));
+  const int64_t n_tokens = static_cast<int64_t>(tokens->size());
+  const auto read = [&](std::string_view key,
+                        std::optional<int32_t> fallback) -> Result<std::optional<int32_t>> {
+    if (!metadata.Has(key)) {
+      return sentence_piece && fallback < n_tokens ? fallback : std::optional<int32_t>();
+    }
+    WEIR_TRY(const int64_t id, metadata.Int(key, 0, n_tokens - 1));
     return std::optional<int32_t>(static_cast<int32_t>(id));
   };
-  WEIR_TRY(bos_, read("tokenizer.ggml.bos_token_id"));
-  WEIR_TRY(eos_, read("tokenizer.ggml.eos_token_id"));
-  WEIR_TRY(add_bos_, metadata.BoolOr("tokenizer.ggml.add_bos_token", pre_tokenizer_.add_bos));
+  SpecialIds ids;
+  WEIR_TRY(ids.bos, read("tokenizer.ggml.bos_token_id", 1));
+  WEIR_TRY(ids.eos, read("tokenizer.ggml.eos_token_id", 2));
+  WEIR_TRY(ids.unknown, read("tokenizer.ggml.unknown_token_id", 0));
+  WEIR_TRY(ids.add_bos, metadata.BoolOr("tokenizer.ggml.add_bos_token", add_bos));
+  if (ids.eos) ids.end_of_generation.push_back(*ids.eos);
   for (const std::string_view key : kEndKeys) {
-    WEIR_TRY(const std::optional<int32_t> id, read(key));
-    if (id) end_of_generation_.push_back(*id);
+    WEIR_TRY(const std::optional<int32_t> id, read(key, std::nullopt));
+    if (id) ids.end_of_generation.push_back(*id);
   }
-  for (int32_t id = 0; id < n_tokens(); ++id) {
-    if (std::ranges::count(kEndNames, Piece(id)) > 0) end_of_generation_.push_back(id);
+  for (int64_t id = 0; id < n_tokens; ++id) {
+    if (std::ranges::count(kEndNames, (*tokens)[id]) > 0) {
+      ids.end_of_generation.push_back(static_cast<int32_t>(id));
+    }
   }
-  std::sort(end_of_generation_.begin(), end_of_generation_.end());
-  return {};
+  // A file that calls one of these a normal token has forgotten its type, as some converters do: no
+  // text may become one. Too short to be a mark, a token stays text whatever a key says.
+  ids.controls = ids.end_of_generation;
+  if (ids.bos) ids.controls.push_back(*ids.bos);
+  std::erase_if(ids.controls, [&](int32_t id) { return (*tokens)[id].size() < 3; });
+  SortUnique(&ids.end_of_generation);
+  SortUnique(&ids.controls);
+  return ids;
 }
 
 bool Tokenizer::IsEndOfGeneration(int32_t id) const {
-  return std::binary_search(end_of_generation_.begin(), end_of_generation_.end(), id);
+  return std::ranges::binary_search(ids_.end_of_generation, id);
 }
 
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, bool parse_specials) const {
-  return EncodeAround(text, parse_specials ? specials_.FindAll(text)
-                                           : std::vector<SpecialTokens::Match>());
+  return EncodeAround(
+      text, parse_specials ? specials_.FindAll(text) : std::vector<SpecialTokens::Match>());
 }
 
 std::vector<int32_t> Tokenizer::Encode(const TypedText& text) const {
@@ -128,8 +118,8 @@ std::vector<int32_t> Tokenizer::Encode(const TypedText& text) const {
   return EncodeAround(whole, specials);
 }
 
-std::vector<int32_t> Tokenizer::EncodeAround(
-    std::string_view text, std::span<const SpecialTokens::Match> specials) const {
+std::vector<int32_t> Tokenizer::EncodeAround(std::string_view text,
+                                             std::span<const SpecialTokens::Match> specials) const {
   std::vector<int32_t> ids;
   size_t done = 0;
   for (const SpecialTokens::Match& match : specials) {
@@ -145,18 +135,15 @@ std::vector<int32_t> Tokenizer::EncodeAround(
 void Tokenizer::EncodePlain(std::string_view text, std::vector<int32_t>* ids) const {
   // Longer pieces are cut there: the merges count their symbols in 31 bits.
   constexpr size_t kMaxPieceBytes = size_t{1} << 30;
+  std::string prefixed;
+  if (space_prefix_ && !text.empty()) {
+    prefixed.reserve(text.size() + 1);
+    prefixed.append(1, ' ').append(text);
+    text = prefixed;
+  }
   for (size_t begin = 0, end; begin < text.size(); begin = end) {
-    end = std::min(pre_tokenizer_.PieceEnd(text, begin), begin + kMaxPieceBytes);
-    const std::string_view piece = text.substr(begin, end - begin);
-    if (pre_tokenizer_.ignore_merges) {
-      if (const auto id = vocabulary_.Find(piece)) {
-        ids->push_back(*id);
-        continue;
-      }
-    }
-    const size_t first = ids->size();
-    for (const char c : piece) ids->push_back(byte_tokens_[static_cast<uint8_t>(c)]);
-    merges_.Apply(ids, first);
+    end = std::min(encoder_->PieceEnd(text, begin), begin + kMaxPieceBytes);
+    encoder_->Encode(text.substr(begin, end - begin), ids);
   }
 }
 

@@ -1,8 +1,6 @@
-// Text to token ids and back: byte-level BPE (`tokenizer.ggml.model` = gpt2) with the
-// pre-tokenisers of pre_tokenizer.h.
+// Text to token ids and back, for the vocabularies of byte_level_bpe.h and sentence_piece.h.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,8 +10,7 @@
 #include <vector>
 
 #include "gguf/model_source.h"
-#include "model/text/merge_table.h"
-#include "model/text/pre_tokenizer.h"
+#include "model/text/piece_encoder.h"
 #include "model/text/special_tokens.h"
 #include "model/text/typed_text.h"
 #include "model/text/vocabulary.h"
@@ -31,7 +28,8 @@ class Tokenizer {
   /// The ids of `text`, without BOS or EOS. Special tokens written in it are recognised with
   /// `parse_specials`; else they are spelled out like any other text, so that nothing a user writes
   /// can become a control token. Bytes that are not UTF-8 are encoded as they are. A byte for which
-  /// the vocabulary has no token (SmolLM2 lacks 21) is dropped, as llama.cpp does.
+  /// the vocabulary has no token (SmolLM2 lacks 21) is dropped, as llama.cpp does. With
+  /// space_prefix(), text at the start and after a special token gets one more space before it.
   std::vector<int32_t> Encode(std::string_view text, bool parse_specials) const;
 
   /// The ids of a rendered chat. Special tokens are recognised only where the template wrote every
@@ -46,26 +44,33 @@ class Tokenizer {
   /// that are known by name to end a text, a turn or a hole to fill in.
   bool IsEndOfGeneration(int32_t id) const;
 
-  std::optional<int32_t> bos() const { return bos_; }
-  std::optional<int32_t> eos() const { return eos_; }
+  std::optional<int32_t> bos() const { return ids_.bos; }
+  std::optional<int32_t> eos() const { return ids_.eos; }
   /// Whether the model expects BOS before a text; only then, and with bos(), is it to be added.
-  bool add_bos() const { return add_bos_; }
+  bool add_bos() const { return ids_.add_bos; }
+  /// Whether a text is encoded with a space before it, which is none of its own.
+  bool space_prefix() const { return space_prefix_; }
 
  private:
-  Tokenizer(Vocabulary vocabulary, PreTokenizer pre_tokenizer, MergeTable merges);
-  Status ReadIds(const Metadata& metadata);
+  /// What the file says about ids; the sets sorted.
+  struct SpecialIds {
+    std::optional<int32_t> bos, eos, unknown;
+    bool add_bos = false;
+    std::vector<int32_t> end_of_generation;
+    std::vector<int32_t> controls;  // begin or end a text or a turn, so that text must not
+  };
+  static Result<SpecialIds> ReadIds(const Metadata& metadata, bool sentence_piece, bool add_bos);
+
+  Tokenizer(Vocabulary vocabulary, SpecialIds ids);
   std::vector<int32_t> EncodeAround(std::string_view text,
                                     std::span<const SpecialTokens::Match> specials) const;
   void EncodePlain(std::string_view text, std::vector<int32_t>* ids) const;
 
   Vocabulary vocabulary_;
-  PreTokenizer pre_tokenizer_;
-  MergeTable merges_;
+  SpecialIds ids_;
   SpecialTokens specials_;
-  std::array<int32_t, 256> byte_tokens_;  // -1 where the vocabulary has none
-  std::optional<int32_t> bos_, eos_;
-  bool add_bos_ = false;
-  std::vector<int32_t> end_of_generation_;  // sorted
+  std::unique_ptr<PieceEncoder> encoder_;
+  bool space_prefix_ = false;
 };
 
 }  // namespace weir

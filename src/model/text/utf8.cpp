@@ -2,6 +2,26 @@
 
 namespace weir {
 
+void AppendUtf8(uint32_t code_point, std::string* out) {
+  const auto append = [&](uint32_t byte) { out->push_back(static_cast<char>(byte)); };
+  const auto append_tail = [&](int shift) { append(0x80 | (code_point >> shift & 0x3F)); };
+  if (code_point < 0x80) {
+    append(code_point);
+  } else if (code_point < 0x800) {
+    append(0xC0 | code_point >> 6);
+    append_tail(0);
+  } else if (code_point < 0x10000) {
+    append(0xE0 | code_point >> 12);
+    append_tail(6);
+    append_tail(0);
+  } else {
+    append(0xF0 | code_point >> 18);
+    append_tail(12);
+    append_tail(6);
+    append_tail(0);
+  }
+}
+
 bool IsValidUtf8(std::string_view text) {
   while (!text.empty()) {
     const Utf8Step step = DecodeUtf8(text);

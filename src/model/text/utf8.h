@@ -40,6 +40,9 @@ inline Utf8Step DecodeUtf8(std::string_view text) {
   return {code_point, length};
 }
 
+/// Appends the UTF-8 of a code point below kInvalidCodePoint.
+void AppendUtf8(uint32_t code_point, std::string* out);
+
 bool IsValidUtf8(std::string_view text);
 
 /// Appends `text` to `out`, with U+FFFD for each invalid part (as DecodeUtf8 measures them, which

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <charconv>
 #include <functional>
 #include <limits>
 
@@ -45,6 +46,25 @@ Result<std::vector<TokenType>> ReadTypes(const Metadata& metadata, size_t n_toke
   return types;
 }
 
+/// A token of SentencePiece.
+void AppendUnmarked(std::string_view text, TokenType type, std::string* bytes) {
+  uint8_t byte = 0;
+  if (type == TokenType::kControl) {
+    bytes->append(text);
+  } else if (type == TokenType::kByte && text.size() == 6 && text.starts_with("<0x") &&
+             text.ends_with(">") &&
+             std::from_chars(text.data() + 3, text.data() + 5, byte, 16).ptr == text.data() + 5) {
+    bytes->push_back(static_cast<char>(byte));
+  } else {
+    constexpr std::string_view kSpaceMark = "\u2581";
+    for (size_t mark; (mark = text.find(kSpaceMark)) != std::string_view::npos;) {
+      bytes->append(text.substr(0, mark)).push_back(' ');
+      text.remove_prefix(mark + kSpaceMark.size());
+    }
+    bytes->append(text);
+  }
+}
+
 }  // namespace
 
 void AppendUnmapped(std::string_view text, std::string* bytes) {
@@ -60,30 +80,41 @@ void AppendUnmapped(std::string_view text, std::string* bytes) {
   }
 }
 
-Result<Vocabulary> Vocabulary::Create(const Metadata& metadata) {
+Result<Vocabulary> Vocabulary::Create(const Metadata& metadata, Spelling spelling,
+                                      std::span<const int32_t> controls) {
   WEIR_TRY(const std::vector<std::string>* tokens, metadata.Strings("tokenizer.ggml.tokens"));
   if (tokens->empty() || tokens->size() > std::numeric_limits<int32_t>::max() / 2) {
     return BadInput("tokenizer.ggml.tokens: expected 1 to 2^30 tokens, found {}", tokens->size());
   }
   Vocabulary vocabulary;
   WEIR_TRY(vocabulary.types_, ReadTypes(metadata, tokens->size()));
+  for (const int32_t id : controls) vocabulary.types_[id] = TokenType::kControl;
   vocabulary.ends_.reserve(tokens->size());
   for (int32_t id = 0; id < vocabulary.size(); ++id) {
-    if (vocabulary.IsSpecial(id)) {
-      vocabulary.arena_ += (*tokens)[id];
-    } else {
-      AppendUnmapped((*tokens)[id], &vocabulary.arena_);
-    }
-    vocabulary.ends_.push_back(vocabulary.arena_.size());
+    vocabulary.AppendToken((*tokens)[id], vocabulary.Type(id), spelling);
   }
   vocabulary.slots_.assign(std::bit_ceil(tokens->size() * 2), -1);
   for (int32_t id = 0; id < vocabulary.size(); ++id) {
-    if (!vocabulary.IsSpecial(id)) vocabulary.Insert(id);
+    const TokenType type = vocabulary.Type(id);
+    const bool is_text = spelling == Spelling::kByteAlphabet || type == TokenType::kNormal ||
+                         type == TokenType::kUnused;
+    if (is_text && !vocabulary.IsSpecial(id)) vocabulary.Insert(id);
   }
   for (int32_t id = 0; id < vocabulary.size(); ++id) {
     if (vocabulary.Type(id) == TokenType::kUserDefined) vocabulary.Insert(id);
   }
   return vocabulary;
+}
+
+void Vocabulary::AppendToken(const std::string& text, TokenType type, Spelling spelling) {
+  if (spelling == Spelling::kSpaceMark) {
+    AppendUnmarked(text, type, &arena_);
+  } else if (type == TokenType::kControl || type == TokenType::kUserDefined) {
+    arena_ += text;
+  } else {
+    AppendUnmapped(text, &arena_);
+  }
+  ends_.push_back(arena_.size());
 }
 
 std::string_view Vocabulary::Bytes(int32_t id) const {

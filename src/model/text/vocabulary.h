@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,15 +22,22 @@ enum class TokenType : uint8_t {
   kByte = 6,
 };
 
+/// How a file writes the bytes of its tokens; control and user-defined ones are plain text in both.
+enum class Spelling {
+  kByteAlphabet,  // in GPT-2's alphabet
+  kSpaceMark,     // U+2581 is a space, and <0x0A> of type kByte the byte
+};
+
 /// Appends `text`, written in GPT-2's alphabet of 256 printable characters, as the bytes that it
 /// stands for. Characters outside the alphabet stand for themselves.
 void AppendUnmapped(std::string_view text, std::string* bytes);
 
 class Vocabulary {
  public:
-  /// Reads `tokenizer.ggml.tokens` (in GPT-2's alphabet, except control and user-defined ones,
-  /// which are plain text) and `tokenizer.ggml.token_type`.
-  static Result<Vocabulary> Create(const Metadata& metadata);
+  /// Reads `tokenizer.ggml.tokens` and `tokenizer.ggml.token_type`. The tokens `controls`, ids in
+  /// the vocabulary, are control tokens whatever the file calls them.
+  static Result<Vocabulary> Create(const Metadata& metadata, Spelling spelling,
+                                   std::span<const int32_t> controls);
 
   int32_t size() const { return static_cast<int32_t>(types_.size()); }
 
@@ -41,11 +49,12 @@ class Vocabulary {
   /// Control or user-defined: written as plain text, matched in the text itself.
   bool IsSpecial(int32_t id) const;
 
-  /// The token with these bytes, never a control token. Of several, one that is not user-defined,
-  /// then the lowest id.
+  /// The token with these bytes, never a control token and, with kSpaceMark, a normal, user-defined
+  /// or unused one. Of several, one that is not user-defined, then the lowest id.
   std::optional<int32_t> Find(std::string_view bytes) const;
 
  private:
+  void AppendToken(const std::string& text, TokenType type, Spelling spelling);
   void Insert(int32_t id);
 
   std::string arena_;             // the bytes of all tokens, one after the other
