@@ -9,7 +9,7 @@ import sys
 
 FLOOR = {
     "util": 0,
-    "kernels": 1, "gguf": 1, "machine": 1,
+    "kernels": 1, "gguf": 1, "hub": 1, "machine": 1,
     "model": 2,
     "engine": 3,
     "store": 4, "advise": 4,
