@@ -69,6 +69,7 @@ struct Engine::Impl {
     uint64_t logits_hash = 0;
     std::optional<int32_t> token = {};
     int64_t time_ns = 0;
+    TokenLogprobs logprobs = {};
   };
 
   Status Check(const Request& request) const;
@@ -143,6 +144,13 @@ Status Engine::Impl::Check(const Request& request) const {
   if (request.gate && (request.gate->size < 1 || request.gate->size > options.max_sequences)) {
     return BadInput("gate: expected a size of 1 to {}, found {}", options.max_sequences,
                     request.gate->size);
+  }
+  if (request.n_logprobs < -1 || request.n_logprobs > TokenLogprobs::kMaxTop) {
+    return BadInput("logprobs: expected at most {} ids, found {}", TokenLogprobs::kMaxTop,
+                    request.n_logprobs);
+  }
+  if (request.constraint && !tokenizer) {
+    return BadInput("a constraint needs a model with a tokenizer; this one has none");
   }
   WEIR_RETURN_IF_ERROR(CheckStops(request.stop, tokenizer != nullptr));
   return CheckSampling(request.sampling, n_vocab);
@@ -236,7 +244,7 @@ bool Engine::Impl::Step() {
                          record.end_ns - record.begin_ns);
   Keep(record);
   for (const Draw& draw : draws) {
-    if (draw.sequence->Take(draw.token, draw.time_ns)) {
+    if (draw.sequence->Take(draw.token, draw.time_ns, draw.logprobs)) {
       scheduler.Finish(draw.id);
       sequences.erase(draw.id);
     }
@@ -289,7 +297,10 @@ void Engine::Impl::Compute(StepRecord& record) {
       Draw& draw = draws[i];
       draw.logits_hash =
           HashWords(std::span(workspace->logit_hashes + i * n_blocks, n_blocks));
-      draw.token = draw.sequence->sampler.Draw(row, scratch[thread]);
+      Sampler& sampler = draw.sequence->sampler;
+      const int n_logprobs = draw.sequence->request.n_logprobs;
+      draw.token = n_logprobs < 0 ? sampler.Draw(row, scratch[thread])
+                                  : sampler.Draw(row, scratch[thread], n_logprobs, draw.logprobs);
       draw.time_ns = NowNs();
     }
   });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,6 +10,8 @@
 #include "model/sampler.h"
 
 namespace weir {
+
+class Constraint;
 
 /// Requests of one gate prefill, wait until `size` of them have their first token or have ended,
 /// and then decode together. An id names one such meeting. A gate opens before its time when those
@@ -26,6 +29,11 @@ struct Request {
   std::vector<std::string> stop;
   // If not, the answer ends with an end-of-text or end-of-turn token, which has no text.
   bool ignore_eos = false;
+  // What the answer must look like (null: anything), from the beginning or, where there is a text to wait for
+  // such as the end of a model's thinking, behind that. Needs a model with a tokenizer.
+  std::shared_ptr<const Constraint> constraint;
+  std::string constrained_after;
+  int n_logprobs = -1;  // of the likeliest ids beside each token's own, at most kMaxTop; -1: none at all
   std::optional<Gate> gate;
   int priority = 0;  // the higher, the earlier it is served, and the later it is interrupted
   // Positions of the prompt where a later prompt may part from it, such as the end of a turn: the state
@@ -45,6 +53,7 @@ struct Event {
   int64_t n_cached = 0;  // tokens of the prompt that were not computed for this request
   std::optional<FinishReason> finished;
   std::string error;  // with FinishReason::kError
+  std::optional<TokenLogprobs> logprobs;  // of `token`, if they were asked for
 };
 
 }  // namespace weir

@@ -10,15 +10,36 @@ Sequence::Sequence(Request the_request, int64_t n_vocab, const Tokenizer* tokeni
       sampler(request.sampling, n_vocab, request.prompt, request.max_tokens),
       tokenizer_(tokenizer),
       stop_(request.stop),
+      await_constraint_({request.constrained_after}),
       outbox_(std::move(the_outbox)) {
   if (tokenizer) decoder_.emplace(*tokenizer);
+  if (request.constraint && request.constrained_after.empty()) BeginConstraint();
 }
 
-bool Sequence::Take(std::optional<int32_t> token, int64_t time_ns) {
+void Sequence::BeginConstraint() {
+  constrained_.emplace(request.constraint);
+  sampler.Restrict(constrained_->Allowed());
+}
+
+/// What may follow a token and its text.
+void Sequence::Restrict(int32_t token, const std::string& text) {
+  if (!request.constraint) return;
+  if (constrained_) {
+    constrained_->Take(token);
+    sampler.Restrict(constrained_->Allowed());
+    return;
+  }
+  await_constraint_.Push(text);
+  if (await_constraint_.stopped()) BeginConstraint();
+}
+
+bool Sequence::Take(std::optional<int32_t> token, int64_t time_ns,
+                    const TokenLogprobs& logprobs) {
   Event event;
   event.time_ns = time_ns;
   if (token) {
     Answer(*token, event);
+    if (request.n_logprobs >= 0) event.logprobs = logprobs;
   } else {
     event.finished = FinishReason::kError;
     event.error = "no token can be drawn: all are forbidden, or their logits are not numbers";
@@ -36,7 +57,11 @@ void Sequence::Answer(int32_t token, Event& event) {
     event.finished = FinishReason::kStop;
     return;
   }
-  if (decoder_) event.text = stop_.Push(decoder_->Push(token));
+  if (decoder_) {
+    const std::string text = decoder_->Push(token);
+    Restrict(token, text);
+    event.text = stop_.Push(text);
+  }
   if (stop_.stopped()) {
     event.finished = FinishReason::kStop;
   } else if (n_generated_ == request.max_tokens) {

@@ -8,6 +8,7 @@
 #include "engine/outbox.h"
 #include "engine/request.h"
 #include "engine/stop_scanner.h"
+#include "model/constrain/token_mask.h"
 #include "model/sampler.h"
 #include "model/text/stream_decoder.h"
 
@@ -20,7 +21,7 @@ struct Sequence {
 
   /// Takes the token that was drawn (nothing: none could be) at time_ns and tells the stream. True
   /// if the sequence has ended with it.
-  bool Take(std::optional<int32_t> token, int64_t time_ns);
+  bool Take(std::optional<int32_t> token, int64_t time_ns, const TokenLogprobs& logprobs);
   /// Tells the stream that this is the end.
   void End(FinishReason reason);
 
@@ -35,10 +36,14 @@ struct Sequence {
   void Answer(int32_t token, Event& event);
   void Send(Event event);
   std::string RestOfText();
+  void BeginConstraint();
+  void Restrict(int32_t token, const std::string& text);
 
   const Tokenizer* tokenizer_;
   std::optional<StreamDecoder> decoder_;
   StopScanner stop_;
+  std::optional<ConstrainedText> constrained_;  // once it begins
+  StopScanner await_constraint_;
   int64_t n_generated_ = 0;
   std::shared_ptr<Outbox> outbox_;
 };

@@ -43,8 +43,10 @@ class Candidates {
   /// The id at `point` when each takes as much room as it weighs; point is below the sum.
   int32_t Pick(uint64_t point) const;
 
- private:
+  std::span<const int32_t> ids() const { return {ids_.get(), static_cast<size_t>(n_)}; }
   std::span<const float> logits() const { return {logits_.get(), static_cast<size_t>(n_)}; }
+
+ private:
   uint64_t Keep(RankingEnd end, bool weighed);
 
   const SamplingKernels& kernels_;

@@ -70,6 +70,13 @@ int32_t FirstOf(const LogitRow& row, float max) {
   return b * kLogitBlock + (std::find(block.begin(), block.end(), max) - block.begin());
 }
 
+WeightScale Scale(float max, float temperature, float min_p) {
+  const double least = std::max(1., std::ceil(std::ldexp(double{min_p}, kWeightBits)));
+  // Infinity is above 2^128 and every other float is more than 2^103 below it.
+  if (max == kInfinity) return {0x1p128, 1, least};
+  return {max, 0x1.71547652b82fep0 / temperature, least};  // log2 e per unit of logit
+}
+
 /// The weights of each block and of all. Blocks with small maxima are not read.
 uint64_t WeighBlocks(const LogitRow& row, const WeightScale& scale, const KernelTable& kernels,
                      std::span<double> sums) {
@@ -137,11 +144,13 @@ SamplerScratch::SamplerScratch(int64_t n_vocab, const KernelTable& kernels)
     : kernels_(kernels),
       maxima_(LogitBlocks(n_vocab)),
       block_sums_(LogitBlocks(n_vocab)),
-      candidates_(n_vocab, kernels) {}
+      candidates_(n_vocab, kernels),
+      as_they_came_(n_vocab) {}
 
 int64_t SamplerScratch::Bytes(int64_t n_vocab) {
   const int64_t per_block = sizeof(float) + sizeof(double);
-  return LogitBlocks(n_vocab) * per_block + Candidates::Bytes(n_vocab);
+  return LogitBlocks(n_vocab) * per_block + Candidates::Bytes(n_vocab) +
+         n_vocab * static_cast<int64_t>(sizeof(float));
 }
 
 Sampler::Sampler(SamplingParams params, int64_t n_vocab, std::span<const int32_t> prompt,
@@ -149,6 +158,7 @@ Sampler::Sampler(SamplingParams params, int64_t n_vocab, std::span<const int32_t
     : params_(std::move(params)),
       penalised_(params_.repetition_penalty != 1 || params_.presence_penalty != 0 ||
                  params_.frequency_penalty != 0) {
+  if (params_.allowed_tokens) allowed_ = *params_.allowed_tokens;
   if (!penalised_) return;
   std::vector<int32_t> ids(prompt.begin(), prompt.end());
   std::sort(ids.begin(), ids.end());
@@ -176,6 +186,36 @@ std::optional<int32_t> Sampler::Draw(const LogitRow& row, SamplerScratch& scratc
   return id;
 }
 
+std::optional<int32_t> Sampler::Draw(const LogitRow& row, SamplerScratch& scratch, int n_top,
+                                     TokenLogprobs& logprobs) {
+  const float max = Largest(row.maxima, scratch.kernels_);
+  if (max == -kInfinity) return std::nullopt;
+  const WeightScale scale = Scale(max, 1, 0);
+  const uint64_t total = WeighBlocks(row, scale, scratch.kernels_, scratch.block_sums_);
+  const double denominator = std::log(static_cast<double>(total)) - kWeightBits * std::log(2.);
+  const auto logprob = [&](float logit) {
+    return static_cast<float>(static_cast<double>(logit) - static_cast<double>(max) - denominator);
+  };
+  logprobs.n_top = n_top;
+  if (n_top > 0) {
+    Candidates& candidates = scratch.candidates_;
+    candidates.Collect(row.logits, row.maxima, BoundOfLikeliest(row, n_top));
+    candidates.KeepLikeliest(n_top);
+    logprobs.n_top = static_cast<int>(candidates.ids().size());
+    for (int i = 0; i < logprobs.n_top; ++i) {
+      logprobs.top[i] = {candidates.ids()[i], logprob(candidates.logits()[i])};
+    }
+    std::sort(logprobs.top.begin(), logprobs.top.begin() + logprobs.n_top,
+              [](const auto& a, const auto& b) {
+                return a.logprob != b.logprob ? a.logprob > b.logprob : a.id < b.id;
+              });
+  }
+  std::copy(row.logits.begin(), row.logits.end(), scratch.as_they_came_.begin());
+  const std::optional<int32_t> id = Draw(row, scratch);
+  if (id) logprobs.chosen = logprob(scratch.as_they_came_[*id]);
+  return id;
+}
+
 void Sampler::Remember(int32_t id) {
   auto at = std::lower_bound(seen_.begin(), seen_.end(), id,
                              [](const Seen& seen, int32_t wanted) { return seen.id < wanted; });
@@ -198,18 +238,12 @@ void Sampler::Adjust(const LogitRow& row, const KernelTable& kernels) const {
   for (const auto& [id, bias] : params_.logit_bias) {
     Change(row, id, row.logits[id] + bias, kernels);
   }
-  if (params_.allowed_tokens) Forbid(row, *params_.allowed_tokens, kernels);
+  if (allowed_) Forbid(row, *allowed_, kernels);
 }
 
-WeightScale Sampler::Scale(float max) const {
-  const double least = std::max(1., std::ceil(std::ldexp(double{params_.min_p}, kWeightBits)));
-  // Infinity is above 2^128 and every other float is more than 2^103 below it.
-  if (max == kInfinity) return {0x1p128, 1, least};
-  return {max, 0x1.71547652b82fep0 / params_.temperature, least};  // log2 e per unit of logit
-}
 
 int32_t Sampler::DrawAtTemperature(const LogitRow& row, float max, SamplerScratch& scratch) const {
-  const WeightScale scale = Scale(max);
+  const WeightScale scale = Scale(max, params_.temperature, params_.min_p);
   Candidates& candidates = scratch.candidates_;
   const bool limited = params_.top_k > 0 && static_cast<size_t>(params_.top_k) < row.logits.size();
   uint64_t total;

@@ -23,6 +23,7 @@
 // block.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -60,6 +61,19 @@ struct LogitRow {
   std::span<float> maxima;  // [LogitBlocks(n_vocab)]
 };
 
+/// What the model said of a token and of the likeliest ones in its place: natural logarithms of probabilities
+/// under softmax of the logits as they came, before anything above was done to them.
+struct TokenLogprobs {
+  static constexpr int kMaxTop = 20;
+  struct Entry {
+    int32_t id;
+    float logprob;
+  };
+  float chosen = 0;
+  int n_top = 0;
+  std::array<Entry, kMaxTop> top;  // [n_top], the likeliest first
+};
+
 /// Working memory of Sampler::Draw, one per thread that draws.
 class SamplerScratch {
  public:
@@ -72,6 +86,7 @@ class SamplerScratch {
   std::vector<float> maxima_;       // [LogitBlocks(n_vocab)], where the caller has none
   std::vector<double> block_sums_;  // [LogitBlocks(n_vocab)], weights
   Candidates candidates_;
+  std::vector<float> as_they_came_;  // [n_vocab], logits, for logprobs
 };
 
 /// The sampler of one request.
@@ -84,8 +99,14 @@ class Sampler {
   /// The next token of the answer; nothing if no id can be drawn (all are forbidden or NaN).
   /// Changes the row. Allocates nothing.
   std::optional<int32_t> Draw(const LogitRow& row, SamplerScratch& scratch);
+  /// The same, with the logarithms of its probability and those of the n_top (at most kMaxTop) likeliest ids.
+  std::optional<int32_t> Draw(const LogitRow& row, SamplerScratch& scratch, int n_top,
+                              TokenLogprobs& logprobs);
   /// The same, for logits [n_vocab] without maxima: reads all of them once more.
   std::optional<int32_t> Draw(std::span<float> logits, SamplerScratch& scratch);
+
+  /// From now on only ids whose bit is set may be drawn, as with allowed_tokens; the words are the caller's.
+  void Restrict(std::span<const uint64_t> allowed) { allowed_ = allowed; }
 
  private:
   struct Seen {
@@ -98,11 +119,11 @@ class Sampler {
   int32_t DrawAtTemperature(const LogitRow& row, float max, SamplerScratch& scratch) const;
   void CollectNucleus(const LogitRow& row, const WeightScale& scale, uint64_t target,
                       Candidates& candidates) const;
-  WeightScale Scale(float max) const;
   uint64_t NextRandom() const;
 
   SamplingParams params_;
   bool penalised_;
+  std::optional<std::span<const uint64_t>> allowed_;  // nothing: all
   std::vector<Seen> seen_;  // sorted by id, kept only if a penalty is on
   uint64_t n_drawn_ = 0;
 };

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <nlohmann/json.hpp>
 
 #include "engine/engine_testing.h"
+#include "model/constrain/json_schema.h"
+#include "model/constrain/token_mask.h"
 #include "model/text/stream_decoder.h"
 #include "model/text/utf8.h"
 #include "util/clock.h"
@@ -81,6 +84,62 @@ TEST(Engine, NothingToDrawIsAnError) {
   EXPECT_TRUE(answer.tokens.empty());
   EXPECT_NE(answer.error, "");
   EXPECT_EQ(Complete(*engine, Ask({1, 2, 3}, 5)).finished, FinishReason::kLength);
+}
+
+std::shared_ptr<const Constraint> AnyObject() {
+  return std::make_shared<const Constraint>(
+      JsonObjectGrammar(), std::make_shared<const TokenIndex>(*TinyModel().tokenizer));
+}
+
+TEST(Engine, AConstrainedAnswerIsJsonUnlessItIsCut) {
+  const auto engine = TinyModel().Start({.context_tokens = 512});
+  Request request = Ask(Prompt("It was a dark night, and"), 400);
+  request.ignore_eos = false;
+  request.constraint = AnyObject();
+  request.sampling.temperature = 1;
+  int n_whole = 0;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    request.sampling.seed = seed;
+    const Answer answer = Complete(*engine, request);
+    const auto json = nlohmann::json::parse(answer.text, nullptr, false);
+    if (answer.finished == FinishReason::kStop) {
+      EXPECT_TRUE(json.is_object()) << answer.text;
+      ++n_whole;
+    } else {
+      EXPECT_EQ(answer.finished, FinishReason::kLength);
+      EXPECT_EQ(answer.text[0], '{');
+    }
+  }
+  EXPECT_GT(n_whole, 0);
+}
+
+TEST(Engine, AConstraintCanWaitForAText) {
+  const auto engine = TinyModel().Start({.context_tokens = 256});
+  Request request = Ask(Prompt("She looked at the old man and said"), 40);
+  const Answer free = Complete(*engine, request);
+  request.constraint = AnyObject();
+  request.constrained_after = free.text.substr(10, 8);
+  const Answer answer = Complete(*engine, request);
+  const size_t begins = answer.text.find('{');
+  ASSERT_NE(begins, std::string::npos);
+  EXPECT_EQ(answer.text.substr(0, begins), free.text.substr(0, begins));
+  EXPECT_LE(18u, begins);
+}
+
+TEST(Engine, LogprobsComeWithEachToken) {
+  const auto engine = TinyModel().Start({.context_tokens = 256});
+  Request request = Ask(Prompt("It was a dark night, and"), 6);
+  request.n_logprobs = 3;
+  Stream stream = MustSubmit(*engine, request);
+  int n_tokens = 0;
+  while (const auto event = stream.Next()) {
+    ASSERT_TRUE(event->logprobs);
+    EXPECT_EQ(event->logprobs->n_top, 3);
+    EXPECT_EQ(event->logprobs->top[0].id, event->token);  // greedy
+    EXPECT_EQ(event->logprobs->top[0].logprob, event->logprobs->chosen);
+    ++n_tokens;
+  }
+  EXPECT_EQ(n_tokens, 6);
 }
 
 TEST(Engine, BadRequestsAreRefusedByName) {

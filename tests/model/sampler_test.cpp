@@ -207,6 +207,42 @@ TEST(Sampler, OnlyAllowedTokensAreDrawn) {
   EXPECT_TRUE(Draws(params, logits, 1).empty());
 }
 
+TEST(Sampler, LogprobsAreOfTheLogitsAsTheyCame) {
+  std::mt19937_64 random(TestSeed());
+  std::normal_distribution<float> normal(0, 4);
+  Logits logits(1000);
+  for (float& x : logits) x = normal(random);
+  logits[17] = -kInf;
+  SamplingParams params = AtTemperature(2);
+  params.repetition_penalty = 1.5f;
+  params.logit_bias = {{3, 50.f}};  // will be drawn, whatever the model said of it
+  const Ids draws = Draws(params, logits, 1, {1, 2, 3});
+  double sum = 0;
+  for (float x : logits) sum += std::exp(double{x});
+  Ids order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return logits[a] > logits[b]; });
+  for (const Isa isa : BuiltIsas()) {
+    if (!Supported(isa)) continue;
+    Sampler sampler(params, logits.size(), Ids{1, 2, 3}, 1);
+    SamplerScratch scratch(logits.size(), Kernels(isa));
+    Logits row = logits, maxima(LogitBlocks(logits.size()));
+    for (size_t i = 0; i < row.size(); ++i) {
+      float& max = maxima[i / kLogitBlock];
+      max = i % kLogitBlock ? std::max(max, row[i]) : row[i];
+    }
+    TokenLogprobs logprobs;
+    EXPECT_EQ(sampler.Draw({row, maxima}, scratch, 5, logprobs), draws[0]);
+    EXPECT_EQ(draws[0], 3);
+    EXPECT_NEAR(logprobs.chosen, logits[3] - std::log(sum), 1e-5) << Name(isa);
+    ASSERT_EQ(logprobs.n_top, 5);
+    for (int i = 0; i < 5; ++i) {
+      EXPECT_EQ(logprobs.top[i].id, order[i]);
+      EXPECT_NEAR(logprobs.top[i].logprob, logits[order[i]] - std::log(sum), 1e-5);
+    }
+  }
+}
+
 /// The definition, by sorting everything and std::exp.
 int32_t NaiveDraw(const SamplingParams& params, const Logits& logits, uint64_t random) {
   Ids order(logits.size());
