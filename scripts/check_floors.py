@@ -10,7 +10,7 @@ import sys
 FLOOR = {
     "util": 0,
     "kernels": 1, "gguf": 1, "hub": 1, "machine": 1,
-    "model": 2,
+    "model": 2, "quantise": 2,
     "engine": 3,
     "store": 4, "advise": 4,
     "server": 5, "bench": 5, "report": 5,

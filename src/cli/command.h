@@ -29,6 +29,7 @@ Command AddSynth(CLI::App& app);
 Command AddBench(CLI::App& app);
 Command AddMachine(CLI::App& app);
 Command AddPerplexity(CLI::App& app);
+Command AddQuantise(CLI::App& app);
 
 /// Prints one JSON document, and nothing else, to stdout.
 void PrintJson(const Json& document);

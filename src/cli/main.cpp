@@ -27,6 +27,7 @@ constexpr CommandEntry kCommands[] = {
     {"synth", "List synthetic models, or write one as a GGUF for other engines", AddSynth},
     {"logits", "What a model answers to token ids, as numbers", AddLogits},
     {"tokenize", "Text to token ids", AddTokenize},
+    {"quantise", "Make a smaller file of a model", AddQuantise},
     {"perplexity", "How well a model predicts a text", AddPerplexity},
 };
 

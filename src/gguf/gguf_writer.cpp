@@ -122,6 +122,7 @@ Status WriteTensor(const ModelSource& source, size_t index, AtomicFile& file, Re
     if (Interrupted()) return Error{ErrorCode::kInterrupted, "stopped: nothing was written", {}};
     const int64_t n_rows = std::min(chunk_rows, tensor.n_rows() - row);
     const uint8_t* bytes = source.Rows(index, row, n_rows, scratch.data());
+    WEIR_RETURN_IF_ERROR(source.status());
     WEIR_RETURN_IF_ERROR(file.Write(bytes, static_cast<size_t>(n_rows * row_bytes)));
     report(n_rows * row_bytes);
   }

@@ -92,6 +92,8 @@ class ModelSource {
   /// Rows [row, row + n_rows) of tensor `index` in the file's format, contiguous: either a pointer
   /// into the mapped file, or `scratch` (n_rows * row_bytes bytes) after filling it. Thread-safe.
   virtual const uint8_t* Rows(size_t index, int64_t row, int64_t n_rows, uint8_t* scratch) const = 0;
+  /// What went wrong while Rows made rows, if it makes any.
+  virtual Status status() const { return {}; }
   /// Those rows are not needed soon: their memory may go. They can still be asked for. Thread-safe.
   virtual void Release(size_t, int64_t, int64_t) const {}
 };

@@ -114,6 +114,14 @@ bool Model::synthetic() const { return impl_->synthetic; }
 Dtype Model::dtype() const { return impl_->dtype; }
 Isa Model::isa() const { return impl_->isa; }
 const ModelFootprint& Model::footprint() const { return impl_->plan->footprint; }
+std::vector<Model::MatrixOrigin> Model::MatrixOrigins() const {
+  std::vector<MatrixOrigin> origins;
+  for (const WeightPlan::MatrixJob& job : impl_->plan->matrices) {
+    origins.push_back({job.view->tiles, job.tensor, job.first_row});
+  }
+  return origins;
+}
+
 int64_t Model::n_tiles_unpacked() const { return impl_->n_tiles_unpacked.load(); }
 
 Result<std::unique_ptr<Model::Workspace>> Model::MakeWorkspace(int64_t max_rows,

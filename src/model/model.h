@@ -95,6 +95,14 @@ class Model {
   float* Forward(std::span<const Slice> slices, Cache& cache, Workspace& workspace,
                  ThreadPool& threads, StepCost* cost, StepProfiler* profiler = nullptr) const;
 
+  /// Where a matrix that the forward pass multiplies with came from: rows of a tensor of the source.
+  struct MatrixOrigin {
+    const uint8_t* tiles;  // PackedMatrix::tiles
+    size_t tensor;
+    int64_t first_row;
+  };
+  std::vector<MatrixOrigin> MatrixOrigins() const;
+
   /// Weight tiles unpacked by Forward since loading: grows by the same amount whatever the rows of a step.
   int64_t n_tiles_unpacked() const;
 

@@ -1,6 +1,6 @@
 #include "gguf/gguf_file.h"
+#include "model/mixture.h"
 #include "model/model.h"
-#include "model/synth/recipe.h"
 #include "model/synth/synth_model.h"
 #include "model/synth/synth_source.h"
 
@@ -19,7 +19,7 @@ Result<std::unique_ptr<ModelSource>> OpenSynthetic(std::string_view spec) {
   WEIR_TRY(const SynthModel* known, FindSynthModel(model));
   if (colon == std::string_view::npos) {
     std::vector<std::string_view> names;
-    for (const SynthQuant& quant : SynthQuants()) names.push_back(quant.name);
+    for (const Mixture& mixture : Mixtures()) names.push_back(mixture.name);
     return WithHint(BadInput("'{}{}' names no quantisation", kSynthPrefix, model),
                     fmt::format("write {}{}:QUANT with one of {}", kSynthPrefix, known->name,
                                 fmt::join(names, ", ")));

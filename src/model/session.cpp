@@ -50,6 +50,8 @@ Result<std::unique_ptr<Session>> Session::Open(const Model& model, KvType kv_typ
 Session::Session(const Model& model, ThreadPool& threads) : model_(model), threads_(threads) {}
 Session::~Session() = default;
 
+void Session::Watch(InputObserver* observer) { workspace_->observer = observer; }
+
 const float* Session::Feed(std::span<const int32_t> tokens, int64_t n_logits) {
   WEIR_CHECK(position_ + static_cast<int64_t>(tokens.size()) <= max_tokens_);
   const Slice slice{tokens, position_, pages_, 0, static_cast<int32_t>(n_logits)};

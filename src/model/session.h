@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "model/input_observer.h"
 #include "model/model.h"
 
 namespace weir {
@@ -26,6 +27,8 @@ class Session {
   /// Appends tokens (at most max_chunk, ids in the vocabulary) and returns the logits of the last n_logits of
   /// them, [n_logits][n_vocab], valid until the next call.
   const float* Feed(std::span<const int32_t> tokens, int64_t n_logits);
+  /// Shows `observer` (null: nobody) what enters the matrices from now on.
+  void Watch(InputObserver* observer);
   /// Back to an empty context.
   void Reset() { position_ = 0; }
 

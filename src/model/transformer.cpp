@@ -133,6 +133,7 @@ Activations Transformer::Arrange(const ActivationRows& x, int64_t n_rows, const 
 /// so that threads meet once per input, not once per matrix.
 void Transformer::ProjectRows(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
                               std::initializer_list<Projection> projections) {
+  if (s_.observer) s_.observer->Seen(x, n_rows, pick, projections);
   Enter(StepPart::kProjection);
   int64_t n_tiles = 0;
   for (const Projection& p : projections) {
@@ -181,6 +182,7 @@ void Transformer::LmHead() {
   }
   if (n_last == 0) return;
   Norm(s_.y, w_.output_norm, s_.last, n_last);
+  if (s_.observer) s_.observer->Seen(s_.last, n_last, nullptr, {{w_.lm_head, s_.logits}});
 
   Enter(StepPart::kHead);
   if (profiler_) profiler_->AddProjection(StepPart::kHead, w_.lm_head, n_last);

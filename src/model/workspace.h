@@ -6,6 +6,7 @@
 
 #include "kernels/kernel_table.h"
 #include "model/config.h"
+#include "model/input_observer.h"
 #include "model/model.h"
 #include "util/memory.h"
 
@@ -51,6 +52,7 @@ class Model::Workspace {
                        int64_t max_logits);
 
   int64_t max_rows = 0, max_logits = 0;
+  InputObserver* observer = nullptr;  // of every step; not owned
 
   RowRef* rows;         // [max_rows]
   int64_t* slice_rows;  // [max_rows], first row of each slice

@@ -11,7 +11,7 @@
 #include "model/cache.h"
 #include "model/model.h"
 #include "model/synth/random_rows.h"
-#include "model/synth/recipe.h"
+#include "model/mixture.h"
 #include "model/synth/synth_metadata.h"
 #include "model/synth/synth_source.h"
 #include "model/synth/tensor_table.h"
@@ -22,7 +22,7 @@ namespace {
 using ::testing::HasSubstr;
 
 std::vector<TensorInfo> Tensors(std::string_view model, std::string_view quant) {
-  return SynthTensors(*FindSynthModel(model).value(), *FindSynthQuant(quant).value());
+  return SynthTensors(*FindSynthModel(model).value(), *FindMixture(quant).value());
 }
 
 int64_t Params(const std::vector<TensorInfo>& tensors) {
@@ -156,7 +156,7 @@ TEST(SynthSource, ConfigurationAndStateAreThoseOfTheRealModel) {
 TEST(SynthSource, VocabularyIsFullSizedAndDistinct) {
   for (const SynthModel& model : SynthModels()) {
     SCOPED_TRACE(model.name);
-    const Metadata metadata = SynthMetadata(model, SynthQuants()[0]);
+    const Metadata metadata = SynthMetadata(model, Mixtures()[0]);
     const auto& tokens = **metadata.Strings("tokenizer.ggml.tokens");
     ASSERT_EQ(static_cast<int64_t>(tokens.size()), model.n_vocab);
     EXPECT_EQ(metadata.Ints("tokenizer.ggml.token_type")->size(), tokens.size());
@@ -174,7 +174,7 @@ TEST(SynthSource, VocabularyIsFullSizedAndDistinct) {
 
 TEST(SynthSource, SpecialTokensAreAtTheirRealIds) {
   const auto check = [](std::string_view model, size_t id, std::string_view token) {
-    const Metadata metadata = SynthMetadata(**FindSynthModel(model), SynthQuants()[0]);
+    const Metadata metadata = SynthMetadata(**FindSynthModel(model), Mixtures()[0]);
     EXPECT_EQ((**metadata.Strings("tokenizer.ggml.tokens"))[id], token);
   };
   check("qwen3.5-0.8b", 0, "!");

@@ -61,7 +61,7 @@ void AddExpertKeys(const SynthModel& model, ArchKeys& keys) {
 
 }  // namespace
 
-Metadata SynthMetadata(const SynthModel& model, const SynthQuant& quant) {
+Metadata SynthMetadata(const SynthModel& model, const Mixture& quant) {
   Metadata metadata;
   const std::string_view arch = ArchName(model.arch);
   metadata.AddString("general.architecture", std::string(arch));

@@ -3,11 +3,11 @@
 #pragma once
 
 #include "gguf/model_source.h"
-#include "model/synth/recipe.h"
+#include "model/mixture.h"
 #include "model/synth/synth_model.h"
 
 namespace weir {
 
-Metadata SynthMetadata(const SynthModel& model, const SynthQuant& quant);
+Metadata SynthMetadata(const SynthModel& model, const Mixture& quant);
 
 }  // namespace weir

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "model/synth/random_rows.h"
-#include "model/synth/recipe.h"
 #include "model/synth/synth_metadata.h"
 #include "model/synth/synth_model.h"
 #include "model/synth/tensor_table.h"
@@ -85,7 +84,7 @@ SynthSource::~SynthSource() = default;
 Result<std::unique_ptr<SynthSource>> SynthSource::Create(std::string_view model_name,
                                                          std::string_view quant_name) {
   WEIR_TRY(const SynthModel* model, FindSynthModel(model_name));
-  WEIR_TRY(const SynthQuant* quant, FindSynthQuant(quant_name));
+  WEIR_TRY(const Mixture* quant, FindMixture(quant_name));
   std::unique_ptr<SynthSource> source(new SynthSource);
   source->name_ = fmt::format("synth:{}:{}", model->name, quant->name);
   source->metadata_ = SynthMetadata(*model, *quant);

@@ -7,10 +7,14 @@
 namespace weir {
 namespace {
 
+MixtureShape ShapeOf(const SynthModel& model) {
+  return {model.n_layers, model.n_heads, model.n_kv_heads, model.n_experts, model.tied};
+}
+
 /// Appends tensors, global ones first, then those of block after block.
 class Table {
  public:
-  Table(const SynthModel& model, const SynthQuant& quant) : model_(model), quant_(quant) {}
+  Table(const SynthModel& model, const Mixture& quant) : model_(model), quant_(quant) {}
 
   void EnterBlock(int64_t layer) { layer_ = layer; }
 
@@ -22,7 +26,7 @@ class Table {
   /// role.
   void Matrix(std::string_view base, int64_t n_cols, int64_t n_rows,
               std::string_view suffix = ".weight", int64_t experts = 0) {
-    const TensorType type = quant_.recipe(model_, {base, layer_});
+    const TensorType type = FittingType(quant_.type(ShapeOf(model_), {base, layer_}), n_cols);
     if (experts > 0) {
       Append(base, suffix, type, {n_cols, n_rows, experts});
     } else {
@@ -45,7 +49,7 @@ class Table {
   }
 
   const SynthModel& model_;
-  const SynthQuant& quant_;
+  const Mixture& quant_;
   int64_t layer_ = -1;
   std::vector<TensorInfo> tensors_;
 };
@@ -98,7 +102,7 @@ void AppendFeedForward(const SynthModel& m, Table& table) {
 
 }  // namespace
 
-std::vector<TensorInfo> SynthTensors(const SynthModel& model, const SynthQuant& quant) {
+std::vector<TensorInfo> SynthTensors(const SynthModel& model, const Mixture& quant) {
   Table table(model, quant);
   AppendGlobal(model, table);
   for (int64_t layer = 0; layer < model.n_layers; ++layer) {

@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "gguf/model_source.h"
-#include "model/synth/recipe.h"
+#include "model/mixture.h"
 #include "model/synth/synth_model.h"
 
 namespace weir {
 
 /// All tensors, in the order of real files: embeddings, then block by block.
-std::vector<TensorInfo> SynthTensors(const SynthModel& model, const SynthQuant& quant);
+std::vector<TensorInfo> SynthTensors(const SynthModel& model, const Mixture& quant);
 
 }  // namespace weir

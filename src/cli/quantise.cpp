@@ -1,0 +1,108 @@
+// weir quantise: a smaller file of a model.
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <system_error>
+
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/load.h"
+#include "cli/progress.h"
+#include "gguf/gguf_file.h"
+#include "machine/machine.h"
+#include "quantise/quantised_source.h"
+#include "util/clock.h"
+#include "util/interrupt.h"
+
+namespace weir {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Flags {
+  std::string input, output, type;
+  int n_threads = 0;
+  bool requantise = false, force = false, json = false;
+};
+
+int64_t TensorBytes(const ModelSource& source) {
+  int64_t n_bytes = 0;
+  for (const TensorInfo& tensor : source.tensors()) n_bytes += tensor.n_bytes();
+  return n_bytes;
+}
+
+/// Refuses what would fail later, or destroy something.
+Status CheckOutput(const Flags& flags, int64_t n_bytes) {
+  const fs::path path(flags.output);
+  std::error_code error;
+  if (fs::is_directory(path, error)) return BadInput("{}: is a directory, not a file", flags.output);
+  if (fs::equivalent(path, flags.input, error)) {
+    return BadInput("{}: would be written over the file it is made from", flags.output);
+  }
+  if (!flags.force && fs::exists(path, error)) {
+    return WithHint(BadInput("{}: exists already", flags.output), "--force overwrites it");
+  }
+  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  const fs::space_info space = fs::space(folder, error);
+  if (!error && static_cast<int64_t>(space.available) < n_bytes) {
+    return Refused("{}: the file takes {}, {} are free in {}", flags.output, ByteSize(n_bytes),
+                   ByteSize(static_cast<int64_t>(space.available)), folder.string());
+  }
+  return {};
+}
+
+Result<int> RunQuantise(const Flags& flags) {
+  CatchInterrupts();
+  WEIR_TRY(const Mixture* mixture, FindMixture(flags.type));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.input));
+  ThreadPool threads(flags.n_threads > 0 ? flags.n_threads : DefaultThreads());
+  WEIR_TRY(const std::unique_ptr<QuantisedSource> quantised,
+           QuantisedSource::Create(*source, *mixture, nullptr, flags.requantise, threads));
+  const int64_t bytes_before = TensorBytes(*source), bytes_after = TensorBytes(*quantised);
+  WEIR_RETURN_IF_ERROR(CheckOutput(flags, bytes_after));
+
+  const int64_t begin_ns = NowNs();
+  {
+    Progress progress(fmt::format("quantising to {}", mixture->name));
+    WEIR_RETURN_IF_ERROR(WriteGguf(*quantised, flags.output, Progress::Callback, &progress));
+  }
+  const double seconds = static_cast<double>(NowNs() - begin_ns) * 1e-9;
+  const auto file_bytes = static_cast<int64_t>(fs::file_size(flags.output));
+  if (flags.json) {
+    Json types = Json::object();
+    for (const TensorInfo& tensor : quantised->tensors()) {
+      Json& count = types[std::string(Traits(tensor.type).name)];
+      count = count.is_null() ? 1 : count.get<int>() + 1;
+    }
+    PrintJson({{"path", flags.output},
+               {"type", mixture->name},
+               {"file_bytes", file_bytes},
+               {"tensor_bytes", bytes_after},
+               {"input_tensor_bytes", bytes_before},
+               {"tensors", types},
+               {"seconds", seconds}});
+  } else {
+    fmt::print("wrote {} as {}: {} of weights became {} in {:.1f} s ({:.1f} MB/s)\n", flags.output,
+               mixture->name, ByteSize(bytes_before), ByteSize(bytes_after), seconds,
+               static_cast<double>(bytes_before) * 1e-6 / seconds);
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+Command AddQuantise(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  app.add_option("IN", flags->input, "an F16, BF16 or F32 model")->required();
+  app.add_option("OUT", flags->output, "the .gguf file to write")->required();
+  app.add_option("--type", flags->type, "the mixture, like Q4_K_M")->required();
+  app.add_option("--threads", flags->n_threads, "threads (default: those this machine has for us)")
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("--requantise", flags->requantise, "take a model that is quantised already");
+  app.add_flag("--force", flags->force, "overwrite OUT if it exists");
+  app.add_flag("--json", flags->json, "print one JSON document");
+  app.footer("Example:\n  weir quantise model-f16.gguf model-q4_k_m.gguf --type Q4_K_M");
+  return [flags] { return RunQuantise(*flags); };
+}
+
+}  // namespace weir
