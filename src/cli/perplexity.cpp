@@ -4,6 +4,7 @@
 #include "cli/command.h"
 #include "cli/load.h"
 #include "cli/progress.h"
+#include "cli/text_input.h"
 #include "model/session.h"
 #include "model/text/tokenizer.h"
 #include "util/interrupt.h"
@@ -22,7 +23,7 @@ struct Flags {
 
 Result<int> RunPerplexity(const Flags& flags) {
   CatchInterrupts();
-  WEIR_TRY(const std::string text, ReadInput(flags.file));
+  WEIR_TRY(const std::string text, ReadText(flags.file));
   WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
   WEIR_TRY(const ModelConfig config, ReadConfig(*source));
   WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, config.n_vocab));

@@ -1,4 +1,5 @@
 // The command line as users and scripts meet it: exit codes, one JSON document on stdout, errors on stderr.
+#include <algorithm>
 #include <set>
 
 #include "weir_process.h"
@@ -179,6 +180,50 @@ TEST(Cli, TokenizeTakesArgumentsFilesAndBatches) {
   EXPECT_EQ(batch[0], nlohmann::json({372, 727}));
   EXPECT_EQ(batch[1].size(), 0);
   EXPECT_EQ(batch[2].size(), 1);
+}
+
+TEST(Cli, TokenizeGivesTheGoldenIdsInOneBatch) {
+  const nlohmann::json golden = ReadJson(TestData("tokenizers/vectors.json"));
+  const TempFolder folder;
+  std::ofstream(folder / "strings.json") << golden["strings"];
+  const std::string batch = " --json --batch " + (folder / "strings.json");
+  for (const auto& [name, path] : {std::pair<std::string, std::string>("weir-tiny", kTiny),
+                                   {"gpt-2", SharedData("golden/tokenizers/gpt-2.gguf")},
+                                   {"llama-spm", SharedData("golden/tokenizers/llama-spm.gguf")}}) {
+    if (!std::filesystem::exists(path)) continue;
+    const Outcome plain = Weir("tokenize " + path + batch);
+    EXPECT_EQ(nlohmann::json::parse(plain.out), golden["ids"][name]) << name << plain.err;
+    if (!golden["ids_with_specials"].contains(name)) continue;
+    const Outcome specials = Weir("tokenize --specials " + path + batch);
+    EXPECT_EQ(nlohmann::json::parse(specials.out), golden["ids_with_specials"][name]) << name;
+  }
+}
+
+TEST(Cli, TokenizeRepairsTextAndRefusesJsonThatIsNotUtf8) {
+  const TempFolder folder;
+  const std::string file = folder / "text";
+  std::ofstream(file) << "caf\xE9 \xE2\x82 \xFF!";
+  const Outcome repaired = Weir("tokenize --json " + kTiny + " --file " + file);
+  EXPECT_EQ(repaired.exit_code, 0);
+  EXPECT_NE(repaired.err.find(file + ": not UTF-8 at byte 3"), std::string::npos) << repaired.err;
+  EXPECT_EQ(std::ranges::count(repaired.err, '\n'), 1) << repaired.err;
+  const Outcome whole = Weir("tokenize --json " + kTiny + " 'caf\uFFFD \uFFFD \uFFFD!'");
+  EXPECT_EQ(whole.err, "");
+  EXPECT_EQ(repaired.out, whole.out);
+
+  const auto refuse = [&](const std::string& json, const std::string& expected) {
+    std::ofstream(file) << json;
+    const Outcome outcome = Weir("tokenize " + kTiny + " --batch " + file);
+    EXPECT_EQ(outcome.exit_code, 2) << json;
+    EXPECT_EQ(outcome.out, "") << json;
+    EXPECT_NE(outcome.err.find(expected), std::string::npos) << json << outcome.err;
+  };
+  refuse("[\"ab\xE9\"]", "expected JSON in UTF-8, found other bytes at byte 4");
+  refuse("[\"\\ud800\"]", "expected JSON, found something else at byte");
+  refuse("[\"a\", 1]", "entry 1 is not a string");
+  refuse("{\"a\": 1}", "expected a JSON array of strings");
+  refuse(std::string(200, '['), "nested more than 64 deep");
+  refuse("", "expected JSON");
 }
 
 TEST(Cli, RunContinuesATextAsTheReferenceDoes) {

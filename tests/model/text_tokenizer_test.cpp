@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 
 #include "gguf/gguf_file.h"
+#include "model/text/merge_symbols.h"
 #include "model/text/tokenizer.h"
 #include "model/text_testing.h"
 #include "test_data.h"
@@ -200,6 +202,63 @@ TEST(Tokenizer, MergesShortAndLongPiecesLikeTheDefinition) {
       ASSERT_EQ(pieces, MergeNaively(piece, merges)) << piece << ", seed " << TestSeed();
     }
   }
+}
+
+TEST(RankQueue, GivesWhatASortedSetWouldGive) {
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 200; ++round) {
+    RankQueue queue;
+    std::multiset<std::pair<uint32_t, uint32_t>> expected;
+    for (int i = 0; i < 300; ++i) {
+      if (random() % 5 < 3) {
+        const uint32_t rank = random() % 8, position = random() % 1000;
+        queue.Push(rank, position);
+        expected.emplace(rank, position);
+        continue;
+      }
+      RankQueue::Entry entry;
+      ASSERT_EQ(queue.Pop(&entry), !expected.empty());
+      if (expected.empty()) continue;
+      ASSERT_EQ(std::pair(entry.rank, entry.position), *expected.begin()) << "seed " << TestSeed();
+      expected.erase(expected.begin());
+      queue.Ahead();
+    }
+  }
+}
+
+/// Whatever the text, each symbol is looked up a few times and not once per merge.
+TEST(MergeSymbols, LooksUpEachSymbolAFewTimes) {
+  std::mt19937_64 random(TestSeed());
+  for (const uint32_t n_letters : {1, 2, 10}) {
+    std::vector<int32_t> symbols(100'000);
+    for (int32_t& symbol : symbols) symbol = static_cast<int32_t>(random() % n_letters);
+    // A symbol is a number of letters times 16 plus the first of them; longer ones merge later.
+    size_t n_finds = 0;
+    const auto find = [&](int32_t left, int32_t right) {
+      ++n_finds;
+      const int32_t length = left / 16 + 1 + right / 16 + 1;
+      return length > 1000 ? Merge()
+                           : Merge{static_cast<uint32_t>(length), 16 * (length - 1) + left % 16};
+    };
+    const size_t n = symbols.size();
+    MergeSymbols(find, &symbols, 0);
+    EXPECT_LT(symbols.size(), n / 500);
+    EXPECT_LE(n_finds, 3 * n);
+  }
+}
+
+TEST(Tokenizer, LongTextsOfRepeatedPiecesAreThoseOfTheirPieces) {
+  std::string text;
+  std::vector<int32_t> expected;
+  std::mt19937_64 random(TestSeed());
+  for (int i = 0; i < 3000; ++i) {
+    // Many more pieces than a cache holds for a text of this size, and some of them often.
+    const std::string piece =
+        " " + std::string(1 + random() % 90, static_cast<char>('a' + random() % 26));
+    text += piece;
+    for (const int32_t id : Tiny().Encode(piece, false)) expected.push_back(id);
+  }
+  EXPECT_EQ(Tiny().Encode(text, false), expected);
 }
 
 TEST(Tokenizer, LlamaPiecesThatAreTokensAreNotMerged) {

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <queue>
 #include <vector>
+
+#include "model/text/rank_queue.h"
 
 namespace weir {
 
@@ -22,7 +22,7 @@ struct Merge {
 
 namespace merge_symbols {
 
-// Below, scanning all ranks for the least one beats a heap.
+// Below, scanning all ranks for the least one beats a queue.
 inline constexpr size_t kShort = 48;
 
 template <class Find>
@@ -68,30 +68,24 @@ size_t MergeLong(const Find& find, int32_t* symbols, size_t n) {
   for (size_t i = 0; i < n; ++i) {
     nodes[i] = {symbols[i], static_cast<uint32_t>(i + 1), static_cast<uint32_t>(i - 1), {}};
   }
-  // Rank above position: the least is the leftmost of the lowest rank. An entry is out of date when
-  // the node's rank has changed.
-  using Entry = uint64_t;
-  std::vector<Entry> entries;
-  entries.reserve(n);
-  const auto entry = [&](size_t i) { return static_cast<Entry>(nodes[i].merge.rank) << 32 | i; };
-  for (size_t i = 0; i < n; ++i) {
-    if (update(i)) entries.push_back(entry(i));
-  }
+  // An entry is out of date when the node's rank has changed.
+  RankQueue queue;
+  const auto push = [&](size_t i) {
+    if (update(i)) queue.Push(nodes[i].merge.rank, static_cast<uint32_t>(i));
+  };
+  for (size_t i = 0; i < n; ++i) push(i);
 
-  std::priority_queue queue(std::greater<Entry>(), std::move(entries));
-  while (!queue.empty()) {
-    const size_t i = queue.top() & UINT32_MAX;
-    const uint32_t rank = static_cast<uint32_t>(queue.top() >> 32);
-    queue.pop();
-    Node& node = nodes[i];
-    if (node.merge.rank != rank) continue;
+  for (RankQueue::Entry entry; queue.Pop(&entry);) {
+    __builtin_prefetch(&nodes[queue.Ahead()]);
+    Node& node = nodes[entry.position];
+    if (node.merge.rank != entry.rank) continue;
     node.symbol = node.merge.result;
     Node& gone = nodes[node.next];
     gone.merge.rank = kNoRank;
     node.next = gone.next;
-    if (node.next < n) nodes[node.next].previous = static_cast<uint32_t>(i);
-    if (update(i)) queue.push(entry(i));
-    if (i > 0 && update(node.previous)) queue.push(entry(node.previous));
+    if (node.next < n) nodes[node.next].previous = entry.position;
+    push(entry.position);
+    if (entry.position > 0) push(node.previous);
   }
 
   size_t n_left = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/text/byte_level_bpe.h"
+#include "model/text/piece_cache.h"
 #include "model/text/sentence_piece.h"
 
 namespace weir {
@@ -141,9 +142,13 @@ void Tokenizer::EncodePlain(std::string_view text, std::vector<int32_t>* ids) co
     prefixed.append(1, ' ').append(text);
     text = prefixed;
   }
+  PieceCache cache(text.size());
+  const auto encode = [this](std::string_view piece, std::vector<int32_t>* out) {
+    encoder_->Encode(piece, out);
+  };
   for (size_t begin = 0, end; begin < text.size(); begin = end) {
     end = std::min(encoder_->PieceEnd(text, begin), begin + kMaxPieceBytes);
-    encoder_->Encode(text.substr(begin, end - begin), ids);
+    cache.Append(text.substr(begin, end - begin), encode, ids);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "model/text/utf8.h"
 
+#include <cstring>
+
 namespace weir {
 
 void AppendUtf8(uint32_t code_point, std::string* out) {
@@ -22,13 +24,21 @@ void AppendUtf8(uint32_t code_point, std::string* out) {
   }
 }
 
-bool IsValidUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const Utf8Step step = DecodeUtf8(text);
-    if (step.code_point == kInvalidCodePoint) return false;
-    text.remove_prefix(step.length);
+std::optional<size_t> FirstInvalidUtf8(std::string_view text) {
+  for (size_t done = 0; done < text.size();) {
+    uint64_t eight = 0;
+    if (text.size() - done >= sizeof(eight)) {
+      std::memcpy(&eight, text.data() + done, sizeof(eight));
+      if ((eight & 0x8080808080808080u) == 0) {
+        done += sizeof(eight);
+        continue;
+      }
+    }
+    const Utf8Step step = DecodeUtf8(text.substr(done));
+    if (step.code_point == kInvalidCodePoint) return done;
+    done += step.length;
   }
-  return true;
+  return std::nullopt;
 }
 
 size_t RepairUtf8(std::string_view text, bool at_end, std::string* out) {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,7 +44,9 @@ inline Utf8Step DecodeUtf8(std::string_view text) {
 /// Appends the UTF-8 of a code point below kInvalidCodePoint.
 void AppendUtf8(uint32_t code_point, std::string* out);
 
-bool IsValidUtf8(std::string_view text);
+/// Where the first invalid part begins; nothing if there is none.
+std::optional<size_t> FirstInvalidUtf8(std::string_view text);
+inline bool IsValidUtf8(std::string_view text) { return !FirstInvalidUtf8(text); }
 
 /// Appends `text` to `out`, with U+FFFD for each invalid part (as DecodeUtf8 measures them, which
 /// is the practice that Unicode recommends). Unless `at_end`, stops before a sequence that is cut
