@@ -143,9 +143,8 @@ std::string RandomText(const std::shared_ptr<const Constraint>& constraint, std:
     EXPECT_FALSE(ids.empty()) << "no way on from: " << written;
     if (ids.empty()) break;
     // Ends and short tokens more often than their number: random words are long.
-    std::stable_sort(ids.begin(), ids.end(), [](int32_t a, int32_t b) {
-      return TinyTokenizer().Piece(a).size() < TinyTokenizer().Piece(b).size();
-    });
+    const auto key = [](int32_t id) { return std::pair(TinyTokenizer().Piece(id).size(), id); };
+    std::sort(ids.begin(), ids.end(), [&](int32_t a, int32_t b) { return key(a) < key(b); });
     const int32_t id = random() % 2 ? ids[random() % std::min<size_t>(ids.size(), 6)]
                                     : ids[random() % ids.size()];
     if (TinyTokenizer().IsEndOfGeneration(id)) {
