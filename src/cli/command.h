@@ -25,6 +25,7 @@ Command AddInspect(CLI::App& app);
 Command AddLogits(CLI::App& app);
 Command AddTokenize(CLI::App& app);
 Command AddRun(CLI::App& app);
+Command AddServe(CLI::App& app);
 Command AddSynth(CLI::App& app);
 Command AddBench(CLI::App& app);
 Command AddMachine(CLI::App& app);

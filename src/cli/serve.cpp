@@ -1,0 +1,256 @@
+// weir serve: an OpenAI-compatible server for the users of one machine.
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <memory>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/load.h"
+#include "cli/progress.h"
+#include "engine/engine.h"
+#include "model/text/tokenizer.h"
+#include "server/api.h"
+#include "server/http_server.h"
+#include "util/clock.h"
+#include "util/interrupt.h"
+#include "util/terminal.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int64_t kDefaultContext = 32'768;  // unless the model ends earlier: all users' memory is taken at once
+constexpr auto kPoll = milliseconds(50);     // for the user's wish to stop
+// The last part of a drain is for telling those who are cut off.
+constexpr auto kGoodbye = milliseconds(500);
+// Per user: the ends of some earlier turns of some conversations. Shared: what they begin with.
+constexpr int kCheckpointsPerUser = 4, kSharedCheckpoints = 8;
+constexpr int64_t kCheckpointInterval = 8192;
+
+struct Flags {
+  ModelFlags model;
+  std::string host = "127.0.0.1", key_file;
+  int port = 8080, max_users = 4, max_queue = 64, n_checkpoints = -1, itl_target_ms = 200;
+  int64_t context = 0, kv_tokens = 0;
+  double drain_s = 5;
+  std::vector<std::string> allowed_hosts;
+  bool insecure = false, json = false;
+};
+
+/// What --host and the keys come to; kBadInput for what would let everybody in.
+Result<AccessRules> MakeAccessRules(Flags& flags) {
+  if (flags.host == "localhost") flags.host = "127.0.0.1";
+  const std::optional<bool> loopback = IsLoopback(flags.host);
+  if (!loopback) return BadInput("--host {}: expected an IP address of this machine", flags.host);
+  AccessRules rules;
+  rules.hosts = flags.allowed_hosts;
+  if (!flags.key_file.empty()) {
+    WEIR_TRY(const std::string text, ReadInput(flags.key_file));
+    rules.keys = ParseKeys(text);
+    if (rules.keys.empty()) return BadInput("{}: expected a key a line, found none", flags.key_file);
+  }
+  if (!*loopback && rules.keys.empty() && !flags.insecure) {
+    return WithHint(BadInput("--host {}: others could use this server without a key", flags.host),
+                    "name a file of keys with --api-key-file, or say --insecure");
+  }
+  return rules;
+}
+
+/// The plan that the flags ask for. What they leave open shrinks until it fits: first the memory that users
+/// share, down to one whole context, and the states that are kept for later.
+Result<EnginePlan> PlanServer(const Flags& flags, const ModelConfig& config, const ModelFootprint& footprint) {
+  EngineOptions options;
+  options.max_sequences = flags.max_users;
+  options.context_tokens =
+      flags.context > 0 ? flags.context : std::min(config.context_length, kDefaultContext);
+  options.n_threads = flags.model.threads();
+  options.kv_type = flags.model.kv_type();
+  options.itl_target_ns = int64_t{flags.itl_target_ms} * 1'000'000;
+  options.checkpoint_interval = kCheckpointInterval;
+  options.n_checkpoints = flags.n_checkpoints >= 0
+                              ? flags.n_checkpoints
+                              : kCheckpointsPerUser * flags.max_users + kSharedCheckpoints;
+  options.kv_tokens =
+      flags.kv_tokens > 0 ? flags.kv_tokens : flags.max_users * options.context_tokens;
+  for (;;) {
+    Result<EnginePlan> plan =
+        Engine::Plan(config, footprint, flags.model.dtype(), options, AvailableMemory());
+    if (plan || plan.error().code != ErrorCode::kRefused) return plan;
+    const bool fewer_tokens = flags.kv_tokens == 0 && options.kv_tokens > options.context_tokens;
+    const bool fewer_checkpoints = flags.n_checkpoints < 0 && options.n_checkpoints > flags.max_users;
+    if (!fewer_tokens && !fewer_checkpoints) return plan;
+    if (fewer_tokens) options.kv_tokens = std::max(options.context_tokens, options.kv_tokens / 2);
+    if (fewer_checkpoints) options.n_checkpoints = std::max(flags.max_users, options.n_checkpoints / 2);
+  }
+}
+
+/// What the server will use, for whoever starts it.
+std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType kv_type, int max_queue) {
+  const EngineOptions& options = plan.options;
+  const int64_t full = std::max<int64_t>(1, options.kv_tokens / options.context_tokens);
+  std::string text = fmt::format(
+      "memory: {} = weights {} + KV {} ({} tokens that all share) + states {} ({} users, {} kept for "
+      "later prompts) + workspace {}\n",
+      ByteSize(plan.total_bytes()), ByteSize(plan.weights_bytes), ByteSize(plan.kv_bytes),
+      Grouped(options.kv_tokens), ByteSize(plan.state_bytes), options.max_sequences, options.n_checkpoints,
+      ByteSize(plan.workspace_bytes));
+  text += fmt::format("users:  {} at once with up to {} tokens each, {} more may wait; each costs {} and {} "
+                      "a token\n",
+                      options.max_sequences, Grouped(options.context_tokens), max_queue,
+                      ByteSize(StateBytesPerSequence(config)), ByteSize(KvBytesPerToken(config, kv_type)));
+  if (full < options.max_sequences) {
+    text += fmt::format("        {} of them fit with {} tokens, all with {}; beyond that the last wait\n", full,
+                        Grouped(options.context_tokens), Grouped(options.kv_tokens / options.max_sequences));
+  }
+  return text;
+}
+
+Json PlanJson(const EnginePlan& plan, const std::string& model, const std::string& url, int port) {
+  return Json{{"url", url},
+              {"port", port},
+              {"model", model},
+              {"max_users", plan.options.max_sequences},
+              {"context_tokens", plan.options.context_tokens},
+              {"kv_tokens", plan.options.kv_tokens},
+              {"checkpoints", plan.options.n_checkpoints},
+              {"weights_bytes", plan.weights_bytes},
+              {"kv_bytes", plan.kv_bytes},
+              {"state_bytes", plan.state_bytes},
+              {"workspace_bytes", plan.workspace_bytes}};
+}
+
+void PrintAccess(const AccessRecord& record) {
+  const bool quiet = record.path == "/health" || record.path == "/ready" || record.path == "/metrics";
+  if (quiet && record.summary.status < 400) return;
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char time[32];
+  std::strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  const AnswerSummary& summary = record.summary;
+  std::string line = fmt::format("{} {} {} {} {} {:.3f} s", time, record.peer, EscapedControls(record.method),
+                                 EscapedControls(record.path.substr(0, 100)), summary.status, record.seconds);
+  if (summary.n_prompt_tokens > 0) {
+    line += fmt::format(", {} prompt ({} cached) + {} tokens", summary.n_prompt_tokens,
+                        summary.n_cached_tokens, summary.n_answer_tokens);
+  }
+  if (*summary.end) line += fmt::format(", {}", summary.end);
+  PrintMessage(line + "\n");
+}
+
+std::string Url(const std::string& host, int port) {
+  return host.find(':') == std::string::npos ? fmt::format("http://{}:{}", host, port)
+                                             : fmt::format("http://[{}]:{}", host, port);
+}
+
+/// Whatever happens, no handler runs once the Api is gone.
+struct StopAtEnd {
+  std::unique_ptr<HttpServer>& server;
+  ~StopAtEnd() {
+    if (server) server->Stop();
+  }
+};
+
+void Drain(HttpServer& server, Api& api, double seconds) {
+  const auto time = milliseconds(static_cast<int64_t>(seconds * 1e3));
+  const auto goodbye = std::min(kGoodbye, time / 2);
+  api.BeginDrain();
+  if (!server.Drain(time - goodbye)) {
+    api.CancelAll();
+    server.Drain(goodbye);
+  }
+}
+
+Result<int> RunServe(Flags& flags) {
+  CatchInterrupts();
+  WEIR_TRY(const AccessRules access, MakeAccessRules(flags));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
+  WEIR_TRY(const ModelConfig config, ReadConfig(*source));
+  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, config.n_vocab));
+  WEIR_TRY(const ModelFootprint footprint, Model::Plan(*source, flags.model.dtype()));
+  Result<EnginePlan> planned = PlanServer(flags, config, footprint);
+  if (!planned) return In(source->name(), planned.error());
+  const EnginePlan& plan = *planned;
+
+  LoadedModel loaded;
+  std::unique_ptr<Engine> engine;
+  std::unique_ptr<HttpServer> server;
+  Api api({.model_name = source->name(),
+           .access = access,
+           .max_users = flags.max_users,
+           .max_queue = flags.max_queue},
+          PrintAccess);
+  const StopAtEnd stop{server};
+  HttpOptions http;
+  http.host = flags.host;
+  http.port = flags.port;
+  WEIR_TRY(server, HttpServer::Listen(
+                       http, [&api](const HttpRequest& head) { return api.Guard(head); },
+                       [&api](HttpRequest request, std::shared_ptr<Responder> responder) {
+                         api.Handle(std::move(request), std::move(responder));
+                       }));
+  const std::string url = Url(flags.host, server->port());
+  PrintMessage(PlanText(plan, config, flags.model.kv_type(), flags.max_queue));
+  if (flags.json) {
+    PrintJson(PlanJson(plan, source->name(), url, server->port()));
+  } else {
+    fmt::print("listening on {}\n", url);
+  }
+  std::fflush(stdout);
+
+  const int64_t begin_ns = NowNs();
+  Result<LoadedModel> load = LoadModel(flags.model, *source, plan.total_bytes() - plan.weights_bytes);
+  if (!load && load.error().code == ErrorCode::kInterrupted) return kExitOk;
+  if (!load) return load.error();
+  loaded = std::move(load).value();
+  WEIR_TRY(engine, Engine::Start(*loaded.model, tokenizer.get(), plan.options));
+  api.SetReady({engine.get(), tokenizer.get(), plan});
+  PrintMessage(fmt::format("ready after {:.1f} s\n", static_cast<double>(NowNs() - begin_ns) * 1e-9));
+
+  while (!Interrupted()) std::this_thread::sleep_for(kPoll);
+  PrintMessage(fmt::format("stopping: {} open connections\n", server->n_connections()));
+  Drain(*server, api, flags.drain_s);
+  return kExitOk;
+}
+
+}  // namespace
+
+Command AddServe(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  AddModelFlags(app, flags->model);
+  app.add_option("--host", flags->host, "address to listen on (default: this machine only)");
+  app.add_option("--port", flags->port, "port; 0: one that is free, which is printed")
+      ->check(CLI::Range(0, 65535));
+  app.add_option("--max-users", flags->max_users, "answers computed at the same time")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--max-queue", flags->max_queue, "answers that may wait; more get status 429")
+      ->check(CLI::Range(0, 65536));
+  app.add_option("--ctx", flags->context, "longest conversation in tokens, whatever the number of users")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  app.add_option("--kv-tokens", flags->kv_tokens,
+                 "tokens of all users and kept prompts together (default: users x ctx, less if memory is short)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
+  app.add_option("--checkpoints", flags->n_checkpoints,
+                 "states kept so that later prompts go on from them; 0: none")
+      ->check(CLI::Range(0, 65536));
+  app.add_option("--itl-target", flags->itl_target_ms,
+                 "milliseconds between two tokens of a user that others' prompts may cost; 0: no limit")
+      ->check(CLI::Range(0, 60'000));
+  app.add_option("--api-key-file", flags->key_file, "keys that clients may use, one a line");
+  app.add_flag("--insecure", flags->insecure, "listen to other machines without a key");
+  app.add_option("--allow-host", flags->allowed_hosts,
+                 "a name this server is reached by, beside localhost and addresses (may be repeated)");
+  app.add_option("--drain", flags->drain_s, "seconds that answers in the making have at the end")
+      ->check(CLI::Range(0.0, 3600.0));
+  app.add_flag("--json", flags->json, "the plan as one JSON document");
+  app.footer("Examples:\n  weir serve model.gguf\n"
+             "  weir serve model.gguf --max-users 16 --ctx 8192 --kv q8_0\n"
+             "  weir serve model.gguf --host 0.0.0.0 --api-key-file keys.txt\n"
+             "  curl http://127.0.0.1:8080/v1/completions -d '{\"prompt\":\"The sea\",\"max_tokens\":20}'");
+  return [flags] { return RunServe(*flags); };
+}
+
+}  // namespace weir

@@ -1,0 +1,257 @@
+#include "server/api.h"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "model/text/tokenizer.h"
+#include "server/endpoints.h"
+#include "util/clock.h"
+
+namespace weir {
+namespace {
+
+struct Route {
+  std::string_view method, path;
+  bool needs_model;  // and a thread
+};
+
+constexpr Route kRoutes[] = {
+    {"GET", "/health", false},          {"GET", "/ready", false},
+    {"GET", "/metrics", false},         {"GET", "/v1/models", false},
+    {"POST", "/v1/completions", true},  {"POST", "/tokenize", true},
+    {"POST", "/detokenize", true},
+};
+
+constexpr std::string_view kModelPrefix = "/v1/models/";
+
+const Route* FindRoute(std::string_view path) {
+  if (path.starts_with(kModelPrefix)) path = "/v1/models";
+  const auto at = std::ranges::find(kRoutes, path, &Route::path);
+  return at == std::end(kRoutes) ? nullptr : at;
+}
+
+const ApiError kLoading{503, "the model is being loaded", "", "loading"};
+const ApiError kDraining{503, "the server is shutting down", "", "shutting_down"};
+
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+int64_t NowSeconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+/// Places among the users and in the queue, given back at its end.
+class Api::Admission {
+ public:
+  explicit Admission(Api& api) : api_(api) {}
+  ~Admission() { api_.n_in_flight_ -= n_held_; }
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  std::optional<ApiError> Take(int64_t n) {
+    const int64_t limit = api_.options_.max_users + api_.options_.max_queue;
+    if (n_held_ + n > limit) {
+      return ApiError{400,
+                      fmt::format("expected at most {} answers to one request, prompts times n, "
+                                  "found {}",
+                                  limit, n_held_ + n),
+                      "n", "invalid_value"};
+    }
+    int64_t before = api_.n_in_flight_.load();
+    do {
+      if (before + n > limit) {
+        return ApiError{429, fmt::format("{} requests are being answered or wait: try again later", before),
+                        "", "overloaded"};
+      }
+    } while (!api_.n_in_flight_.compare_exchange_weak(before, before + n));
+    n_held_ += n;
+    return std::nullopt;
+  }
+
+ private:
+  Api& api_;
+  int64_t n_held_ = 0;
+};
+
+struct Api::Call {
+  Call(Api& api, HttpRequest the_request, std::shared_ptr<Responder> the_responder, int64_t the_begin_ns)
+      : request(std::move(the_request)),
+        responder(std::move(the_responder)),
+        begin_ns(the_begin_ns),
+        admission(api) {}
+
+  HttpRequest request;
+  std::shared_ptr<Responder> responder;
+  const int64_t begin_ns;
+  Admission admission;
+  AnswerSummary summary;
+};
+
+Api::Api(ApiOptions options, std::function<void(const AccessRecord&)> log)
+    : options_(std::move(options)), log_(std::move(log)), created_s_(NowSeconds()) {}
+
+Api::~Api() { CancelAll(); }
+
+void Api::Log(const HttpRequest& request, const AnswerSummary& summary, int64_t begin_ns) {
+  const Route* const route = FindRoute(request.path);
+  metrics_.CountRequest(route ? route->path : "other", summary.status);
+  log_({request.peer, request.method, request.path, static_cast<double>(NowNs() - begin_ns) * 1e-9, summary});
+}
+
+std::optional<HttpAnswer> Api::Guard(const HttpRequest& head) {
+  const int64_t begin_ns = NowNs();
+  std::optional<ApiError> error = CheckAccess(head, options_.access);
+  const Route* const route = FindRoute(head.path);
+  HttpAnswer answer;
+  if (!error && !route) error = ApiError{404, "there is nothing at this path", "", "not_found"};
+  if (error) {
+    answer = ErrorAnswer(*error);
+  } else if (head.method != route->method && !(head.method == "HEAD" && route->method == "GET")) {
+    answer = ErrorAnswer({405, fmt::format("expected {}", route->method), "", "method_not_allowed"});
+    answer.headers.push_back({"Allow", std::string(route->method)});
+  } else {
+    return std::nullopt;
+  }
+  Log(head, {.status = answer.status, .end = "refused"}, begin_ns);
+  return answer;
+}
+
+HttpAnswer Api::Health() const {
+  if (!ready_) return {200, R"({"status":"loading"})"};
+  const int64_t busy_since_ns = model_->engine->CurrentStatus().busy_since_ns;
+  if (busy_since_ns != 0 && NowNs() - busy_since_ns > options_.stall_ns) {
+    return {503, R"({"status":"stalled"})"};
+  }
+  return {200, R"({"status":"ok"})"};
+}
+
+HttpAnswer Api::Ready() const {
+  if (draining_) return ErrorAnswer(kDraining);
+  if (!ready_) return ErrorAnswer(kLoading);
+  return {200, R"({"status":"ready"})"};
+}
+
+HttpAnswer Api::Models() const {
+  Json model{{"id", options_.model_name}, {"object", "model"}, {"created", created_s_}, {"owned_by", "weir"}};
+  return {200, Dump(Json{{"object", "list"}, {"data", Json::array({std::move(model)})}})};
+}
+
+HttpAnswer Api::MetricsPage() const {
+  Metrics::Gauges gauges;
+  gauges.n_in_flight = n_in_flight_;
+  gauges.n_connections = n_connections_ ? n_connections_() : 0;
+  gauges.ready = ready_;
+  if (ready_) {
+    gauges.weights_bytes = model_->plan.weights_bytes;
+    gauges.kv_bytes = model_->plan.kv_bytes;
+    gauges.state_bytes = model_->plan.state_bytes;
+    gauges.workspace_bytes = model_->plan.workspace_bytes;
+    gauges.engine = model_->engine->CurrentStatus();
+  }
+  return {200, metrics_.Text(gauges), "text/plain; version=0.0.4; charset=utf-8"};
+}
+
+void Api::Handle(HttpRequest request, std::shared_ptr<Responder> responder) {
+  const int64_t begin_ns = NowNs();
+  HttpAnswer answer;
+  if (request.path == "/health") {
+    answer = Health();
+  } else if (request.path == "/ready") {
+    answer = Ready();
+  } else if (request.path == "/metrics") {
+    answer = MetricsPage();
+  } else if (request.path == "/v1/models") {
+    answer = Models();
+  } else if (request.path.starts_with(kModelPrefix)) {
+    // Any name is answered by the model that is loaded.
+    Json list = Json::parse(Models().body);
+    answer = {200, Dump(list["data"][0])};
+  } else {
+    return AnswerLater(std::move(request), std::move(responder), begin_ns);
+  }
+  responder->Send(answer);
+  Log(request, {.status = answer.status}, begin_ns);
+}
+
+void Api::AnswerLater(HttpRequest request, std::shared_ptr<Responder> responder, int64_t begin_ns) {
+  auto call = std::make_shared<Call>(*this, std::move(request), std::move(responder), begin_ns);
+  std::optional<ApiError> error;
+  if (draining_) {
+    error = kDraining;
+  } else if (!ready_) {
+    error = kLoading;
+  } else {
+    error = call->admission.Take(1);
+  }
+  if (error) return Refuse(*call, *error);
+  workers_.Run([this, call] { Serve(*call); });
+}
+
+void Api::Refuse(Call& call, const ApiError& error) {
+  call.responder->Send(ErrorAnswer(error));
+  call.summary.status = error.status;
+  call.summary.end = "refused";
+  Log(call.request, call.summary, call.begin_ns);
+}
+
+/// On a worker.
+void Api::Serve(Call& call) {
+  std::variant<Json, ApiError> body = ParseBody(call.request.body);
+  std::string().swap(call.request.body);
+  if (const ApiError* const error = std::get_if<ApiError>(&body)) return Refuse(call, *error);
+  const Json& json = std::get<Json>(body);
+  if (call.request.path == "/tokenize" || call.request.path == "/detokenize") {
+    const auto result = call.request.path == "/tokenize" ? Tokenize(json, *model_) : Detokenize(json, *model_);
+    if (const ApiError* const error = std::get_if<ApiError>(&result)) return Refuse(call, *error);
+    call.responder->Send({200, Dump(std::get<Json>(result))});
+    return Log(call.request, call.summary, call.begin_ns);
+  }
+  auto order = ReadCompletion(json, *model_);
+  body = Json();
+  if (const ApiError* const error = std::get_if<ApiError>(&order)) return Refuse(call, *error);
+  ServeAnswer(call, std::get<AnswerOrder>(std::move(order)));
+}
+
+void Api::ServeAnswer(Call& call, AnswerOrder order) {
+  const size_t n_choices = order.requests.size() * order.n_choices;
+  if (const auto error = call.admission.Take(static_cast<int64_t>(n_choices) - 1)) {
+    return Refuse(call, *error);
+  }
+  order.received_ns = call.begin_ns;
+  const auto answer =
+      std::make_shared<Generation>(std::move(order), options_.model_name, *model_->tokenizer, metrics_);
+  if (const auto error = answer->Submit(*model_->engine)) return Refuse(call, *error);
+  {
+    std::lock_guard lock(answers_mutex_);
+    answers_.insert(answer);
+    if (cancelled_) answer->Cancel();
+  }
+  call.summary = answer->Deliver(*call.responder, workers_);
+  {
+    std::lock_guard lock(answers_mutex_);
+    answers_.erase(answer);
+  }
+  Log(call.request, call.summary, call.begin_ns);
+}
+
+void Api::SetReady(const ServedModel& model) {
+  model_ = model;
+  ready_ = true;
+}
+
+void Api::BeginDrain() { draining_ = true; }
+
+void Api::CancelAll() {
+  draining_ = true;
+  std::lock_guard lock(answers_mutex_);
+  cancelled_ = true;
+  for (const std::shared_ptr<Generation>& answer : answers_) answer->Cancel();
+}
+
+}  // namespace weir

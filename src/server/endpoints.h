@@ -1,0 +1,18 @@
+// What the endpoints that need a model make of a body.
+#pragma once
+
+#include <optional>
+#include <variant>
+
+#include "server/api.h"
+#include "server/generation.h"
+#include "server/json_fields.h"
+
+namespace weir {
+
+std::variant<AnswerOrder, ApiError> ReadCompletion(const Json& body, const ServedModel& model);
+
+std::variant<Json, ApiError> Tokenize(const Json& body, const ServedModel& model);
+std::variant<Json, ApiError> Detokenize(const Json& body, const ServedModel& model);
+
+}  // namespace weir

@@ -1,0 +1,164 @@
+#include "server/json_fields.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace weir {
+namespace {
+
+constexpr int kMaxDepth = 64;
+constexpr int kMaxKeys = 1024;
+constexpr size_t kMaxShown = 80;  // bytes of a value in a message
+
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// A value for a message: short, and without what is inside of it.
+std::string Shown(const Json& value) {
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return fmt::format("an array of {}", value.size());
+  if (value.is_string() && value.get_ref<const std::string&>().size() > kMaxShown) {
+    return fmt::format("a string of {} bytes", value.get_ref<const std::string&>().size());
+  }
+  return Dump(value);
+}
+
+}  // namespace
+
+std::string ErrorText(const ApiError& error) {
+  const char* type = error.status >= 500   ? "server_error"
+                     : error.status == 429 ? "rate_limit_error"
+                     : error.status == 401 ? "authentication_error"
+                     : error.status == 403 ? "permission_error"
+                                           : "invalid_request_error";
+  Json json;
+  json["message"] = error.message;
+  json["type"] = type;
+  json["param"] = error.param.empty() ? Json(nullptr) : Json(error.param);
+  json["code"] = error.code.empty() ? Json(nullptr) : Json(error.code);
+  return Dump(Json{{"error", std::move(json)}});
+}
+
+HttpAnswer ErrorAnswer(const ApiError& error) {
+  HttpAnswer answer{error.status, ErrorText(error)};
+  if (error.status == 429 || error.status == 503) answer.headers.push_back({"Retry-After", "1"});
+  if (error.status == 401) answer.headers.push_back({"WWW-Authenticate", "Bearer"});
+  return answer;
+}
+
+std::variant<Json, ApiError> ParseBody(std::string_view body) {
+  std::vector<int> n_keys;  // of each object around
+  bool too_deep = false, too_many = false;
+  const auto watch = [&](int depth, Json::parse_event_t event, const Json&) {
+    using Event = Json::parse_event_t;
+    if (event == Event::object_start || event == Event::array_start) {
+      n_keys.resize(depth + 1);
+      n_keys[depth] = 0;
+      too_deep |= depth >= kMaxDepth;
+    } else if (event == Event::key) {
+      too_many |= ++n_keys[depth - 1] > kMaxKeys;
+    }
+    return !too_deep && !too_many;  // the rest is skipped
+  };
+  Json json = Json::parse(body, watch, /*allow_exceptions=*/false);
+  if (too_deep) {
+    return ApiError{400, fmt::format("the body is nested too deeply: expected at most {} levels", kMaxDepth),
+                    "", "invalid_json"};
+  }
+  if (too_many) {
+    return ApiError{400, fmt::format("an object in the body has more than {} keys", kMaxKeys), "",
+                    "invalid_json"};
+  }
+  if (json.is_discarded()) {
+    return ApiError{400, "the body is not valid JSON in UTF-8", "", "invalid_json"};
+  }
+  if (!json.is_object()) {
+    return ApiError{400, "the body: expected a JSON object, found " + Shown(json), "", "invalid_json"};
+  }
+  return json;
+}
+
+Fields::Fields(const Json& object, std::string where)
+    : object_(object), where_(std::move(where)) {
+  if (!object.is_object()) {
+    error_ = ApiError{400, fmt::format("{}: expected an object, found {}", where_, Shown(object)), where_,
+                      "invalid_type"};
+  }
+}
+
+std::string Fields::Path(std::string_view name) const {
+  return where_.empty() ? std::string(name) : fmt::format("{}.{}", where_, name);
+}
+
+void Fields::Fail(std::string_view name, std::string message, std::string code) {
+  if (error_) return;
+  const std::string path = Path(name);
+  error_ = ApiError{400, fmt::format("{}: {}", path, message), path, std::move(code)};
+}
+
+void Fields::Expected(std::string_view name, std::string_view what, const Json& found) {
+  Fail(name, fmt::format("expected {}, found {}", what, Shown(found)), "invalid_value");
+}
+
+const Json* Fields::Any(std::string_view name) {
+  known_.push_back(name);
+  if (error_) return nullptr;
+  const auto at = object_.find(std::string(name));
+  return at == object_.end() || at->is_null() ? nullptr : &*at;
+}
+
+void Fields::Bool(std::string_view name, bool* value) {
+  const Json* const found = Any(name);
+  if (!found) return;
+  if (!found->is_boolean()) return Expected(name, "true or false", *found);
+  *value = found->get<bool>();
+}
+
+void Fields::Int(std::string_view name, int64_t min, int64_t max, int64_t* value) {
+  const Json* const found = Any(name);
+  if (!found) return;
+  const bool fits = found->is_number_integer() &&
+                    (!found->is_number_unsigned() || found->get<uint64_t>() <= INT64_MAX);
+  if (!fits || found->get<int64_t>() < min || found->get<int64_t>() > max) {
+    return Expected(name, fmt::format("a whole number from {} to {}", min, max), *found);
+  }
+  *value = found->get<int64_t>();
+}
+
+void Fields::Float(std::string_view name, float min, float max, float* value) {
+  const Json* const found = Any(name);
+  if (!found) return;
+  if (!found->is_number() || !(found->get<double>() >= min && found->get<double>() <= max)) {
+    return Expected(name, fmt::format("a number from {} to {}", min, max), *found);
+  }
+  *value = found->get<float>();
+}
+
+void Fields::String(std::string_view name, std::string* value) {
+  const Json* const found = Any(name);
+  if (!found) return;
+  if (!found->is_string()) return Expected(name, "a string", *found);
+  *value = found->get<std::string>();
+}
+
+void Fields::Only(std::string_view name, const Json& value) {
+  const Json* const found = Any(name);
+  if (!found || *found == value) return;
+  Fail(name, fmt::format("not supported here; leave it out, or send {}", Dump(value)),
+       "unsupported_parameter");
+}
+
+std::optional<ApiError> Fields::End() {
+  if (error_) return error_;
+  for (const auto& [name, value] : object_.items()) {
+    if (std::ranges::find(known_, name) != known_.end()) continue;
+    Fail(name.substr(0, kMaxShown), "this field is not known here", "unknown_parameter");
+    break;
+  }
+  return error_;
+}
+
+}  // namespace weir

@@ -1,0 +1,143 @@
+// Many clients at once, and clients that go.
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "server/serving.h"
+
+namespace weir {
+namespace {
+
+using nlohmann::json;
+
+json LongRequest(bool stream) {
+  return {{"prompt", {1, 2, 3}}, {"max_tokens", 4000}, {"stream", stream}, {"ignore_eos", true}};
+}
+
+EngineOptions LongAnswers(int n_users) {
+  return {.max_sequences = n_users, .context_tokens = 4096, .n_checkpoints = 4};
+}
+
+TEST(ManyUsers, GetTheSameTextAsAlone) {
+  constexpr int kUsers = 16;
+  std::vector<json> bodies;
+  for (int i = 0; i < kUsers; ++i) {
+    bodies.push_back({{"prompt", "Story " + std::to_string(i) + std::string(static_cast<size_t>(i) * 7, 'x')},
+                      {"max_tokens", 8 + i},
+                      {"temperature", i % 2 ? 0.8 : 0.0},
+                      {"seed", i},
+                      {"stream", i % 3 == 0}});
+  }
+  const auto text = [](const Serving& serving, const json& body) {
+    const ClientAnswer answer = serving.Post("/v1/completions", body);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    if (!body["stream"]) return answer.json()["choices"][0]["text"].get<std::string>();
+    std::string joined;
+    for (const json& event : Events(answer.body)) joined += event["choices"][0]["text"].get<std::string>();
+    return joined;
+  };
+  std::vector<std::string> alone;
+  {
+    const Serving lonely({.max_sequences = 1, .context_tokens = 512});
+    for (const json& body : bodies) alone.push_back(text(lonely, body));
+  }
+  const Serving serving({.max_sequences = 6, .context_tokens = 512, .prefill_tokens = 40, .n_checkpoints = 8});
+  std::vector<std::string> together(kUsers);
+  std::vector<std::thread> users;
+  for (int i = 0; i < kUsers; ++i) {
+    users.emplace_back([&, i] { together[i] = text(serving, bodies[i]); });
+  }
+  for (std::thread& user : users) user.join();
+  EXPECT_EQ(together, alone);
+  EXPECT_TRUE(Eventually([&] { return serving.Idle(); }));
+}
+
+TEST(ManyUsers, BeyondTheQueueAreToldToComeBack) {
+  ApiOptions options;
+  options.max_queue = 1;
+  Serving serving(LongAnswers(1), options);
+  Client active(serving.port()), waiting(serving.port());
+  const std::string request = Post("/v1/completions", LongRequest(true).dump());
+  active.Send(request);
+  active.ReadUntil("data: ");
+  waiting.Send(request);
+  ASSERT_TRUE(Eventually([&] { return serving.engine().CurrentStatus().n_queued == 1; }));
+  const ClientAnswer full = serving.Post("/v1/completions", {{"prompt", "a"}});
+  EXPECT_EQ(full.status, 429);
+  EXPECT_TRUE(full.Has("Retry-After: 1\r\n"));
+  EXPECT_EQ(full.json()["error"]["type"], "rate_limit_error");
+  EXPECT_EQ(serving.Get("/health").status, 200);
+  active.Hang();
+  waiting.Hang();
+  EXPECT_TRUE(Eventually([&] {
+    return serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}}).status == 200;
+  }));
+}
+
+TEST(Clients, ThatGoStopTheirAnswers) {
+  Serving serving(LongAnswers(4));
+  for (const bool stream : {false, true}) {
+    Client client(serving.port());
+    client.Send(Post("/v1/completions", LongRequest(stream).dump()));
+    ASSERT_TRUE(Eventually([&] { return serving.engine().CurrentStatus().n_decoding == 1; }));
+    client.Hang();
+    EXPECT_TRUE(Eventually([&] { return serving.Idle(); }));
+  }
+  ASSERT_TRUE(Eventually([&] { return serving.log().size() == 2; }));
+  for (const AccessRecord& record : serving.log()) {
+    EXPECT_STREQ(record.summary.end, "client gone");
+    EXPECT_LT(record.summary.n_answer_tokens, 4000);
+  }
+  EXPECT_TRUE(Eventually([&] { return serving.server().n_connections() == 0; }));
+}
+
+TEST(Clients, ThatDoNotReadStopTheirAnswersOnly) {
+  // The model writes faster than this client reads; another one is served all the while.
+  HttpOptions http;
+  http.max_unsent_bytes = 1000;
+  Serving serving(LongAnswers(2), {}, http);
+  Client lazy(serving.port());
+  int small = 1;
+  setsockopt(lazy.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+  json body = LongRequest(true);
+  body["n"] = 2;
+  lazy.Send(Post("/v1/completions", body.dump()));
+  EXPECT_EQ(serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}}).status, 200);
+  EXPECT_TRUE(Eventually([&] { return serving.Idle(); }));
+}
+
+TEST(Clients, AreToldWhenTheServerEnds) {
+  Serving serving(LongAnswers(2));
+  Client stream(serving.port()), whole(serving.port());
+  stream.Send(Post("/v1/completions", LongRequest(true).dump()));
+  whole.Send(Post("/v1/completions", LongRequest(false).dump()));
+  ASSERT_TRUE(Eventually([&] { return serving.engine().CurrentStatus().n_decoding == 2; }));
+  serving.api().CancelAll();
+  const ClientAnswer cut = stream.ReadAnswer();
+  EXPECT_EQ(cut.status, 200);
+  EXPECT_EQ(cut.body.find("[DONE]"), std::string::npos);
+  EXPECT_NE(cut.body.find(R"("code":"shutting_down")"), std::string::npos);
+  EXPECT_EQ(whole.ReadAnswer().status, 503);
+  EXPECT_TRUE(Eventually([&] { return serving.Idle(); }));
+}
+
+TEST(Clients, HundredsComeAndGo) {
+  HttpOptions http;
+  http.max_connections = 64;
+  Serving serving(LongAnswers(4), {}, http);
+  const std::string ask = Post("/v1/completions", LongRequest(true).dump());
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 12; ++i) {
+      clients.push_back(std::make_unique<Client>(serving.port()));
+      clients.back()->Send(i % 4 == 0 ? ask.substr(0, ask.size() / 2) : i % 4 == 1 ? ask + ask : ask);
+    }
+  }
+  EXPECT_TRUE(Eventually([&] { return serving.server().n_connections() == 0 && serving.Idle(); }));
+  const EngineStatus status = serving.engine().CurrentStatus();
+  EXPECT_EQ(status.n_active, 0);
+  EXPECT_EQ(serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}}).status, 200);
+}
+
+}  // namespace
+}  // namespace weir
