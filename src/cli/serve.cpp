@@ -108,6 +108,12 @@ std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType k
   return text;
 }
 
+/// What clients know the model by: no path of this machine.
+std::string PublicName(const std::string& model) {
+  const std::string name = model.substr(model.find_last_of('/') + 1);
+  return name.ends_with(".gguf") ? name.substr(0, name.size() - 5) : name;
+}
+
 Json PlanJson(const EnginePlan& plan, const std::string& model, const std::string& url, int port) {
   return Json{{"url", url},
               {"port", port},
@@ -178,7 +184,7 @@ Result<int> RunServe(Flags& flags) {
   LoadedModel loaded;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<HttpServer> server;
-  Api api({.model_name = source->name(),
+  Api api({.model_name = PublicName(source->name()),
            .access = access,
            .max_users = flags.max_users,
            .max_queue = flags.max_queue},

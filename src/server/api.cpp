@@ -225,7 +225,7 @@ void Api::ServeAnswer(Call& call, AnswerOrder order) {
   }
   order.received_ns = call.begin_ns;
   const auto answer =
-      std::make_shared<Generation>(std::move(order), options_.model_name, *model_->tokenizer, metrics_);
+      std::make_shared<Answering>(std::move(order), options_.model_name, *model_->tokenizer, metrics_);
   if (const auto error = answer->Submit(*model_->engine)) return Refuse(call, *error);
   {
     std::lock_guard lock(answers_mutex_);
@@ -251,7 +251,7 @@ void Api::CancelAll() {
   draining_ = true;
   std::lock_guard lock(answers_mutex_);
   cancelled_ = true;
-  for (const std::shared_ptr<Generation>& answer : answers_) answer->Cancel();
+  for (const std::shared_ptr<Answering>& answer : answers_) answer->Cancel();
 }
 
 }  // namespace weir

@@ -11,7 +11,7 @@
 
 #include "engine/engine.h"
 #include "server/access.h"
-#include "server/generation.h"
+#include "server/answering.h"
 #include "server/http.h"
 #include "server/metrics.h"
 #include "server/workers.h"
@@ -86,7 +86,7 @@ class Api {
 
   std::atomic<int64_t> n_in_flight_ = 0;
   std::mutex answers_mutex_;
-  std::set<std::shared_ptr<Generation>> answers_;  // that are computed
+  std::set<std::shared_ptr<Answering>> answers_;  // that are computed
   bool cancelled_ = false;
 
   Workers workers_;  // last: its tasks use the rest

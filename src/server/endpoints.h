@@ -5,7 +5,7 @@
 #include <variant>
 
 #include "server/api.h"
-#include "server/generation.h"
+#include "server/answering.h"
 #include "server/json_fields.h"
 
 namespace weir {

@@ -1,4 +1,4 @@
-#include "server/generation.h"
+#include "server/answering.h"
 
 #include <chrono>
 #include <latch>
@@ -137,7 +137,7 @@ bool AddPrompt(Fields& fields, const AnswerParams& params, std::vector<int32_t> 
   return true;
 }
 
-struct Generation::Choice {
+struct Answering::Choice {
   Choice(int the_index, Stream the_stream) : index(the_index), stream(std::move(the_stream)) {}
 
   const int index;
@@ -154,7 +154,7 @@ struct Generation::Choice {
   }
 };
 
-Generation::Generation(AnswerOrder order, std::string model_name, const Tokenizer& tokenizer, Metrics& metrics)
+Answering::Answering(AnswerOrder order, std::string model_name, const Tokenizer& tokenizer, Metrics& metrics)
     : order_(std::move(order)),
       model_name_(std::move(model_name)),
       id_(fmt::format("{}-{:016x}", order_.kind == AnswerKind::kChat ? "chatcmpl" : "cmpl",
@@ -163,9 +163,9 @@ Generation::Generation(AnswerOrder order, std::string model_name, const Tokenize
       tokenizer_(tokenizer),
       metrics_(metrics) {}
 
-Generation::~Generation() = default;
+Answering::~Answering() = default;
 
-std::optional<ApiError> Generation::Submit(Engine& engine) {
+std::optional<ApiError> Answering::Submit(Engine& engine) {
   for (const Request& request : order_.requests) {
     for (size_t i = 0; i < order_.n_choices; ++i) {
       Request choice = request;
@@ -181,12 +181,12 @@ std::optional<ApiError> Generation::Submit(Engine& engine) {
   return std::nullopt;
 }
 
-void Generation::Cancel() {
+void Answering::Cancel() {
   for (const std::unique_ptr<Choice>& choice : choices_) choice->stream.Cancel();
 }
 
 /// True at the end of the choice.
-bool Generation::Take(Choice& choice, const Event& event) {
+bool Answering::Take(Choice& choice, const Event& event) {
   if (event.token >= 0) {
     if (choice.n_tokens++ == 0) {
       metrics_.AddTtft(static_cast<double>(event.time_ns - order_.received_ns) * 1e-9);
@@ -221,7 +221,7 @@ Json FinishJson(const std::optional<FinishReason>& finished) {
 
 }  // namespace
 
-Json Generation::ChoiceJson(const Choice& choice) const {
+Json Answering::ChoiceJson(const Choice& choice) const {
   Json json;
   json["index"] = choice.index;
   if (order_.kind == AnswerKind::kText) {
@@ -236,7 +236,7 @@ Json Generation::ChoiceJson(const Choice& choice) const {
   return json;
 }
 
-Json Generation::ChunkJson(const Choice& choice) const {
+Json Answering::ChunkJson(const Choice& choice) const {
   Json json;
   json["index"] = choice.index;
   if (order_.kind == AnswerKind::kText) {
@@ -252,7 +252,7 @@ Json Generation::ChunkJson(const Choice& choice) const {
   return json;
 }
 
-Json Generation::Document(const char* object, Json choices) const {
+Json Answering::Document(const char* object, Json choices) const {
   Json json;
   json["id"] = id_;
   json["object"] = object;
@@ -262,7 +262,7 @@ Json Generation::Document(const char* object, Json choices) const {
   return json;
 }
 
-Json Generation::Usage() const {
+Json Answering::Usage() const {
   int64_t n_tokens = 0;
   for (const auto& choice : choices_) n_tokens += choice->n_tokens;
   Json json;
@@ -274,14 +274,14 @@ Json Generation::Usage() const {
 }
 
 /// Of the first choice of each prompt, as prompts are counted once.
-int64_t Generation::CachedTokens() const {
+int64_t Answering::CachedTokens() const {
   int64_t n = 0;
   for (size_t i = 0; i < choices_.size(); i += order_.n_choices) n += choices_[i]->n_cached;
   return n;
 }
 
 /// What went wrong with a choice that the client still waits for.
-std::optional<ApiError> Generation::Failure() const {
+std::optional<ApiError> Answering::Failure() const {
   for (const auto& choice : choices_) {
     if (choice->finished == FinishReason::kError) return ApiError{500, choice->error, "", "no_token"};
     if (choice->finished == FinishReason::kCancelled) {
@@ -291,7 +291,7 @@ std::optional<ApiError> Generation::Failure() const {
   return std::nullopt;
 }
 
-AnswerSummary Generation::Summary(const Responder& responder) const {
+AnswerSummary Answering::Summary(const Responder& responder) const {
   AnswerSummary summary;
   summary.n_prompt_tokens = order_.n_prompt_tokens;
   summary.n_cached_tokens = CachedTokens();
@@ -309,12 +309,12 @@ AnswerSummary Generation::Summary(const Responder& responder) const {
   return summary;
 }
 
-AnswerSummary Generation::Deliver(Responder& responder, Workers& workers) {
+AnswerSummary Answering::Deliver(Responder& responder, Workers& workers) {
   responder.OnGone([self = shared_from_this()] { self->Cancel(); });
   return order_.stream ? DeliverStream(responder, workers) : DeliverWhole(responder);
 }
 
-AnswerSummary Generation::DeliverWhole(Responder& responder) {
+AnswerSummary Answering::DeliverWhole(Responder& responder) {
   Json list = Json::array();
   for (const auto& choice : choices_) {
     while (const std::optional<Event> event = choice->stream.Next()) Take(*choice, *event);
@@ -332,14 +332,14 @@ AnswerSummary Generation::DeliverWhole(Responder& responder) {
   return summary;
 }
 
-Json Generation::Chunk(Json choices) const {
+Json Answering::Chunk(Json choices) const {
   Json json = Document(order_.kind == AnswerKind::kChat ? "chat.completion.chunk" : "text_completion",
                        std::move(choices));
   if (order_.include_usage) json["usage"] = nullptr;
   return json;
 }
 
-void Generation::StreamChoice(Choice& choice, Responder& responder) {
+void Answering::StreamChoice(Choice& choice, Responder& responder) {
   for (bool ended = false; !ended;) {
     const std::optional<Event> event = choice.stream.Next(kHeartbeatMs);
     if (!event) {
@@ -355,7 +355,7 @@ void Generation::StreamChoice(Choice& choice, Responder& responder) {
   }
 }
 
-AnswerSummary Generation::DeliverStream(Responder& responder, Workers& workers) {
+AnswerSummary Answering::DeliverStream(Responder& responder, Workers& workers) {
   HttpAnswer head{200, "", "text/event-stream", {{"X-Accel-Buffering", "no"}}};
   if (order_.kind == AnswerKind::kChat) {
     for (const auto& choice : choices_) {

@@ -63,10 +63,10 @@ struct AnswerSummary {
 };
 
 /// The choices of one request while they are computed.
-class Generation : public std::enable_shared_from_this<Generation> {
+class Answering : public std::enable_shared_from_this<Answering> {
  public:
-  Generation(AnswerOrder order, std::string model_name, const Tokenizer& tokenizer, Metrics& metrics);
-  ~Generation();
+  Answering(AnswerOrder order, std::string model_name, const Tokenizer& tokenizer, Metrics& metrics);
+  ~Answering();
 
   /// Hands all choices to the engine; on an error none is computed.
   std::optional<ApiError> Submit(Engine& engine);
