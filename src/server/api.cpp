@@ -202,6 +202,7 @@ void Api::Refuse(Call& call, const ApiError& error) {
 
 /// On a worker.
 void Api::Serve(Call& call) {
+  if (call.responder->gone()) return;
   std::variant<Json, ApiError> body = ParseBody(call.request.body);
   std::string().swap(call.request.body);
   if (const ApiError* const error = std::get_if<ApiError>(&body)) return Refuse(call, *error);
