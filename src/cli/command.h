@@ -24,6 +24,7 @@ using AddCommand = Command (*)(CLI::App& app);
 Command AddInspect(CLI::App& app);
 Command AddLogits(CLI::App& app);
 Command AddTokenize(CLI::App& app);
+Command AddTemplate(CLI::App& app);
 Command AddRun(CLI::App& app);
 Command AddServe(CLI::App& app);
 Command AddSynth(CLI::App& app);

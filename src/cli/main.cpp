@@ -29,6 +29,7 @@ constexpr CommandEntry kCommands[] = {
     {"logits", "What a model answers to token ids, as numbers", AddLogits},
     {"tokenize", "Text to token ids", AddTokenize},
     {"quantise", "Make a smaller file of a model", AddQuantise},
+    {"template", "A chat request as the text that the model reads", AddTemplate},
     {"perplexity", "How well a model predicts a text", AddPerplexity},
 };
 

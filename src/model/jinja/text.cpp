@@ -1,0 +1,114 @@
+#include "model/jinja/text.h"
+
+#include <algorithm>
+
+#include "model/text/unicode.h"
+
+namespace weir::jinja {
+namespace {
+
+bool IsContinuation(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
+
+}  // namespace
+
+TypedText Text::ToTypedText() const {
+  TypedText typed;
+  ForEachPart(0, size(), [&](std::string_view part, Origin origin) {
+    typed.push_back({std::string(part), origin});
+  });
+  return typed;
+}
+
+Origin Text::OriginAt(size_t at) const {
+  Origin found = first_;
+  ForEachPart(at, at + 1, [&](std::string_view, Origin origin) { found = origin; });
+  return found;
+}
+
+void TextBuilder::Append(std::string_view bytes, Origin origin) {
+  if (bytes.empty()) return;
+  if (overflowed_ || bytes.size() > max_bytes_ - text_.bytes_.size()) {
+    overflowed_ = true;
+    return;
+  }
+  if (text_.bytes_.empty()) {
+    text_.first_ = origin;
+  } else if (origin != last_) {
+    text_.flips_.push_back(static_cast<uint32_t>(text_.bytes_.size()));
+  }
+  last_ = origin;
+  text_.bytes_ += bytes;
+}
+
+void TextBuilder::Append(const Text& text, size_t begin, size_t end) {
+  text.ForEachPart(begin, end,
+                   [this](std::string_view part, Origin origin) { Append(part, origin); });
+}
+
+bool IsSpace(uint32_t code_point) {
+  if (code_point < 0x80) {
+    return code_point == ' ' || (code_point >= 9 && code_point <= 13) ||
+           (code_point >= 0x1C && code_point <= 0x1F);
+  }
+  return CharClassTable()[code_point] == CharClass::kSpace;
+}
+
+Character CharacterAt(std::string_view text, size_t at) {
+  const Utf8Step step = DecodeUtf8(text.substr(at));
+  return {at, at + step.length, step.code_point};
+}
+
+Character CharacterBefore(std::string_view text, size_t end) {
+  size_t begin = end - 1;
+  while (begin > 0 && IsContinuation(text[begin])) --begin;
+  return CharacterAt(text, begin);
+}
+
+int64_t CountCharacters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return !IsContinuation(c); });
+}
+
+size_t ByteOfCharacter(std::string_view text, int64_t index) {
+  size_t at = 0;
+  while (at < text.size() && (index > 0 || IsContinuation(text[at]))) {
+    if (!IsContinuation(text[at])) --index;
+    ++at;
+  }
+  while (at < text.size() && IsContinuation(text[at])) ++at;
+  return at;
+}
+
+std::pair<size_t, size_t> StripSpace(std::string_view text, bool left, bool right) {
+  size_t begin = 0, end = text.size();
+  while (left && begin < end) {
+    const Character first = CharacterAt(text, begin);
+    if (!IsSpace(first.code_point)) break;
+    begin = first.end;
+  }
+  while (right && end > begin) {
+    const Character last = CharacterBefore(text, end);
+    if (!IsSpace(last.code_point)) break;
+    end = last.begin;
+  }
+  return {begin, end};
+}
+
+void AppendUtf8(uint32_t code_point, std::string* out) {
+  const auto put = [out](uint32_t byte) { out->push_back(static_cast<char>(byte)); };
+  // Half of a surrogate pair is a character to Python, but none that could be encoded.
+  if (code_point >= 0xD800 && code_point < 0xE000) code_point = 0xFFFD;
+  if (code_point < 0x80) return put(code_point);
+  if (code_point < 0x800) {
+    put(0xC0 | code_point >> 6);
+  } else if (code_point < 0x10000) {
+    put(0xE0 | code_point >> 12);
+    put(0x80 | (code_point >> 6 & 0x3F));
+  } else {
+    put(0xF0 | code_point >> 18);
+    put(0x80 | (code_point >> 12 & 0x3F));
+    put(0x80 | (code_point >> 6 & 0x3F));
+  }
+  put(0x80 | (code_point & 0x3F));
+}
+
+}  // namespace weir::jinja
