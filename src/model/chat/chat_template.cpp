@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "model/jinja/interpreter.h"
 #include "model/jinja/parser.h"
@@ -25,6 +26,13 @@ using jinja::Value;
 constexpr std::string_view kRoles[] = {"system", "developer", "user",     "assistant",
                                        "tool",   "function",  "ipython",  "tool_results",
                                        "model",  "critic",    "documents"};
+
+/// Where a request says nothing of them: these are always variables, as transformers has it.
+std::optional<Value> FindDefault(std::string_view name) {
+  if (name == "tools" || name == "documents") return Value::None();
+  if (name == "add_generation_prompt") return Value::Bool(false);
+  return std::nullopt;
+}
 
 /// JSON to values; everything in it is data, except for the roles of `messages`.
 class Importer {
@@ -143,6 +151,9 @@ Result<TypedText> ChatTemplate::Render(const Json& request, const RenderOptions&
       WEIR_TRY(Value value, Importer(runtime).Variable(names[i], *member));
       interpreter.SetVariable(symbol, std::move(value));
       continue;
+    }
+    if (const std::optional<Value> value = FindDefault(names[i])) {
+      interpreter.SetVariable(symbol, *value);
     }
     for (const auto& [name, text] : options.tokens) {
       if (name != names[i]) continue;

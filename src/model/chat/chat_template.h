@@ -41,7 +41,8 @@ class ChatTemplate {
   static Result<ChatTemplate> Parse(std::string_view source, std::string name);
 
   /// Renders `request`, an object whose members are the template's variables: messages, tools,
-  /// add_generation_prompt, .. Adjacent segments differ in origin. kBadInput, with line and column, for an
+  /// add_generation_prompt, .. (tools and documents are none, add_generation_prompt is false, where left out).
+  /// Adjacent segments differ in origin. kBadInput, with line and column, for an
   /// error in the template, one that it raises (roles that must alternate, ..), and for what costs too much.
   Result<TypedText> Render(const nlohmann::ordered_json& request, const RenderOptions& options) const;
 
