@@ -21,7 +21,7 @@ struct CommandEntry {
 
 constexpr CommandEntry kCommands[] = {
     {"bench", "Model x quant x users on this machine: the main job", AddBench},
-    {"run", "Continue a text in the terminal", AddRun},
+    {"run", "Chat in the terminal, answer a prompt, or continue a text", AddRun},
     {"serve", "OpenAI-compatible server for the users of this machine", AddServe},
     {"machine", "What this computer is, its measured bandwidth and arithmetic rates", AddMachine},
     {"inspect", "What is in a model: metadata, tensors, types, bytes per user", AddInspect},

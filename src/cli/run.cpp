@@ -1,53 +1,129 @@
-// weir run: continues a text in the terminal.
+// weir run: chats in the terminal, answers one prompt, or continues a text.
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
+#include "cli/chat/word_wrapper.h"
+#include "cli/chat_format.h"
+#include "cli/chat_loop.h"
+#include "cli/chat_turn.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/generation.h"
 #include "cli/load.h"
-#include "cli/progress.h"
 #include "engine/engine.h"
-#include "machine/rates.h"
-#include "model/limit.h"
-#include "util/clock.h"
+#include "model/text/utf8.h"
 #include "util/interrupt.h"
 #include "util/terminal.h"
+#include "util/terminal_input.h"
 
 namespace weir {
 namespace {
 
-// Enough for a rate to divide by (machine/rates.h).
-constexpr int kProbePasses = 5;
-// How often a waiting stream looks whether the user has asked to stop.
-constexpr int64_t kInterruptPollMs = 100;
+// Of a chat without --context: keys and values of that many take a gigabyte in a model of 8B.
+constexpr int64_t kDefaultContext = 8192;
+constexpr int64_t kDefaultTextTokens = 128;
+// Room for the answer to a prompt that takes up the default context.
+constexpr int64_t kAnswerRoom = 2048;
+// In this turn and the one before it: where the answer is announced, and where it ends.
+constexpr int kCheckpoints = 4;
+constexpr int kSilentWaitMs = 2000;
 
 struct Flags {
   ModelFlags model;
-  std::string prompt;
+  std::optional<std::string> prompt;
+  std::string system;
   SamplingParams sampling;
-  int64_t max_tokens = 128;
+  std::optional<int64_t> max_tokens, context;
+  bool think = false, no_think = false;
   std::vector<std::string> stop;
   bool ignore_eos = false, raw = false, measure_limit = true, json = false;
+  bool use_template = true, keep_history = true;
 };
 
-struct Outcome {
-  std::string text;
-  std::vector<int32_t> tokens;
-  int64_t submitted_ns = 0, first_ns = 0, last_ns = 0;
-  FinishReason finished = FinishReason::kCancelled;
-  std::vector<StepRecord> steps;
-  std::string logits_hash;
+/// What is known of a model before its weights are loaded.
+struct OpenedModel {
+  std::unique_ptr<ModelSource> source;
+  ModelConfig config;
+  std::unique_ptr<Tokenizer> tokenizer;
 };
 
-const char* Name(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::kStop: return "stop";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
-    case FinishReason::kError: return "error";
-  }
-  return "";
+Result<OpenedModel> Open(const Flags& flags) {
+  OpenedModel model;
+  WEIR_TRY(model.source, OpenModel(flags.model.model));
+  WEIR_TRY(model.config, ReadConfig(*model.source));
+  WEIR_TRY(model.tokenizer, OpenTokenizer(*model.source, model.config.n_vocab));
+  return model;
 }
+
+/// Text as models take it.
+std::string Repaired(const std::string& text, const char* name) {
+  if (IsValidUtf8(text)) return text;
+  PrintMessage(fmt::format("{}: bytes that are not UTF-8 became U+FFFD\n", name));
+  std::string repaired;
+  RepairUtf8(text, true, &repaired);
+  return repaired;
+}
+
+/// An engine with the model that it runs.
+struct RunningModel {
+  LoadedModel loaded;
+  std::unique_ptr<Engine> engine;
+};
+
+/// Whether there is memory for it: everything that can be wrong is found before weights are loaded.
+Result<EnginePlan> PlanEngine(const Flags& flags, const OpenedModel& model, EngineOptions options) {
+  options.n_threads = flags.model.threads();
+  options.kv_type = flags.model.kv_type();
+  WEIR_TRY(const ModelFootprint footprint, Model::Plan(*model.source, flags.model.dtype()));
+  Result<EnginePlan> plan =
+      Engine::Plan(model.config, footprint, flags.model.dtype(), options, AvailableMemory());
+  if (!plan) return In(model.source->name(), plan.error());
+  return plan;
+}
+
+Result<RunningModel> Start(const Flags& flags, const OpenedModel& model, const EnginePlan& plan) {
+  RunningModel running;
+  WEIR_TRY(running.loaded,
+           LoadModel(flags.model, *model.source, plan.total_bytes() - plan.weights_bytes));
+  WEIR_TRY(running.engine,
+           Engine::Start(*running.loaded.model, model.tokenizer.get(), plan.options));
+  return running;
+}
+
+/// All of a request but its prompt.
+Result<Request> RequestLike(const Flags& flags, const OpenedModel& model, int64_t max_tokens) {
+  Request request;
+  request.sampling = flags.sampling;
+  request.max_tokens = flags.max_tokens.value_or(max_tokens);
+  request.stop = flags.stop;
+  request.ignore_eos = flags.ignore_eos;
+  WEIR_RETURN_IF_ERROR(CheckSampling(request.sampling, model.config.n_vocab));
+  return request;
+}
+
+/// The share of the limit of these steps, if it is asked for and can be measured.
+std::optional<double> Share(const Flags& flags, const std::vector<StepRecord>& steps) {
+  if (!flags.measure_limit) return std::nullopt;
+  Result<std::optional<double>> measured = ShareOfLimit(steps, flags.model.threads());
+  return measured ? *measured : std::nullopt;  // the text is what was asked for
+}
+
+void PrintSummary(std::string line, std::optional<double> share, const std::string& logits_hash) {
+  if (share) line += fmt::format(", {:.0f} % of the limit", *share * 100);
+  if (!logits_hash.empty()) line += ", logits " + logits_hash;
+  line = "[" + line + "]";
+  if (StderrIsTerminal()) line = WordWrapped(line, TerminalWidth());
+  PrintMessage(
+      fmt::format("\n{}{}{}\n", StderrStyle("\x1b[2m"), line, StderrStyle("\x1b[0m")));
+}
+
+int ExitCode(const Generation& generation) {
+  return generation.finished == FinishReason::kCancelled ? kExitInterrupted : kExitOk;
+}
+
+// ---- A text that is continued.
 
 void Emit(const std::string& text, const Flags& flags) {
   // Models write escape sequences too; a terminal gets text only, unless asked.
@@ -56,154 +132,217 @@ void Emit(const std::string& text, const Flags& flags) {
   std::fflush(stdout);
 }
 
-/// Streams the answer to stdout (not with --json) until its end or Ctrl-C.
-Result<Outcome> Generate(Engine& engine, Request request, const Flags& flags) {
-  Outcome outcome;
-  engine.TakeSteps();
-  outcome.submitted_ns = NowNs();
-  WEIR_TRY(Stream stream, engine.Submit(std::move(request)));
-  if (!flags.json) Emit(flags.prompt, flags);
-  for (bool cancelled = false;;) {
-    const std::optional<Event> event = stream.Next(kInterruptPollMs);
-    if (Interrupted() && !cancelled) {
-      stream.Cancel();
-      cancelled = true;
-    }
-    if (!event) continue;
-    if (event->token >= 0) {
-      if (outcome.tokens.empty()) outcome.first_ns = event->time_ns;
-      outcome.last_ns = event->time_ns;
-      outcome.tokens.push_back(event->token);
-    }
-    outcome.text += event->text;
-    if (!flags.json) Emit(event->text, flags);
-    if (event->finished == FinishReason::kError) return Failed("{}: {}", flags.model.model, event->error);
-    if (event->finished) {
-      outcome.finished = *event->finished;
-      break;
-    }
-  }
-  outcome.steps = engine.TakeSteps();
-  outcome.logits_hash = engine.LogitsHash();
-  return outcome;
-}
-
-/// T* over measured time, of the steps that only decode; nothing without such steps or when interrupted.
-Result<std::optional<double>> ShareOfLimit(const std::vector<StepRecord>& steps, int n_threads) {
-  double measured = 0;
-  for (const StepRecord& step : steps) {
-    if (step.n_prefill_rows == 0) measured += static_cast<double>(step.end_ns - step.begin_ns);
-  }
-  if (measured == 0 || Interrupted()) return std::optional<double>();
-  Progress progress("measuring this machine's limits");
-  const auto report = [&](int64_t done, int64_t total) { progress.Update(done, total); };
-  WEIR_TRY(const Isa best, SelectIsa(nullptr));
-  WEIR_TRY(Prober prober, Prober::Create(best, PlanProbeBuffer(ReadMachine()), n_threads, report));
-  WEIR_TRY(const MachineRates rates, prober.Measure(n_threads, kProbePasses, report));
-  double limit = 0;
-  for (const StepRecord& step : steps) {
-    if (step.n_prefill_rows == 0) limit += LimitNs(step.cost, rates);
-  }
-  return std::optional<double>(limit / measured);
-}
-
-std::optional<double> TtftMs(const Outcome& outcome) {
-  if (outcome.tokens.empty()) return std::nullopt;
-  return static_cast<double>(outcome.first_ns - outcome.submitted_ns) * 1e-6;
-}
-
-std::optional<double> DecodeRate(const Outcome& outcome) {
-  if (outcome.tokens.size() < 2) return std::nullopt;
-  return static_cast<double>(outcome.tokens.size() - 1) * 1e9 /
-         static_cast<double>(outcome.last_ns - outcome.first_ns);
-}
-
-void PrintSummary(const Outcome& outcome, size_t n_prompt, std::optional<double> share) {
-  std::string line = fmt::format("{} prompt + {} new tokens", n_prompt, outcome.tokens.size());
-  if (const auto ttft = TtftMs(outcome)) line += fmt::format(", first after {:.0f} ms", *ttft);
-  if (const auto rate = DecodeRate(outcome)) line += fmt::format(", {:.1f} tok/s", *rate);
-  if (share) line += fmt::format(", {:.0f} % of the limit", *share * 100);
-  if (!outcome.logits_hash.empty()) line += ", logits " + outcome.logits_hash;
-  PrintMessage(
-      fmt::format("\n{}[{}]{}\n", StderrStyle("\x1b[2m"), line, StderrStyle("\x1b[0m")));
-}
-
-Json OutcomeJson(const Outcome& outcome, const std::vector<int32_t>& prompt,
-                 std::optional<double> share) {
-  Json json{{"text", outcome.text},
-            {"prompt", prompt},
-            {"tokens", outcome.tokens},
-            {"finish_reason", Name(outcome.finished)}};
-  json["ttft_ms"] = OrNull(TtftMs(outcome));
-  json["decode_tok_s"] = OrNull(DecodeRate(outcome));
-  json["roofline_share"] = OrNull(share);
-  json["logits_hash"] = OrNull(outcome.logits_hash);
-  return json;
-}
-
-/// The request, checked against the model's context.
-Result<Request> MakeRequest(const Flags& flags, const Tokenizer& tokenizer,
-                            const ModelConfig& config) {
-  Request request;
-  request.prompt = tokenizer.Encode(flags.prompt, true);
+Result<Request> TextRequest(const Flags& flags, const OpenedModel& model, const std::string& text) {
+  WEIR_TRY(Request request, RequestLike(flags, model, kDefaultTextTokens));
+  const Tokenizer& tokenizer = *model.tokenizer;
+  request.prompt = tokenizer.Encode(text, true);
   if (tokenizer.add_bos() && tokenizer.bos()) {
     request.prompt.insert(request.prompt.begin(), *tokenizer.bos());
   }
-  request.sampling = flags.sampling;
-  request.max_tokens = flags.max_tokens;
-  request.stop = flags.stop;
-  request.ignore_eos = flags.ignore_eos;
   if (request.prompt.empty()) return BadInput("--prompt is empty: expected at least one token");
-  if (static_cast<int64_t>(request.prompt.size()) + flags.max_tokens > config.context_length) {
+  const int64_t n_prompt = std::ssize(request.prompt);
+  if (n_prompt + request.max_tokens > model.config.context_length) {
     return WithHint(
         BadInput("--prompt of {} tokens and --max-tokens {} do not fit the model's context of {}",
-                 request.prompt.size(), flags.max_tokens, config.context_length),
+                 n_prompt, request.max_tokens, model.config.context_length),
         "lower --max-tokens or shorten the prompt");
   }
-  WEIR_RETURN_IF_ERROR(CheckSampling(request.sampling, config.n_vocab));
   return request;
 }
 
-/// Everything that can be wrong is found before the weights are loaded.
-Result<EnginePlan> PlanEngine(const Flags& flags, const ModelSource& source,
-                              const ModelConfig& config, const Request& request) {
+Result<int> RunText(const Flags& flags, const OpenedModel& model, const std::string& text) {
+  WEIR_TRY(Request request, TextRequest(flags, model, text));
   EngineOptions options;
-  options.context_tokens = static_cast<int64_t>(request.prompt.size()) + request.max_tokens;
-  options.n_threads = flags.model.threads();
-  options.kv_type = flags.model.kv_type();
-  WEIR_TRY(const ModelFootprint footprint, Model::Plan(source, flags.model.dtype()));
-  Result<EnginePlan> plan =
-      Engine::Plan(config, footprint, flags.model.dtype(), options, AvailableMemory());
-  if (!plan) return In(source.name(), plan.error());
+  options.context_tokens = std::ssize(request.prompt) + request.max_tokens;
+  WEIR_TRY(const EnginePlan plan, PlanEngine(flags, model, options));
+  WEIR_TRY(RunningModel running, Start(flags, model, plan));
+  if (!flags.json) Emit(text, flags);
+  const auto on_event = [&](const Event& event) {
+    if (!flags.json) Emit(event.text, flags);
+  };
+  Result<Generation> generation = Generate(*running.engine, std::move(request), on_event);
+  if (!generation) return In(flags.model.model, generation.error());
+  running.engine.reset();  // frees its memory for the probe
+
+  const std::optional<double> share = Share(flags, generation->steps);
+  if (flags.json) {
+    Json json = GenerationJson(*generation);
+    json["roofline_share"] = OrNull(share);
+    PrintJson(json);
+  } else {
+    PrintSummary(Summary(*generation), share, generation->logits_hash);
+  }
+  return ExitCode(*generation);
+}
+
+// ---- A chat.
+
+Conversation FirstMessages(const Flags& flags) {
+  Conversation conversation;
+  conversation.SetSystem(Repaired(flags.system, "--system"));
+  return conversation;
+}
+
+/// The least context that serves: the default, or what a single long prompt needs.
+int64_t WantedContext(const Flags& flags, const OpenedModel& model, int64_t n_prompt) {
+  if (flags.context) return *flags.context;
+  const int64_t needed = n_prompt > 0 ? n_prompt + flags.max_tokens.value_or(kAnswerRoom) : 0;
+  return std::min(std::max(kDefaultContext, needed), model.config.context_length);
+}
+
+Result<EnginePlan> PlanChat(const Flags& flags, const OpenedModel& model, int64_t n_prompt) {
+  EngineOptions options;
+  options.context_tokens = WantedContext(flags, model, n_prompt);
+  if (n_prompt == 0) options.n_checkpoints = kCheckpoints;
+  Result<EnginePlan> plan = PlanEngine(flags, model, options);
+  if (plan || flags.context || plan.error().code != ErrorCode::kRefused) return plan;
+  options.context_tokens = 0;  // the longest that fits
+  WEIR_TRY(plan, PlanEngine(flags, model, options));
+  PrintMessage(fmt::format("memory for a context of {} tokens only\n",
+                           Grouped(plan->options.context_tokens)));
   return plan;
 }
 
-Result<int> RunText(const Flags& flags) {
-  CatchInterrupts();
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
-  WEIR_TRY(const ModelConfig config, ReadConfig(*source));
-  WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, config.n_vocab));
-  WEIR_TRY(Request request, MakeRequest(flags, *tokenizer, config));
-  const std::vector<int32_t> prompt = request.prompt;
-  WEIR_TRY(const EnginePlan plan, PlanEngine(flags, *source, config, request));
-  WEIR_TRY(const LoadedModel loaded,
-           LoadModel(flags.model, *source, plan.total_bytes() - plan.weights_bytes));
-  WEIR_TRY(std::unique_ptr<Engine> engine,
-           Engine::Start(*loaded.model, tokenizer.get(), plan.options));
-  WEIR_TRY(const Outcome outcome, Generate(*engine, std::move(request), flags));
-  engine.reset();  // frees its memory for the probe
+Result<int> RunOnePrompt(const Flags& flags, const OpenedModel& model, RenderChat render,
+                         Conversation conversation) {
+  ChatTurnOptions turn_options;
+  WEIR_TRY(turn_options.like, RequestLike(flags, model, 0));
+  turn_options.context_tokens = model.config.context_length;
+  const ChatTurns longest(*model.tokenizer, render, turn_options);
+  WEIR_TRY(Question question, longest.Prepare(conversation.messages()));
+  const int64_t n_prompt = std::ssize(question.request.prompt);
+  WEIR_TRY(const EnginePlan plan, PlanChat(flags, model, n_prompt));
+  turn_options.context_tokens = plan.options.context_tokens;
+  const ChatTurns turns(*model.tokenizer, std::move(render), turn_options);
+  WEIR_TRY(question, turns.Prepare(conversation.messages()));
+  WEIR_TRY(RunningModel running, Start(flags, model, plan));
 
-  std::optional<double> share;
-  if (flags.measure_limit) {
-    Result<std::optional<double>> measured = ShareOfLimit(outcome.steps, flags.model.threads());
-    if (measured) share = *measured;  // else the share stays unknown; the text is what was asked for
-  }
+  AnswerView view(flags.json ? nullptr : stdout, flags.raw);
+  Result<Turn> turn = turns.Ask(*running.engine, std::move(question), view);
+  if (!turn) return In(flags.model.model, turn.error());
+  running.engine.reset();
+  const std::optional<double> share = Share(flags, turn->generation.steps);
   if (flags.json) {
-    PrintJson(OutcomeJson(outcome, prompt, share));
+    Json json = TurnJson(*turn);
+    json["roofline_share"] = OrNull(share);
+    PrintJson(json);
   } else {
-    PrintSummary(outcome, prompt.size(), share);
+    PrintSummary(Summary(turn->generation), share, turn->generation.logits_hash);
   }
-  return outcome.finished == FinishReason::kCancelled ? kExitInterrupted : kExitOk;
+  return ExitCode(turn->generation);
+}
+
+std::string SessionSummary(const std::vector<Turn>& turns) {
+  int64_t n_prompt = 0, n_cached = 0, n_new = 0, n_gaps = 0, gaps_ns = 0;
+  for (const auto& [generation, answer] : turns) {
+    n_prompt += std::ssize(generation.prompt);
+    n_cached += generation.n_cached;
+    n_new += std::ssize(generation.tokens);
+    n_gaps += std::max<int64_t>(std::ssize(generation.tokens) - 1, 0);
+    gaps_ns += generation.last_ns - generation.first_ns;
+  }
+  std::string line = fmt::format("{} turn{}: {} prompt ({} cached) + {} new tokens", turns.size(),
+                                 turns.size() == 1 ? "" : "s", Grouped(n_prompt),
+                                 Grouped(n_cached), Grouped(n_new));
+  if (gaps_ns > 0) {
+    const double rate = static_cast<double>(n_gaps) * 1e9 / static_cast<double>(gaps_ns);
+    line += fmt::format(", {:.1f} tok/s", rate);
+  }
+  return line;
+}
+
+Json SessionJson(const ChatRecord& record) {
+  Json json = Json::parse(record.conversation.ToJson());
+  json["turns"] = Json::array();
+  for (const Turn& turn : record.turns) json["turns"].push_back(TurnJson(turn));
+  return json;
+}
+
+Result<int> RunSession(const Flags& flags, const OpenedModel& model, const ChatFormat& format) {
+  WEIR_TRY(const EnginePlan plan, PlanChat(flags, model, 0));
+  ChatTurnOptions turn_options;
+  WEIR_TRY(turn_options.like,
+           RequestLike(flags, model, format.is_template ? 0 : kDefaultTextTokens));
+  turn_options.context_tokens = plan.options.context_tokens;
+  turn_options.split_reasoning = format.is_template;
+  const ChatTurns turns(*model.tokenizer, format.render, turn_options);
+  WEIR_TRY(RunningModel running, Start(flags, model, plan));
+
+  ChatLoopOptions options;
+  // The chat itself is no part of the JSON document.
+  options.screen = flags.json || !StdoutIsTerminal() ? stderr : stdout;
+  const std::filesystem::path name = model.source->name();
+  options.greeting = fmt::format("{}, context {} tokens", EscapedControls(name.filename().string()),
+                                 Grouped(plan.options.context_tokens));
+  options.raw = flags.raw;
+  options.keep_history = flags.keep_history;
+  options.longest_context = model.config.context_length;
+  Result<ChatRecord> record =
+      RunChatLoop(*running.engine, turns, FirstMessages(flags), options);
+  if (!record) return In(flags.model.model, record.error());
+  running.engine.reset();
+
+  std::vector<StepRecord> steps;
+  for (const Turn& turn : record->turns) {
+    steps.insert(steps.end(), turn.generation.steps.begin(), turn.generation.steps.end());
+  }
+  const bool leaves_at_once = record->exit_code == kExitInterrupted;
+  const std::optional<double> share = leaves_at_once ? std::nullopt : Share(flags, steps);
+  const std::string hash =
+      record->turns.empty() ? "" : record->turns.back().generation.logits_hash;
+  if (flags.json) {
+    Json json = SessionJson(*record);
+    json["roofline_share"] = OrNull(share);
+    json["logits_hash"] = OrNull(hash);
+    PrintJson(json);
+  } else if (!record->turns.empty()) {
+    PrintSummary(SessionSummary(record->turns), share, hash);
+  }
+  return record->exit_code;
+}
+
+// ---- What is asked for.
+
+/// What the user gave as text: --prompt, standard input, or one after the other. Nothing: a chat.
+Result<std::optional<std::string>> GivenText(const Flags& flags) {
+  if (StdinIsTerminal()) return flags.prompt;
+  if (WaitForInput(kSilentWaitMs) == InputState::kNothing) {
+    PrintMessage("reading standard input, which belongs to the prompt\n");
+  }
+  Result<std::string> input = Interrupted() ? Result<std::string>(std::string()) : ReadInput("-");
+  if (Interrupted()) return Error{ErrorCode::kInterrupted, "interrupted", {}};
+  if (!input && !flags.prompt) return input.error();
+  std::string text = input ? *std::move(input) : std::string();
+  if (text.ends_with('\n')) text.pop_back();
+  if (!flags.prompt) return std::optional(std::move(text));
+  return std::optional(text.empty() ? *flags.prompt : *flags.prompt + "\n\n" + text);
+}
+
+/// The model's template, or what serves in its place.
+Result<ChatFormat> FormatOf(const Flags& flags, const OpenedModel& model) {
+  if (!flags.use_template) return PlainFormat();
+  if (model.source->metadata().Has("tokenizer.chat_template")) {
+    std::optional<bool> think;
+    if (flags.think || flags.no_think) think = flags.think;
+    return TemplateFormat(*model.source, think);
+  }
+  PrintMessage(fmt::format("{}: no chat template: the text is continued as it stands\n",
+                           model.source->name()));
+  return PlainFormat();
+}
+
+Result<int> Run(const Flags& flags) {
+  CatchInterrupts();
+  WEIR_TRY(const OpenedModel model, Open(flags));
+  WEIR_TRY(const ChatFormat format, FormatOf(flags, model));
+  WEIR_TRY(const std::optional<std::string> text, GivenText(flags));
+  if (!text) return RunSession(flags, model, format);
+  const std::string prompt = Repaired(*text, "the prompt");
+  if (!format.is_template) return RunText(flags, model, prompt);
+  if (prompt.empty()) return BadInput("--prompt is empty: expected a message");
+  Conversation conversation = FirstMessages(flags);
+  conversation.Add({"user", prompt, {}});
+  return RunOnePrompt(flags, model, format.render, std::move(conversation));
 }
 
 }  // namespace
@@ -211,26 +350,45 @@ Result<int> RunText(const Flags& flags) {
 Command AddRun(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   AddModelFlags(app, flags->model);
-  app.add_option("--prompt", flags->prompt, "the text to continue; special tokens are recognised")
-      ->required();
-  app.add_option("--max-tokens", flags->max_tokens, "new tokens at most")
+  app.add_option("--prompt", flags->prompt,
+                 "one message, or a text to continue; what stdin holds is added to it");
+  app.add_flag("!--no-template", flags->use_template,
+               "continue the text as it stands, special tokens recognised, whatever template the "
+               "model has");
+  app.add_option("--system", flags->system, "what the model is told to be");
+  CLI::Option* think = app.add_flag("--think", flags->think, "think before answering");
+  app.add_flag("--no-think", flags->no_think, "answer at once, if the template has that choice")
+      ->excludes(think);
+  app.add_option("--max-tokens", flags->max_tokens,
+                 "new tokens of an answer at most (default: what the context has room for, or 128 "
+                 "that continue a text)")
       ->check(CLI::Range(1, 1 << 20));
+  app.add_option("--context", flags->context,
+                 "tokens of a chat at most (default: 8192, or the model's if that is less)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   app.add_option("--temp", flags->sampling.temperature, "temperature; 0: the likeliest token");
   app.add_option("--top-k", flags->sampling.top_k, "the K likeliest tokens only; 0: off");
   app.add_option("--top-p", flags->sampling.top_p, "the likeliest tokens that make up this share");
-  app.add_option("--min-p", flags->sampling.min_p, "tokens at least this likely, relative to the best");
+  app.add_option("--min-p", flags->sampling.min_p,
+                 "tokens at least this likely, relative to the best");
   app.add_option("--repetition-penalty", flags->sampling.repetition_penalty, "1: off");
   app.add_option("--presence-penalty", flags->sampling.presence_penalty, "0: off");
   app.add_option("--frequency-penalty", flags->sampling.frequency_penalty, "0: off");
   app.add_option("--seed", flags->sampling.seed, "same seed, same text");
   app.add_option("--stop", flags->stop, "stop before this text (may be repeated)");
   app.add_flag("--ignore-eos", flags->ignore_eos, "go on after end-of-text tokens");
-  app.add_flag("--raw", flags->raw, "control characters of the model go to the terminal as they are");
-  app.add_flag("!--no-limit", flags->measure_limit, "skip measuring the machine's limit at the end");
-  app.add_flag("--json", flags->json, "one JSON document instead of a stream");
-  app.footer("Examples:\n  weir run model.gguf --prompt \"Once upon a time\" --max-tokens 200\n"
-             "  weir run model.gguf --prompt \"The sea\" --temp 0.8 --top-p 0.95 --seed 7");
-  return [flags] { return RunText(*flags); };
+  app.add_flag("--raw", flags->raw,
+               "what the model writes goes to the terminal as it is, control characters too");
+  app.add_flag("!--no-history", flags->keep_history, "keep no file of what is typed");
+  app.add_flag("!--no-limit", flags->measure_limit,
+               "skip measuring the machine's limit at the end");
+  app.add_flag("--json", flags->json,
+               "one JSON document at the end; a chat is shown on stderr meanwhile");
+  app.footer("Examples:\n  weir run model.gguf\n"
+             "  weir run model.gguf --prompt \"Why is the sky blue?\" --temp 0.7 --seed 7\n"
+             "  weir run model.gguf --prompt \"Summarise this:\" < report.txt > summary.txt\n"
+             "  weir run model.gguf --no-template --prompt \"Once upon a time\" --max-tokens 200");
+  return [flags] { return Run(*flags); };
 }
 
 }  // namespace weir

@@ -95,7 +95,8 @@ TEST(Cli, WeightsThatAreNoNumbersAreAnError) {
 }
 
 TEST(Cli, RunChecksTheContextBeforeItLoads) {
-  ExpectError("run --prompt hi --max-tokens 4096 " + kTiny, 2, {"--max-tokens", "4096", "lower"});
+  ExpectError("run --no-template --prompt hi --max-tokens 4096 " + kTiny, 2,
+              {"--max-tokens", "4096", "lower"});
   ExpectError("run --prompt '' " + kTiny, 2, {"--prompt"});
 }
 
@@ -228,7 +229,8 @@ TEST(Cli, TokenizeRepairsTextAndRefusesJsonThatIsNotUtf8) {
 
 TEST(Cli, RunContinuesATextAsTheReferenceDoes) {
   const auto answer = ReadJson(TestData("weir-tiny-q8_0.json"))["texts"][0];
-  const Outcome outcome = Weir("run " + kTiny + " --dtype f32 --no-limit --json --max-tokens 48 --prompt '" +
+  const Outcome outcome = Weir("run " + kTiny + " --no-template --dtype f32 --no-limit --json "
+                               "--max-tokens 48 --prompt '" +
                                answer["text"].get<std::string>() + "'");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto json = nlohmann::json::parse(outcome.out);
@@ -239,7 +241,8 @@ TEST(Cli, RunContinuesATextAsTheReferenceDoes) {
 }
 
 TEST(Cli, RunStreamsTextToStdoutAndTheSummaryToStderr) {
-  const Outcome outcome = Weir("run " + kTiny + " --no-limit --max-tokens 8 --prompt 'The old man'");
+  const Outcome outcome =
+      Weir("run " + kTiny + " --no-template --no-limit --max-tokens 8 --prompt 'The old man'");
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_TRUE(outcome.out.starts_with("The old man")) << outcome.out;
   EXPECT_GT(outcome.out.size(), std::string("The old man").size());

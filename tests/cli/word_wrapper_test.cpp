@@ -15,11 +15,7 @@ namespace {
 
 using testing::ElementsAre;
 
-std::string Wrapped(int width, std::string_view text) {
-  WordWrapper wrapper(width);
-  const std::string out = wrapper.Push(text);
-  return out + wrapper.Flush();
-}
+std::string Wrapped(int width, std::string_view text) { return WordWrapped(text, width); }
 
 std::vector<std::string> Lines(const std::string& text) {
   std::vector<std::string> lines;

@@ -13,9 +13,11 @@ TEST(Interrupt, TheFirstSignalRaisesTheFlagAndClearingLowersIt) {
   EXPECT_TRUE(Interrupted());
   ClearInterrupt();
   EXPECT_FALSE(Interrupted());
+  EXPECT_FALSE(Terminated());
   raise(SIGTERM);
   EXPECT_TRUE(Interrupted());
   ClearInterrupt();
+  EXPECT_TRUE(Terminated());
 }
 
 TEST(InterruptDeathTest, TheSecondSignalLeavesAtOnce) {

@@ -30,7 +30,7 @@ const char* const kChatHelp =
     "/exit          leave, as Ctrl-D does\n"
     "//TEXT         say a text that begins with a slash\n"
     "\"\"\" opens and closes a message of several lines; so does a backslash at a line's end.\n"
-    "Ctrl-C stops an answer or clears the line; a second one leaves.\n";
+    "Ctrl-C stops an answer or clears the line; a second one leaves.";
 
 std::optional<std::string> MessageLines::Push(std::string_view line) {
   if (!open() && line.substr(0, kQuotes.size()) == kQuotes) {

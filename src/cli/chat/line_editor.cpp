@@ -31,34 +31,16 @@ std::wstring Wide(std::string_view text) {
   std::wstring wide;
   for (std::string_view rest = text; !rest.empty();) {
     const Utf8Step step = DecodeUtf8(rest);
-    wide += static_cast<wchar_t>(step.code_point == kInvalidCodePoint ? 0xFFFD : step.code_point);
+    const uint32_t c = step.code_point == kInvalidCodePoint ? 0xFFFD : step.code_point;
+    if (c != 0) wide += static_cast<wchar_t>(c);  // libedit's texts end there
     rest.remove_prefix(step.length);
   }
   return wide;
 }
 
-void AppendUtf8(uint32_t c, std::string& out) {
-  const auto put = [&](uint32_t byte) { out += static_cast<char>(byte); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xC0 | c >> 6);
-    put(0x80 | (c & 0x3F));
-  } else if (c < 0x10000) {
-    put(0xE0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  } else {
-    put(0xF0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3F));
-    put(0x80 | (c >> 6 & 0x3F));
-    put(0x80 | (c & 0x3F));
-  }
-}
-
 std::string Utf8(std::wstring_view wide) {
   std::string text;
-  for (const wchar_t c : wide) AppendUtf8(static_cast<uint32_t>(c), text);
+  for (const wchar_t c : wide) AppendUtf8(static_cast<uint32_t>(c), &text);
   return text;
 }
 
@@ -95,6 +77,7 @@ struct LineEditor::Impl {
 /// libedit's source of characters: 1, 0 at the end of the input, -1 to give up the line.
 int LineEditor::Impl::NextKey(EditLine* editor, wchar_t* key) {
   Impl& self = Of(editor);
+  if (self.ending != Ending::kLine) return -1;
   std::string bytes;
   for (;;) {
     switch (WaitForInput(kResizePollMs)) {
@@ -120,7 +103,6 @@ void LineEditor::Impl::FollowWidth() {
   if (width == TerminalWidth()) return;
   width = TerminalWidth();
   el_resize(editor);
-  el_wset(editor, EL_REFRESH);
 }
 
 unsigned char LineEditor::Impl::OnInterrupt(EditLine* editor, int) {
@@ -128,7 +110,10 @@ unsigned char LineEditor::Impl::OnInterrupt(EditLine* editor, int) {
   self.ending = Ending::kInterrupted;
   const LineInfoW* line = el_wline(editor);
   self.typed = Utf8({line->buffer, line->lastchar});
-  return CC_EOF;
+  // What comes next must not be written over the rows below the cursor: NextKey gives up the line
+  // when the cursor is at its end.
+  el_cursor(editor, static_cast<int>(line->lastchar - line->cursor));
+  return CC_REFRESH;
 }
 
 unsigned char LineEditor::Impl::OnSuspend(EditLine* editor, int) {

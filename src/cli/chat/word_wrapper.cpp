@@ -127,4 +127,11 @@ void WordWrapper::EndLine() {
   width_ = next_width_;
 }
 
+std::string WordWrapped(std::string_view text, int width) {
+  WordWrapper wrapper(width);
+  std::string out = wrapper.Push(text);
+  out += wrapper.Flush();
+  return out;
+}
+
 }  // namespace weir

@@ -49,4 +49,7 @@ class WordWrapper {
   std::string out_;
 };
 
+/// A whole text in lines of at most `width` columns.
+std::string WordWrapped(std::string_view text, int width);
+
 }  // namespace weir
