@@ -93,15 +93,7 @@ Result<Store> OpenStore(const Flags& flags) {
 
 Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& subjects,
                Store& store, Run& run) {
-  const RunRow row{
-      .machine_fingerprint = Fingerprint(run.machine),
-      .cpu = run.machine.cpu_model.empty() ? std::nullopt : std::optional(run.machine.cpu_model),
-      .memory_bytes = run.machine.memory_bytes,
-      .machine_facts = MachineJson(run.machine, run.isa, nullptr).dump(),
-      .build = VersionText(),
-      .isa = std::string(Name(run.isa)),
-      .threads = run.threads,
-      .seed = flags.options.seed};
+  const RunRow row = DescribeRun(run.machine, run.isa, run.threads, flags.options.seed);
   BenchOptions options = flags.options;
   if (!flags.kv_name.empty() && flags.kv_name != "f16") {
     options.flags.push_back({"kv_" + flags.kv_name,

@@ -53,10 +53,18 @@ Result<std::unique_ptr<Tokenizer>> OpenTokenizer(const ModelSource& source,
 
 Result<LoadedModel> LoadModel(const ModelFlags& flags, const ModelSource& source,
                               int64_t working_bytes) {
+  LoadedModel loaded;
+  loaded.threads = std::make_unique<ThreadPool>(flags.threads());
+  WEIR_TRY(loaded.model, LoadModel(flags.dtype(), source, working_bytes, *loaded.threads));
+  return loaded;
+}
+
+Result<std::unique_ptr<Model>> LoadModel(Dtype dtype, const ModelSource& source,
+                                         int64_t working_bytes, ThreadPool& threads) {
   LoadOptions options;
-  options.dtype = flags.dtype();
+  options.dtype = dtype;
   WEIR_TRY(options.isa, SelectIsa(std::getenv("WEIR_ISA")));
-  WEIR_TRY(const ModelFootprint footprint, Model::Plan(source, options.dtype));
+  WEIR_TRY(const ModelFootprint footprint, Model::Plan(source, dtype));
   const int64_t available = AvailableMemory();
   if (footprint.packed_bytes + working_bytes > available) {
     return WithHint(Refused("{}: the weights take {} of memory, the context {}; {} are available",
@@ -64,16 +72,13 @@ Result<LoadedModel> LoadModel(const ModelFlags& flags, const ModelSource& source
                             ByteSize(working_bytes), ByteSize(available)),
                     "choose a smaller quantisation, a smaller model or fewer tokens");
   }
-  LoadedModel loaded;
-  loaded.threads = std::make_unique<ThreadPool>(flags.threads());
   Progress progress("packing weights");
   options.progress = [](void* line, int64_t done, int64_t total) {
     Progress::Callback(line, done, total);
     return !Interrupted();
   };
   options.context = &progress;
-  WEIR_TRY(loaded.model, Model::Load(source, options, *loaded.threads));
-  return loaded;
+  return Model::Load(source, options, threads);
 }
 
 Result<std::string> ReadInput(const std::string& path) {

@@ -45,6 +45,9 @@ Result<std::unique_ptr<Tokenizer>> OpenTokenizer(const ModelSource& source,
 /// packs. What else can be wrong is to be checked before: loading takes long.
 Result<LoadedModel> LoadModel(const ModelFlags& flags, const ModelSource& source,
                               int64_t working_bytes);
+/// The same with threads that are there.
+Result<std::unique_ptr<Model>> LoadModel(Dtype dtype, const ModelSource& source,
+                                         int64_t working_bytes, ThreadPool& threads);
 
 /// The whole of a file, or of stdin for "-".
 Result<std::string> ReadInput(const std::string& path);

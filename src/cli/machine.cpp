@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/progress.h"
+#include "cli/version.h"
 #include "util/interrupt.h"
 #include "util/terminal.h"
 
@@ -213,6 +214,18 @@ Json MachineJson(const Machine& machine, Isa isa, const MachineRates* rates) {
   json["kernel"] = OrNull(machine.kernel);
   json["huge_pages"] = OrNull(machine.huge_pages);
   return json;
+}
+
+RunRow DescribeRun(const Machine& machine, Isa isa, int n_threads, uint64_t seed) {
+  return {
+      .machine_fingerprint = Fingerprint(machine),
+      .cpu = machine.cpu_model.empty() ? std::nullopt : std::optional(machine.cpu_model),
+      .memory_bytes = machine.memory_bytes,
+      .machine_facts = MachineJson(machine, isa, nullptr).dump(),
+      .build = VersionText(),
+      .isa = std::string(Name(isa)),
+      .threads = n_threads,
+      .seed = seed};
 }
 
 Command AddMachine(CLI::App& app) {

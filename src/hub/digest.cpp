@@ -41,4 +41,10 @@ std::string BlobDigest::Finish() {
   return text;
 }
 
+std::string Sha256(std::string_view bytes) {
+  BlobDigest digest(std::string(64, '0'), static_cast<int64_t>(bytes.size()));
+  digest.Add(bytes.data(), bytes.size());
+  return digest.Finish();
+}
+
 }  // namespace weir

@@ -30,4 +30,7 @@ class BlobDigest {
   std::unique_ptr<Context> context_;
 };
 
+/// In lower-case hexadecimal digits.
+std::string Sha256(std::string_view bytes);
+
 }  // namespace weir

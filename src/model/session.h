@@ -53,19 +53,4 @@ int32_t ArgMax(std::span<const float> logits);
 /// kFailed if one of the logits is not a finite number, as with weights that are none.
 Status CheckFinite(std::span<const float> logits, int64_t position);
 
-/// Mean negative log-likelihood, in nats, of tokens[1..] of each consecutive window of `window` tokens given
-/// those before them in the window; the last partial window is dropped (docs/quality.md, "Perplexity").
-struct Perplexity {
-  int64_t n_windows = 0, n_tokens = 0;  // windows, scored tokens
-  double nll = 0;
-  double ppl() const;
-};
-/// max_windows 0: all. kBadInput if the text has fewer tokens than one window. `stop()` is asked between chunks.
-/// Token ids must be in [0, n_vocab).
-Result<Perplexity> MeasurePerplexity(Session& session, std::span<const int32_t> tokens,
-                                     int64_t n_vocab, int64_t window, int64_t max_windows,
-                                     bool (*stop)(),
-                                     void (*progress)(void* context, int64_t done, int64_t total),
-                                     void* context);
-
 }  // namespace weir

@@ -1,23 +1,39 @@
 #include "store/schema.h"
 
 #include "store/schema_v1.h"
+#include "store/schema_v2.h"
 
 namespace weir {
 namespace {
 
 constexpr int kApplicationId = 0x77656972;  // "weir"
 
+Status RecordVersion(Database& database) {
+  WEIR_RETURN_IF_ERROR(
+      database.Execute("INSERT INTO schema_version VALUES (?, datetime('now'))", kSchemaVersion));
+  return database.Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
+}
+
 Status Create(Database& database) {
   WEIR_TRY(Transaction transaction, Transaction::Begin(database));
   // Another weir may have created it between the check and the lock.
   WEIR_TRY(const int64_t n_tables, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
   if (n_tables > 0) return CheckSchema(database);
-  WEIR_RETURN_IF_ERROR(database.Run(kTablesV1));
-  WEIR_RETURN_IF_ERROR(database.Run(kViewsV1));
-  WEIR_RETURN_IF_ERROR(
-      database.Execute("INSERT INTO schema_version VALUES (?, datetime('now'))", kSchemaVersion));
-  WEIR_RETURN_IF_ERROR(database.Run(fmt::format(
-      "PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, kSchemaVersion)));
+  for (const char* sql : {kTablesV1, kViewsV1, kChangesV2}) {
+    WEIR_RETURN_IF_ERROR(database.Run(sql));
+  }
+  WEIR_RETURN_IF_ERROR(database.Run(fmt::format("PRAGMA application_id = {}", kApplicationId)));
+  WEIR_RETURN_IF_ERROR(RecordVersion(database));
+  return transaction.Commit();
+}
+
+Status Migrate(Database& database) {
+  WEIR_TRY(Transaction transaction, Transaction::Begin(database));
+  // Another weir may have done it between the check and the lock.
+  WEIR_TRY(const int64_t version, database.QueryInt("PRAGMA user_version"));
+  if (version >= kSchemaVersion) return {};
+  WEIR_RETURN_IF_ERROR(database.Run(kChangesV2));
+  WEIR_RETURN_IF_ERROR(RecordVersion(database));
   return transaction.Commit();
 }
 
@@ -45,7 +61,10 @@ Status CheckSchema(Database& database) {
 
 Status PrepareSchema(Database& database) {
   WEIR_TRY(const int64_t n_tables, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
-  return n_tables == 0 ? Create(database) : CheckSchema(database);
+  if (n_tables == 0) return Create(database);
+  WEIR_RETURN_IF_ERROR(CheckSchema(database));
+  WEIR_TRY(const int64_t version, database.QueryInt("PRAGMA user_version"));
+  return version < kSchemaVersion ? Migrate(database) : Status();
 }
 
 }  // namespace weir

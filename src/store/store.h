@@ -85,6 +85,31 @@ struct CellResult {
   const Figure* Find(std::string_view figure) const;
 };
 
+/// What of a text was scored.
+struct ScoredText {
+  std::string name, sha256;
+  int64_t window = 0, score_from = 0, n_windows = 0, n_tokens = 0;
+};
+
+struct Estimated {
+  double value = 0;
+  std::optional<double> error;  // standard error
+};
+
+/// A model's prediction of a text: a row of `quality`, where the units are.
+struct Predictions {
+  int64_t model = 0;  // id
+  std::string dtype, kv;
+  Estimated nll, ppl;
+};
+
+/// How far they are from a reference's.
+struct DistanceFromReference {
+  Predictions reference;
+  Estimated ppl_ratio, kl_mean, same_top;
+  double kl_median = 0, kl_p99 = 0, kl_max = 0;
+};
+
 class Store {
  public:
   /// $XDG_DATA_HOME/weir/results.db; its folder is created.
@@ -104,6 +129,10 @@ class Store {
   Result<int64_t> AddRates(int64_t run, const RatesRow& rates);
   /// Repeat 0 is the warm-up. The store must not move while the attempt is written.
   Result<AttemptWriter> BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before);
+
+  /// The row's id.
+  Result<int64_t> AddQuality(int64_t run, const ScoredText& text, const Predictions& predictions,
+                             const std::optional<DistanceFromReference>& distance);
 
   /// The cells of a run, in the order in which they were begun.
   Result<std::vector<CellResult>> Results(int64_t run);

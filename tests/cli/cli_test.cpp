@@ -227,6 +227,43 @@ TEST(Cli, TokenizeRepairsTextAndRefusesJsonThatIsNotUtf8) {
   refuse("", "expected JSON");
 }
 
+TEST(Cli, PerplexityAgainstAReferenceIsStoredAsARow) {
+  const TempFolder folder;
+  const std::string text = folder / "text", db = folder / "rows.db";
+  std::ofstream(text) << ReadText(TestData("weir-tiny-q8_0.json")).substr(0, 4000);
+  const std::string scored = " --window 64 --windows 2 --score-from 32 --file " + text;
+  const Outcome alone = Weir("perplexity " + kTiny + scored + " --json --db " + db);
+  ASSERT_EQ(alone.exit_code, 0) << alone.err;
+  const Outcome both = Weir("perplexity " + kTiny + scored + " --against " + kTiny +
+                            " --against-dtype f32 --json --db " + db);
+  ASSERT_EQ(both.exit_code, 0) << both.err;
+  const auto one = nlohmann::json::parse(alone.out), two = nlohmann::json::parse(both.out);
+  EXPECT_EQ(one["tokens"], 64);
+  EXPECT_EQ(one["nll"], two["nll"]);
+  EXPECT_EQ(one["run"], 1);
+  EXPECT_EQ(two["run"], 2);
+  EXPECT_FALSE(one.contains("kl_nats"));
+  EXPECT_GT(two["kl_nats"]["mean"], 0);
+  EXPECT_LT(two["kl_nats"]["mean"], 0.1);
+  EXPECT_TRUE(two["ppl_ratio_se"].is_number());
+  EXPECT_TRUE(std::filesystem::exists(db));
+
+  const Outcome unstored = Weir("perplexity " + kTiny + scored + " --json --no-db");
+  EXPECT_TRUE(nlohmann::json::parse(unstored.out)["run"].is_null());
+  for (const std::string& wrong :
+       {" --score-from 512 --file " + text, scored + " --against-dtype f32",
+        scored + " --against " + TestData("golden/qwen2-q8_0.gguf"), scored + " --against nothing.gguf",
+        " --window 100000 --file " + text}) {
+    const Outcome outcome = Weir("perplexity --no-db " + kTiny + wrong);
+    EXPECT_EQ(outcome.exit_code, 2) << wrong << outcome.err;
+    EXPECT_EQ(outcome.out, "") << wrong;
+  }
+  EXPECT_NE(Weir("perplexity --no-db " + kTiny + scored + " --against " +
+                 TestData("golden/qwen2-q8_0.gguf"))
+                .err.find("expected the same vocabulary"),
+            std::string::npos);
+}
+
 TEST(Cli, RunContinuesATextAsTheReferenceDoes) {
   const auto answer = ReadJson(TestData("weir-tiny-q8_0.json"))["texts"][0];
   const Outcome outcome = Weir("run " + kTiny + " --no-template --dtype f32 --no-limit --json "

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "model/harness.h"
+#include "model/quality.h"
 #include "model/text/stream_decoder.h"
 #include "model/text/tokenizer.h"
 
@@ -88,15 +89,15 @@ void ExpectPerplexity(const RealModel& real, int64_t n_windows, double tolerance
   const std::vector<int32_t> tokens =
       real.tokenizer->Encode(ReadText(SharedData("models/text/held-out.txt")), false);
   const auto session = OpenSession(*real.model, 512, 128, threads);
-  const auto result = MeasurePerplexity(*session, tokens, real.model->config().n_vocab, 512,
-                                        n_windows, nullptr, nullptr, nullptr);
+  const auto result = MeasurePerplexity(*session, tokens, real.model->config().n_vocab,
+                                        {.window = 512, .max_windows = n_windows}, {});
   ASSERT_TRUE(result.ok()) << result.error().message;
   EXPECT_EQ(result->n_tokens, n_windows * 511);
   double expected = 0;
   for (int64_t w = 0; w < n_windows; ++w) {
     expected += real.answers["perplexity"]["nll_per_window"][static_cast<size_t>(w)].get<double>();
   }
-  EXPECT_NEAR(result->nll, expected / static_cast<double>(n_windows), tolerance);
+  EXPECT_NEAR(result->nll.value, expected / static_cast<double>(n_windows), tolerance);
 }
 
 TEST(WeirTiny, PerplexityIsTheReferencesInF32) {

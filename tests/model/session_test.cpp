@@ -1,4 +1,4 @@
-// What a session refuses, and how a long measurement is stopped.
+// What a session refuses.
 #include <limits>
 
 #include "model/harness.h"
@@ -23,21 +23,6 @@ TEST(Session, LogitsMustBeFinite) {
     ASSERT_FALSE(status.ok());
     EXPECT_NE(status.error().message.find("position 7"), std::string::npos);
   }
-}
-
-int n_asked = 0;
-
-TEST(Session, PerplexityStopsInsideAWindow) {
-  ThreadPool threads(1);
-  const auto model = LoadModel(kTiny, Dtype::kInt8, BestIsa(), threads);
-  const auto session = OpenSession(*model, 256, 16, threads);
-  const std::vector<int32_t> tokens(256, 5);
-  n_asked = 0;
-  const auto result = MeasurePerplexity(*session, tokens, model->config().n_vocab, 256, 0,
-                                        [] { return ++n_asked == 3; }, nullptr, nullptr);
-  ASSERT_FALSE(result.ok());
-  EXPECT_EQ(result.error().code, ErrorCode::kInterrupted);
-  EXPECT_EQ(session->position(), 32);
 }
 
 }  // namespace
