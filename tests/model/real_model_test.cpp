@@ -108,6 +108,16 @@ TEST(WeirTiny, PerplexityIsTheReferencesInF32) {
   ExpectPerplexity(tiny, 8, 2e-5, threads);
 }
 
+TEST(WeirTiny, PerplexityOfEveryQuantisationIsTheReferencesInF32) {
+  ThreadPool threads(2);
+  for (const std::string quant : {"f16", "q4_k_m", "iq2_xxs"}) {
+    const std::string name = SharedData("models/weir-tiny-" + quant);
+    WEIR_SKIP_WITHOUT(name + ".gguf");
+    const RealModel tiny(name + ".gguf", name + ".json", Dtype::kF32, threads);
+    ExpectPerplexity(tiny, 2, 2e-5, threads);
+  }
+}
+
 // A trained network does not amplify the rounding of int8 activations as random ones do: 0.7 % per
 // projection costs some 1e-3 nats.
 TEST(WeirTiny, PerplexityIsTheReferencesInInt8) {
