@@ -13,14 +13,9 @@ float Descent::Along(const float* direction, int begin, int n) const {
   for (int i = 0; i < n; ++i) {
     if (direction[i] == 0) continue;
     const float* row = products(begin + i) + begin;
-    float t[8] = {};
-    int j = 0;
-    for (; j + 8 <= n; j += 8) {
-      for (int k = 0; k < 8; ++k) t[k] += row[j + k] * direction[j + k];
-    }
-    float sum = Total(t);
-    for (; j < n; ++j) sum += row[j] * direction[j];
-    curve += direction[i] * sum;
+    F4 sum = {};
+    for (int j = 0; j < n; j += 4) sum += Load(row + j) * Load(direction + j);
+    curve += direction[i] * Total(sum);
     slope += direction[i] * pull_[begin + i];
   }
   return curve > 0 ? slope / curve : 0;
@@ -34,7 +29,7 @@ void Descent::Move(const float* delta, int begin, int n) {
 
 void Descent::MoveOne(int i, float delta) {
   const float* row = products(i);
-  for (int j = 0; j < n_; ++j) pull_[j] -= delta * row[j];
+  for (int j = 0; j < n_; j += 4) Store(Load(pull_ + j) - All(delta) * Load(row + j), pull_ + j);
 }
 
 }  // namespace weir

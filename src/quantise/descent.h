@@ -30,7 +30,7 @@ class Descent {
     if (step == 0) return false;
     bool changed = false;
     for (int i = begin; i < begin + n; ++i) {
-      const float next = Grid::Nearest(level[i] + pull_[i] / (step * curvature(i)));
+      const float next = NearestLevel<Grid>(level[i] + pull_[i] / (step * curvature(i)));
       if (next == level[i]) continue;
       MoveOne(i, step * (next - level[i]));
       level[i] = next;

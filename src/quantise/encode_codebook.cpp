@@ -49,7 +49,7 @@ void Store32(uint32_t value, uint8_t* out) {
 struct IQ2_XXS {
   static constexpr int kEntries = 256, kUnit = 8, kGroup = 32;
   static constexpr bool kEvenSigns = true;
-  static constexpr float kFactor = 0.125f, kLargest = 43;
+  static constexpr float kFactor = 0.125f, kSmallest = 8, kLargest = 43;
   static const auto& Grid() { return GetCodebooks().iq2xxs; }
   static void Pack(const Block& block, uint8_t* out) {
     StoreHalf(block.d, out);
@@ -74,7 +74,7 @@ void PackScalePairs(const Block& block, uint8_t* out) {
 struct IQ2_XS {
   static constexpr int kEntries = 512, kUnit = 8, kGroup = 16;
   static constexpr bool kEvenSigns = true;
-  static constexpr float kFactor = 0.125f, kLargest = 43;
+  static constexpr float kFactor = 0.125f, kSmallest = 8, kLargest = 43;
   static const auto& Grid() { return GetCodebooks().iq2xs; }
   static void Pack(const Block& block, uint8_t* out) {
     StoreHalf(block.d, out);
@@ -88,7 +88,7 @@ struct IQ2_XS {
 struct IQ2_S {
   static constexpr int kEntries = 1024, kUnit = 8, kGroup = 16;
   static constexpr bool kEvenSigns = false;
-  static constexpr float kFactor = 0.125f, kLargest = 43;
+  static constexpr float kFactor = 0.125f, kSmallest = 8, kLargest = 43;
   static const auto& Grid() { return GetCodebooks().iq2s; }
   static void Pack(const Block& block, uint8_t* out) {
     StoreHalf(block.d, out);
@@ -105,7 +105,7 @@ struct IQ2_S {
 struct IQ3_XXS {
   static constexpr int kEntries = 256, kUnit = 4, kGroup = 32;
   static constexpr bool kEvenSigns = true;
-  static constexpr float kFactor = 0.25f, kLargest = 62;
+  static constexpr float kFactor = 0.25f, kSmallest = 4, kLargest = 62;
   static const auto& Grid() { return GetCodebooks().iq3xxs; }
   static void Pack(const Block& block, uint8_t* out) {
     StoreHalf(block.d, out);
@@ -121,7 +121,7 @@ struct IQ3_XXS {
 struct IQ3_S {
   static constexpr int kEntries = 512, kUnit = 4, kGroup = 32;
   static constexpr bool kEvenSigns = false;
-  static constexpr float kFactor = 1, kLargest = 15;
+  static constexpr float kFactor = 1, kSmallest = 1, kLargest = 15;
   static const auto& Grid() { return GetCodebooks().iq3s; }
   static void Pack(const Block& block, uint8_t* out) {
     StoreHalf(block.d, out);
@@ -149,28 +149,46 @@ struct Entry {
   float Error(float t) const { return t * (t * b - 2 * a); }
 };
 
+/// The place of the least of n values error(c) = F4 of c .. c + 3, the lowest at a tie. n is a multiple of 16.
+template <int n, class Fn>
+inline int ArgMin(Fn error) {
+  constexpr int kChains = 4;  // so that comparisons need not wait for each other
+  F4 best[kChains];
+  I4 index[kChains];
+  for (int k = 0; k < kChains; ++k) {
+    best[k] = error(4 * k);
+    index[k] = I4{4 * k, 4 * k + 1, 4 * k + 2, 4 * k + 3};
+  }
+  I4 at[kChains] = {index[0], index[1], index[2], index[3]};
+  for (int c = 4 * kChains; c < n; c += 4 * kChains) {
+    for (int k = 0; k < kChains; ++k) {
+      const F4 value = error(c + 4 * k);
+      const I4 less = value < best[k];
+      index[k] += 4 * kChains;
+      at[k] = less ? index[k] : at[k];
+      best[k] = less ? value : best[k];
+    }
+  }
+  float least = best[0][0];
+  int place = at[0][0];
+  for (int k = 0; k < kChains; ++k) {
+    for (int lane = 0; lane < 4; ++lane) {
+      const float value = best[k][lane];
+      if (value < least || (value == least && at[k][lane] < place)) {
+        least = value;
+        place = at[k][lane];
+      }
+    }
+  }
+  return place;
+}
+
 /// The entry of least error at scale t, the lowest at a tie.
 template <int kEntries>
 Entry Nearest(const float* a, const float* b, float t) {
-  constexpr int kLanes = 16;
-  float best[kLanes];
-  int index[kLanes];
-  for (int k = 0; k < kLanes; ++k) {
-    best[k] = t * (t * b[k] - 2 * a[k]);
-    index[k] = k;
-  }
-  for (int c = kLanes; c < kEntries; c += kLanes) {
-    for (int k = 0; k < kLanes; ++k) {
-      const float error = t * (t * b[c + k] - 2 * a[c + k]);
-      index[k] = error < best[k] ? c + k : index[k];
-      best[k] = error < best[k] ? error : best[k];
-    }
-  }
-  int lane = 0;
-  for (int k = 1; k < kLanes; ++k) {
-    if (best[k] < best[lane] || (best[k] == best[lane] && index[k] < index[lane])) lane = k;
-  }
-  return {index[lane], a[index[lane]], b[index[lane]]};
+  const F4 squared = All(t * t), twice = All(2 * t);
+  const int c = ArgMin<kEntries>([&](int i) { return squared * Load(b + i) - twice * Load(a + i); });
+  return {c, a[c], b[c]};
 }
 
 /// Entries that won at some scale: all that are worth a look at other scales between.
@@ -216,7 +234,7 @@ class Encoder {
   static constexpr int kUnit = Format::kUnit, kEntries = Format::kEntries, kGroup = Format::kGroup;
   static constexpr int kGroups = kWindow / kGroup, kUnits = kGroup / kUnit;  // kUnits: of a group
   static constexpr int kOctetUnits = kOctet / kUnit;
-  static constexpr int kStarts = 12;
+  static constexpr int kStarts = 13;
 
   static float ScaleOf(float d, int s) { return d * Format::kFactor * static_cast<float>(2 * s + 1); }
 
@@ -224,17 +242,17 @@ class Encoder {
     const float *x = window_.x + unit * kUnit, *w = window_.w + unit * kUnit;
     float wx[kUnit];
     for (int k = 0; k < kUnit; ++k) wx[k] = w[k] * std::fabs(x[k]);
-    for (int c = 0; c < kEntries; ++c) {
-      float a = 0, b = 0, least = 3e38f;
+    for (int c = 0; c < kEntries; c += 4) {
+      F4 a = {}, b = {}, least = All(3e38f);
       for (int k = 0; k < kUnit; ++k) {
-        const float level = book_.level[k][c], product = wx[k] * level;
+        const F4 level = Load(book_.level[k] + c), product = All(wx[k]) * level;
         a += product;
-        b += w[k] * level * level;
-        least = product < least ? product : least;
+        b += All(w[k]) * level * level;
+        least = Min(least, product);
       }
-      costs.a[c] = a;
-      costs.b[c] = b;
-      costs.odd_a[c] = a - 2 * least;
+      Store(a, costs.a + c);
+      Store(b, costs.b + c);
+      Store(a - 2 * least, costs.odd_a + c);
     }
   }
 
@@ -247,6 +265,7 @@ class Encoder {
     for (int s = 0; s < kStarts; ++s) {
       starts[s] = top / Format::kLargest * (0.5f + 0.08f * static_cast<float>(s));
     }
+    starts[kStarts - 1] = top / Format::kSmallest;  // values that are all alike
     UnitCosts costs[kOctetUnits];
     for (int octet = g * kGroup / kOctet; octet < (g + 1) * kGroup / kOctet; ++octet) {
       for (int u = 0; u < kOctetUnits; ++u) FillCosts(octet * kOctetUnits + u, costs[u]);
@@ -474,21 +493,21 @@ class Encoder {
     const int others = best_.signs[octet] & ~(kMask << shift);
     const bool flip = Format::kEvenSigns && (__builtin_popcount(signs | others << 8) & 1);
     float errors[kEntries];
-    for (int c = 0; c < kEntries; ++c) {
-      float error = 0, least = 3e38f;
+    const F4 flipped = All(flip ? 4 : 0);
+    for (int c = 0; c < kEntries; c += 4) {
+      F4 error = {}, least = All(3e38f);
       for (int k = 0; k < kUnit; ++k) {
-        const float level = t * book_.level[k][c], size = std::fabs(wanted[k]);
-        error += weight[k] * level * (level - 2 * size);
-        const float cost = weight[k] * level * size;
-        least = cost < least ? cost : least;
+        const F4 level = All(t) * Load(book_.level[k] + c), size = All(std::fabs(wanted[k]));
+        const F4 weighted = All(weight[k]) * level;
+        error += weighted * (level - 2 * size);
+        least = Min(least, weighted * size);
       }
-      errors[c] = flip ? error + 4 * least : error;
+      Store(error + flipped * least, errors + c);
     }
     float best_gain = 0, best_delta[kUnit];
     int best_entry = -1, best_signs = 0;
     for (int i = 0; i < kTries; ++i) {
-      int c = 0;
-      for (int k = 1; k < kEntries; ++k) c = errors[k] < errors[c] ? k : c;
+      const int c = ArgMin<kEntries>([&](int k) { return Load(errors + k); });
       errors[c] = 3e38f;
       int entry_signs = signs;
       if (flip) {

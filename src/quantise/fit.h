@@ -1,11 +1,12 @@
 // The least squares beneath every encoder: scales for codes, codes for scales.
 //
-// Levels (what a code stands for, before scaling) are kept as floats, and all loops run over whole sub-blocks of a
-// length known when compiling, so that the compiler vectorises them. Sums are by halves, in a fixed order.
+// Levels (what a code stands for, before scaling) are kept as floats. Sub-blocks are multiples of four long.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/codebooks.h"
 
@@ -14,16 +15,31 @@ namespace weir {
 /// Blocks with nothing larger are zero: the smallest step above zero that a half can hold is 60 times as large.
 inline constexpr float kTiny = 1e-9f;
 
+/// Four floats at a time, of which the compiler makes what the processor has. Written out because loops over floats are
+/// vectorised only where no sum changes its order.
+using F4 = float __attribute__((vector_size(16)));
+using I4 = int32_t __attribute__((vector_size(16)));
+
+inline F4 Load(const float* p) {
+  F4 v;
+  std::memcpy(&v, p, sizeof(v));
+  return v;
+}
+inline void Store(F4 v, float* p) { std::memcpy(p, &v, sizeof(v)); }
+inline F4 All(float x) { return F4{x, x, x, x}; }
+inline F4 Min(F4 a, F4 b) { return a < b ? a : b; }
+inline F4 Max(F4 a, F4 b) { return a > b ? a : b; }
+inline float Total(F4 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
+
 /// The levels kLow, kLow + 1, .., kHigh.
 template <int kLow, int kHigh>
 struct IntegerGrid {
   static constexpr float kLowest = kLow, kHighest = kHigh;
   /// How far apart two places are at which the largest value is tried.
   static constexpr float kStartStep = (kHigh - kLow + 1) * 0.0078125f + 0.1f;
-  static float Nearest(float level) {
-    level = level < kLowest ? kLowest : level;
-    level = level > kHighest ? kHighest : level;
-    return (level + 12582912.0f) - 12582912.0f;  // 1.5 * 2^23: no fraction survives
+  static F4 Nearest(F4 level) {
+    const F4 round = All(12582912.0f);  // 1.5 * 2^23: no fraction survives
+    return (Min(Max(level, All(kLowest)), All(kHighest)) + round) - round;
   }
 };
 
@@ -31,30 +47,26 @@ struct IntegerGrid {
 struct Iq4Grid {
   static constexpr float kLowest = -127, kHighest = 113;
   static constexpr float kStartStep = 5;
-  static float Nearest(float level) {
-    float nearest = kIq4Levels[0];
+  static F4 Nearest(F4 level) {
+    F4 nearest = All(kIq4Levels[0]);
     for (int k = 0; k < 15; ++k) {
       const float low = kIq4Levels[k], high = kIq4Levels[k + 1];
-      nearest += level > 0.5f * (low + high) ? high - low : 0.0f;
+      nearest += level > All(0.5f * (low + high)) ? All(high - low) : All(0);
     }
     return nearest;
   }
 };
+
+template <class Grid>
+inline float NearestLevel(float level) {
+  return Grid::Nearest(All(level))[0];
+}
 
 /// The code of a level of that grid.
 inline uint8_t Iq4Code(float level) {
   uint8_t code = 0;
   while (code < 15 && kIq4Levels[code] < static_cast<int>(level)) ++code;
   return code;
-}
-
-/// The sum of t[0, n), n a power of two; t is used up.
-template <int n>
-inline float Total(float (&t)[n]) {
-  for (int half = n / 2; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) t[i] += t[i + half];
-  }
-  return t[0];
 }
 
 inline float Inverse(float step) { return step != 0.0f ? 1.0f / step : 0.0f; }
@@ -67,14 +79,15 @@ struct Affine {
 /// Chooses the nearest levels to n values; returns the weighted squared error.
 template <class Grid, int n>
 inline float ChooseLevels(const float* x, const float* w, Affine a, float* level) {
-  const float inverse = Inverse(a.step);
-  float t[n];
-  for (int i = 0; i < n; ++i) {
-    level[i] = Grid::Nearest((x[i] + a.min) * inverse);
-    const float error = x[i] - (a.step * level[i] - a.min);
-    t[i] = w[i] * error * error;
+  const F4 inverse = All(Inverse(a.step)), step = All(a.step), min = All(a.min);
+  F4 sum = {};
+  for (int i = 0; i < n; i += 4) {
+    const F4 value = Load(x + i), chosen = Grid::Nearest((value + min) * inverse);
+    const F4 error = value - (step * chosen - min);
+    Store(chosen, level + i);
+    sum += Load(w + i) * error * error;
   }
-  return Total(t);
+  return Total(sum);
 }
 
 /// What least squares needs of values and levels, each weighted.
@@ -84,13 +97,14 @@ struct Moments {
 
 template <int n>
 inline Moments MomentsOf(const float* x, const float* w, const float* level) {
-  float l[n], ll[n], xl[n];
-  for (int i = 0; i < n; ++i) {
-    l[i] = w[i] * level[i];
-    ll[i] = l[i] * level[i];
-    xl[i] = l[i] * x[i];
+  F4 sum = {}, squares = {}, products = {};
+  for (int i = 0; i < n; i += 4) {
+    const F4 at = Load(level + i), weighted = Load(w + i) * at;
+    sum += weighted;
+    squares += weighted * at;
+    products += weighted * Load(x + i);
   }
-  return {Total(l), Total(ll), Total(xl)};
+  return {Total(sum), Total(squares), Total(products)};
 }
 
 /// Calls with every start that is worth a try: the inverse of a step that puts the largest magnitude near one end of
@@ -115,16 +129,21 @@ inline float FitStep(const float* x, const float* w) {
   float best_gain = 0, best_step = 0;
   ForStarts<Grid, n>(x, [&](float inverse) {
     for (int round = 0; round < 2; ++round) {
-      float level[n];
-      for (int i = 0; i < n; ++i) level[i] = Grid::Nearest(x[i] * inverse);
-      const Moments m = MomentsOf<n>(x, w, level);
-      if (!(m.level_level > 0)) return;
-      const float gain = m.value_level * m.value_level / m.level_level;
+      F4 squares = {}, products = {};
+      for (int i = 0; i < n; i += 4) {
+        const F4 value = Load(x + i), level = Grid::Nearest(value * All(inverse));
+        const F4 weighted = Load(w + i) * level;
+        squares += weighted * level;
+        products += weighted * value;
+      }
+      const float level_level = Total(squares), value_level = Total(products);
+      if (!(level_level > 0)) return;
+      const float gain = value_level * value_level / level_level;
       if (gain > best_gain) {
         best_gain = gain;
-        best_step = m.value_level / m.level_level;
+        best_step = value_level / level_level;
       }
-      inverse = Inverse(m.value_level / m.level_level);
+      inverse = Inverse(value_level / level_level);
     }
   });
   return best_step;
@@ -153,13 +172,16 @@ inline Affine SolveAffine(const Moments& m, float sum_w, float sum_x) {
 /// The step >= 0 and the minimum with which levels 0 .. kHighest come nearest to n values.
 template <class Grid, int n, bool kFreeMin>
 inline Affine FitAffine(const float* x, const float* w) {
-  float low = x[0], high = x[0], weights[n], weighted[n];
-  for (int i = 0; i < n; ++i) {
-    low = x[i] < low ? x[i] : low;
-    high = x[i] > high ? x[i] : high;
-    weights[i] = w[i];
-    weighted[i] = w[i] * x[i];
+  F4 lows = Load(x), highs = lows, weights = {}, weighted = {};
+  for (int i = 0; i < n; i += 4) {
+    const F4 value = Load(x + i), weight = Load(w + i);
+    lows = Min(lows, value);
+    highs = Max(highs, value);
+    weights += weight;
+    weighted += weight * value;
   }
+  float low = std::min(std::min(lows[0], lows[1]), std::min(lows[2], lows[3]));
+  const float high = std::max(std::max(highs[0], highs[1]), std::max(highs[2], highs[3]));
   if (!kFreeMin && low > 0) low = 0;
   const float sum_w = Total(weights), sum_x = Total(weighted);
   Affine best{0, kFreeMin || low < 0 ? -low : 0.0f};

@@ -25,7 +25,7 @@ Metadata MetadataOf(const ModelSource& source, const Mixture& mixture,
   metadata.AddU32("general.file_type", mixture.file_type);
   if (calibration) {
     metadata.AddString("quantize.imatrix.dataset", calibration->text_name());
-    metadata.AddU32("quantize.imatrix.entries_count", calibration->n_inputs());
+    metadata.AddU32("quantize.imatrix.entries_count", calibration->n_tensors());
     metadata.AddU32("quantize.imatrix.chunks_count", calibration->n_windows());
   }
   return metadata;
