@@ -24,8 +24,9 @@ namespace weir {
 class Calibration : private InputObserver {
  public:
   using ReportProgress = void (*)(void* context, int64_t tokens_done, int64_t tokens_total);
-  /// Runs `session` of `model`, which was loaded from `source`, over the tokens in windows of session.max_tokens(), each
-  /// from an empty context. kRefused if the products take more than max_bytes, kInterrupted when the user asks to stop. progress may be null.
+  /// Runs `session` of `model`, which was loaded from `source`, over the tokens in windows of
+  /// session.max_tokens(), each from an empty context. kRefused if the products take more than max_bytes,
+  /// kInterrupted when the user asks to stop. `progress` may be null.
   static Result<std::unique_ptr<Calibration>> Measure(const ModelSource& source, const Model& model,
                                                       Session& session,
                                                       std::span<const int32_t> tokens,

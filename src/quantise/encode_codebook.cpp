@@ -414,17 +414,11 @@ class Encoder {
   }
 
   void FlipCheapest(int octet, int u) {
-    const int begin = octet * kOctet + u * kUnit, entry = best_.entry[octet * kOctetUnits + u];
-    int cheapest = 0;
-    float least = 3e38f;
-    for (int k = 0; k < kUnit; ++k) {
-      const float cost = window_.w[begin + k] * std::fabs(window_.x[begin + k]) * book_.level[k][entry];
-      if (cost < least) {
-        least = cost;
-        cheapest = k;
-      }
-    }
-    best_.signs[octet] = static_cast<uint8_t>(best_.signs[octet] ^ 1 << (u * kUnit + cheapest));
+    const int begin = octet * kOctet + u * kUnit;
+    float size[kUnit];
+    for (int k = 0; k < kUnit; ++k) size[k] = std::fabs(window_.x[begin + k]);
+    const int k = CheapestSign(window_.w + begin, size, best_.entry[octet * kOctetUnits + u]);
+    best_.signs[octet] = static_cast<uint8_t>(best_.signs[octet] ^ 1 << (u * kUnit + k));
   }
 
   void UnitValues(int unit, float t, float* values) const {
@@ -476,77 +470,110 @@ class Encoder {
     return true;
   }
 
-  /// Tries the entries that are nearest to what the unit alone would want next to its neighbours' errors.
-  bool RefineUnit(int unit, Descent& descent) {
-    constexpr int kTries = 8;
-    const int begin = unit * kUnit, octet = unit / kOctetUnits, shift = unit % kOctetUnits * kUnit;
-    const float t = ScaleOf(best_.d, best_.scale[unit / kUnits]);
-    if (t == 0) return false;
-    float wanted[kUnit], weight[kUnit];
-    int signs = 0;
+  /// What a unit would want next to the errors of its neighbours, and how much each element of that counts.
+  struct Wish {
+    float size[kUnit], weight[kUnit];
+    int signs = 0;      // bit set: negative
+    bool flip = false;  // one of them has to be wrong
+  };
+
+  Wish WishOf(int unit, const Descent& descent) const {
+    const int begin = unit * kUnit;
+    Wish wish;
     for (int k = 0; k < kUnit; ++k) {
-      weight[k] = descent.curvature(begin + k);
-      wanted[k] = values_[begin + k] + descent.pull()[begin + k] / weight[k];
-      signs |= (wanted[k] < 0) << k;
+      wish.weight[k] = descent.curvature(begin + k);
+      const float wanted = values_[begin + k] + descent.pull()[begin + k] / wish.weight[k];
+      wish.size[k] = std::fabs(wanted);
+      wish.signs |= (wanted < 0) << k;
     }
-    constexpr int kMask = (1 << kUnit) - 1;
-    const int others = best_.signs[octet] & ~(kMask << shift);
-    const bool flip = Format::kEvenSigns && (__builtin_popcount(signs | others << 8) & 1);
-    float errors[kEntries];
-    const F4 flipped = All(flip ? 4 : 0);
+    const int n_minus = __builtin_popcount(wish.signs) + __builtin_popcount(OtherSigns(unit));
+    wish.flip = Format::kEvenSigns && n_minus % 2 != 0;
+    return wish;
+  }
+
+  static int ShiftOf(int unit) { return unit % kOctetUnits * kUnit; }
+  /// Of the other unit in the octet, if there is one.
+  int OtherSigns(int unit) const {
+    return best_.signs[unit / kOctetUnits] & ~(((1 << kUnit) - 1) << ShiftOf(unit));
+  }
+
+  /// The error of every entry, as if the elements of the unit had nothing to do with each other.
+  void FillErrors(const Wish& wish, float t, float* errors) const {
+    const F4 flipped = All(wish.flip ? 4 : 0);
     for (int c = 0; c < kEntries; c += 4) {
       F4 error = {}, least = All(3e38f);
       for (int k = 0; k < kUnit; ++k) {
-        const F4 level = All(t) * Load(book_.level[k] + c), size = All(std::fabs(wanted[k]));
-        const F4 weighted = All(weight[k]) * level;
+        const F4 level = All(t) * Load(book_.level[k] + c), size = All(wish.size[k]);
+        const F4 weighted = All(wish.weight[k]) * level;
         error += weighted * (level - 2 * size);
         least = Min(least, weighted * size);
       }
       Store(error + flipped * least, errors + c);
     }
+  }
+
+  /// The element whose sign costs least to have wrong.
+  int CheapestSign(const float* weight, const float* size, int entry) const {
+    int cheapest = 0;
+    float least = 3e38f;
+    for (int k = 0; k < kUnit; ++k) {
+      const float cost = weight[k] * size[k] * book_.level[k][entry];
+      if (cost < least) {
+        least = cost;
+        cheapest = k;
+      }
+    }
+    return cheapest;
+  }
+
+  /// How much less the error is after the values of a unit change by delta.
+  static float Gain(const Descent& descent, int begin, const float* delta) {
+    float gain = 0;
+    for (int k = 0; k < kUnit; ++k) {
+      const float* products = descent.products(begin + k) + begin;
+      float sum = 0;
+      for (int j = 0; j < kUnit; ++j) sum += products[j] * delta[j];
+      gain += delta[k] * (2 * descent.pull()[begin + k] - sum);
+    }
+    return gain;
+  }
+
+  /// Tries the entries that are nearest to what the unit alone would want, with all that depends on them.
+  bool RefineUnit(int unit, Descent& descent) {
+    constexpr int kTries = 8;
+    const int begin = unit * kUnit;
+    const float t = ScaleOf(best_.d, best_.scale[unit / kUnits]);
+    if (t == 0) return false;
+    const Wish wish = WishOf(unit, descent);
+    float errors[kEntries];
+    FillErrors(wish, t, errors);
     float best_gain = 0, best_delta[kUnit];
     int best_entry = -1, best_signs = 0;
     for (int i = 0; i < kTries; ++i) {
-      const int c = ArgMin<kEntries>([&](int k) { return Load(errors + k); });
-      errors[c] = 3e38f;
-      int entry_signs = signs;
-      if (flip) {
-        int cheapest = 0;
-        float least = 3e38f;
-        for (int k = 0; k < kUnit; ++k) {
-          const float cost = weight[k] * book_.level[k][c] * std::fabs(wanted[k]);
-          if (cost < least) {
-            least = cost;
-            cheapest = k;
-          }
-        }
-        entry_signs ^= 1 << cheapest;
-      }
-      float delta[kUnit], gain = 0;
+      const int entry = ArgMin<kEntries>([&](int c) { return Load(errors + c); });
+      errors[entry] = 3e38f;
+      const int signs =
+          wish.flip ? wish.signs ^ 1 << CheapestSign(wish.weight, wish.size, entry) : wish.signs;
+      float delta[kUnit];
       for (int k = 0; k < kUnit; ++k) {
-        const float value = t * book_.level[k][c];
-        delta[k] = (entry_signs >> k & 1 ? -value : value) - values_[begin + k];
+        const float value = t * book_.level[k][entry];
+        delta[k] = (signs >> k & 1 ? -value : value) - values_[begin + k];
       }
-      for (int k = 0; k < kUnit; ++k) {
-        const float* products = descent.products(begin + k) + begin;
-        float sum = 0;
-        for (int j = 0; j < kUnit; ++j) sum += products[j] * delta[j];
-        gain += delta[k] * (2 * descent.pull()[begin + k] - sum);
-      }
+      const float gain = Gain(descent, begin, delta);
       if (gain > best_gain) {
         best_gain = gain;
-        best_entry = c;
-        best_signs = entry_signs;
+        best_entry = entry;
+        best_signs = OtherSigns(unit) | signs << ShiftOf(unit);
         std::memcpy(best_delta, delta, sizeof(delta));
       }
     }
-    // Roundings of the pull must not make it go in circles.
-    if (best_entry < 0) return false;
-    if (best_entry == best_.entry[unit] && best_signs == (best_.signs[octet] >> shift & kMask)) return false;
+    uint8_t& signs_now = best_.signs[unit / kOctetUnits];
+    // The entry that is there already can seem to gain by what rounding has left in the pull.
+    if (best_entry < 0 || (best_entry == best_.entry[unit] && best_signs == signs_now)) return false;
     descent.Move(best_delta, begin, kUnit);
     for (int k = 0; k < kUnit; ++k) values_[begin + k] += best_delta[k];
     best_.entry[unit] = best_entry;
-    best_.signs[octet] = static_cast<uint8_t>(others | best_signs << shift);
+    signs_now = static_cast<uint8_t>(best_signs);
     return true;
   }
 

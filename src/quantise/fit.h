@@ -187,7 +187,8 @@ inline Affine FitAffine(const float* x, const float* w) {
   Affine best{0, kFreeMin || low < 0 ? -low : 0.0f};
   if (high - low < kTiny) return best;
   float level[n], best_error = ChooseLevels<Grid, n>(x, w, best, level);
-  // Both ends are drawn in by fractions of a step, or left out a little: outliers of few levels cost more than they give.
+  // Both ends are drawn in by fractions of a step, or left out a little: with few levels, reaching for an outlier
+  // costs the others more than it gives.
   constexpr float kDraw = Grid::kHighest < 8 ? 0.25f : 0.35f;
   constexpr int kDraws = Grid::kHighest < 8 ? 5 : 4;
   const float step = (high - low) / Grid::kHighest;
