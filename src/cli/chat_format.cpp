@@ -19,7 +19,8 @@ Json RequestJson(const std::vector<ChatMessage>& messages, bool add_generation_p
     list.push_back(std::move(json));
   }
   Json request{{"messages", std::move(list)}, {"add_generation_prompt", add_generation_prompt}};
-  if (think) request["enable_thinking"] = *think;
+  // Templates know the choice by either name.
+  if (think) request["enable_thinking"] = request["thinking"] = *think;
   return request;
 }
 

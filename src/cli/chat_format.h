@@ -20,8 +20,9 @@ struct ChatFormat {
   bool is_template = false;  // the model's; else the texts of all messages, one after the other
 };
 
-/// The chat template of a model. `think`: its variable enable_thinking; nothing leaves it to the
-/// template. Says on stderr if that makes no difference. kBadInput for a template that is none.
+/// The chat template of a model. `think`: its variable enable_thinking, or thinking; nothing leaves
+/// it to the template. Says on stderr if that makes no difference. kBadInput for a template that is
+/// none.
 Result<ChatFormat> TemplateFormat(const ModelSource& source, std::optional<bool> think);
 
 /// Of a model without a template: one text that the user and the model write in turn.
