@@ -124,6 +124,9 @@ struct Ladder {
 
 TEST(Quality, NoTypeLosesMoreThanTheLadderAllows) {
   WEIR_SKIP_WITHOUT(F16Model());
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "skipped: minutes under a sanitizer, and the other tests run the same code";
+#endif
   ThreadPool threads(2);
   Loaded original = Load(F16Model(), threads);
   const auto expected = Answers(original);
@@ -138,6 +141,9 @@ TEST(Quality, NoTypeLosesMoreThanTheLadderAllows) {
 
 TEST(Quality, CalibrationEarnsItsTime) {
   WEIR_SKIP_WITHOUT(F16Model());
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "skipped: minutes under a sanitizer, and the other tests run the same code";
+#endif
   ThreadPool threads(2);
   Loaded original = Load(F16Model(), threads);
   const auto expected = Answers(original);
