@@ -111,12 +111,17 @@ Result<int> RunQuantise(const Flags& flags) {
                {"tensor_bytes", bytes_after},
                {"input_tensor_bytes", bytes_before},
                {"tensors", types},
+               {"unfitting_tensors", quantised->n_unfitting()},
                {"calibration_tokens", calibration ? Json(calibration->n_tokens()) : Json(nullptr)},
                {"seconds", seconds}});
   } else {
     fmt::print("wrote {} as {}: {} of weights became {} in {:.1f} s ({:.1f} MB/s)\n", flags.output,
                mixture->name, ByteSize(bytes_before), ByteSize(bytes_after), seconds,
                static_cast<double>(bytes_before) * 1e-6 / seconds);
+    if (quantised->n_unfitting() > 0) {
+      fmt::print("{} tensors have rows that the blocks of {} do not fit, and got the nearest type\n",
+                 quantised->n_unfitting(), mixture->name);
+    }
   }
   return kExitOk;
 }

@@ -20,6 +20,7 @@ TEST(QuantiseCli, WritesAFileThatInspectReads) {
   EXPECT_EQ(document["file_bytes"], std::filesystem::file_size(out));
   EXPECT_EQ(document["tensors"]["Q4_0"], 31);
   EXPECT_EQ(document["tensors"]["Q6_K"], 1);
+  EXPECT_EQ(document["unfitting_tensors"], 0);
   EXPECT_GT(document["calibration_tokens"], 10);
 
   const auto header = nlohmann::json::parse(Weir("inspect --json " + out).out);
