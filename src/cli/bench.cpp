@@ -16,6 +16,7 @@
 #include "bench/machine_instruments.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
@@ -78,6 +79,7 @@ Result<std::vector<std::unique_ptr<Subject>>> OpenSubjects(const Flags& flags,
   std::set<std::string> seen;
   for (const std::string& model : flags.models) {
     if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
+    WEIR_RETURN_IF_ERROR(EnsureLocal(model));
     WEIR_TRY(std::unique_ptr<Subject> subject, OpenSubject(model, in_process));
     WEIR_RETURN_IF_ERROR(CheckContext(flags.options, *subject));
     subjects.push_back(std::move(subject));
@@ -192,7 +194,7 @@ Result<int> RunCommand(Flags& flags) {
 Command AddBench(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   BenchOptions& options = flags->options;
-  app.add_option("MODEL", flags->models, "A .gguf file or synth:NAME:QUANT (weir synth --list)")
+  app.add_option("MODEL", flags->models, "A .gguf file, hf:ORG/REPO[:QUANT] or synth:NAME:QUANT (weir synth --list)")
       ->capture_default_str();
   app.add_option("--users", flags->users,
                  "Numbers of users that ask at the same time, ranges too: 1-8,16")

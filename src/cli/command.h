@@ -32,6 +32,8 @@ Command AddBench(CLI::App& app);
 Command AddMachine(CLI::App& app);
 Command AddPerplexity(CLI::App& app);
 Command AddQuantise(CLI::App& app);
+Command AddPull(CLI::App& app);
+Command AddModels(CLI::App& app);
 
 /// Prints one JSON document, and nothing else, to stdout.
 void PrintJson(const Json& document);

@@ -16,7 +16,7 @@
 namespace weir {
 
 void AddModelFlags(CLI::App& app, ModelFlags& flags) {
-  app.add_option("MODEL", flags.model, "a .gguf file, or synth:NAME:QUANT (weir synth --list)")
+  app.add_option("MODEL", flags.model, "a .gguf file, hf:ORG/REPO[:QUANT] (weir pull), or synth:NAME:QUANT (weir synth --list)")
       ->required();
   app.add_option("--dtype", flags.dtype_name,
                  "int8: the fast path; f32: dequantised weights and f32 activations")

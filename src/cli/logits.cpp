@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "model/session.h"
 
@@ -105,7 +106,7 @@ Result<int> RunLogits(const Flags& flags) {
   WEIR_TRY(const std::vector<int32_t> prompt, ParseIds("--prompt-ids", flags.prompt_ids));
   const int64_t n_tokens = static_cast<int64_t>(prompt.size()) + flags.n_generate;
   WEIR_TRY(const std::vector<int64_t> positions, ParsePositions(flags.at, n_tokens));
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(flags.model.model));
   WEIR_TRY(const ModelConfig config, ReadConfig(*source));
   const int64_t n_vocab = config.n_vocab;
   for (const int32_t id : prompt) {

@@ -25,6 +25,8 @@ constexpr CommandEntry kCommands[] = {
     {"serve", "OpenAI-compatible server for the users of this machine", AddServe},
     {"machine", "What this computer is, its measured bandwidth and arithmetic rates", AddMachine},
     {"inspect", "What is in a model: metadata, tensors, types, bytes per user", AddInspect},
+    {"pull", "Download a model of the hub, resume, verify", AddPull},
+    {"models", "What is on this machine: the hub's cache, Ollama, LM Studio, llama.cpp", AddModels},
     {"synth", "List synthetic models, or write one as a GGUF for other engines", AddSynth},
     {"logits", "What a model answers to token ids, as numbers", AddLogits},
     {"tokenize", "Text to token ids", AddTokenize},

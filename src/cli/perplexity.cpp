@@ -7,6 +7,7 @@
 #include "bench/model_row.h"
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "cli/machine.h"
 #include "cli/progress.h"
@@ -47,7 +48,7 @@ struct Measured {
 
 Result<Candidate> OpenCandidate(const ModelFlags& flags, int64_t window) {
   Candidate candidate{.flags = &flags, .source = {}, .config = {}, .tokenizer = {}};
-  WEIR_TRY(candidate.source, OpenModel(flags.model));
+  WEIR_TRY(candidate.source, OpenOrPull(flags.model));
   WEIR_TRY(candidate.config, ReadConfig(*candidate.source));
   WEIR_TRY(candidate.tokenizer, OpenTokenizer(*candidate.source, candidate.config.n_vocab));
   const auto bytes =

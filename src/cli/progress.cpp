@@ -39,7 +39,10 @@ void Progress::Update(int64_t done, int64_t total) {
   shown_ = true;
   const double share = std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0);
   std::string line = fmt::format("{} {:3.0f} %", label_, share * 100);
-  if (share > 0.02) line += fmt::format(", about {} left", Duration(elapsed / share - elapsed));
+  const double now_done = static_cast<double>(done - begin_done_), to_do = static_cast<double>(total - begin_done_);
+  if (now_done > 0.02 * to_do) {
+    line += fmt::format(", about {} left", Duration(std::max(0.0, elapsed * (to_do / now_done - 1))));
+  }
   if (on_terminal_) {
     PrintMessage("\r\x1b[K" + Shorten(line, TerminalWidth() - 1));
   } else {

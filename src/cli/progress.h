@@ -16,6 +16,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void SetLabel(std::string label) { label_ = std::move(label); }
+  /// What was done before: the estimate is made from the rest.
+  void StartAt(int64_t done) { begin_done_ = done; }
   void Update(int64_t done, int64_t total);
 
   /// For callbacks of the form f(context, done, total).
@@ -25,7 +27,7 @@ class Progress {
 
  private:
   std::string label_;
-  int64_t begin_ns_, last_ns_ = 0;
+  int64_t begin_ns_, last_ns_ = 0, begin_done_ = 0;
   bool on_terminal_, shown_ = false;
 };
 

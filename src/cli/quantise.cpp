@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "cli/progress.h"
 #include "gguf/gguf_file.h"
@@ -78,7 +79,7 @@ Result<std::unique_ptr<Calibration>> Calibrate(const Flags& flags, const ModelSo
 Result<int> RunQuantise(const Flags& flags) {
   CatchInterrupts();
   WEIR_TRY(const Mixture* mixture, FindMixture(flags.type));
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(flags.model.model));
   ThreadPool threads(flags.model.threads());
   std::unique_ptr<Calibration> calibration;
   // Once without it, for what can be wrong before a long calibration.

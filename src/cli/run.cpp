@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/generation.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "engine/engine.h"
 #include "model/text/utf8.h"
@@ -51,7 +52,7 @@ struct OpenedModel {
 
 Result<OpenedModel> Open(const Flags& flags) {
   OpenedModel model;
-  WEIR_TRY(model.source, OpenModel(flags.model.model));
+  WEIR_TRY(model.source, OpenOrPull(flags.model.model));
   WEIR_TRY(model.config, ReadConfig(*model.source));
   WEIR_TRY(model.tokenizer, OpenTokenizer(*model.source, model.config.n_vocab));
   return model;

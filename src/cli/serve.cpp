@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "cli/progress.h"
 #include "engine/engine.h"
@@ -173,7 +174,7 @@ void Drain(HttpServer& server, Api& api, double seconds) {
 Result<int> RunServe(Flags& flags) {
   CatchInterrupts();
   WEIR_TRY(const AccessRules access, MakeAccessRules(flags));
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model.model));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(flags.model.model));
   WEIR_TRY(const ModelConfig config, ReadConfig(*source));
   WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, config.n_vocab));
   WEIR_TRY(const ModelFootprint footprint, Model::Plan(*source, flags.model.dtype()));

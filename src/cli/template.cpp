@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "model/chat/chat_template.h"
 #include "util/civil_time.h"
@@ -82,7 +83,7 @@ Result<Templates> Templates::Open(const Flags& flags) {
     WEIR_TRY(templates.options_, options());
     return templates;
   }
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenHeader(flags.model, false));
   WEIR_TRY(ChatTemplate base, ReadChatTemplate(*source, false));
   Templates templates(std::move(base));
   WEIR_TRY(templates.with_tools_, ReadChatTemplate(*source, true));
@@ -152,7 +153,7 @@ Result<int> RunTemplate(const Flags& flags) {
 
 Command AddTemplate(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("MODEL", flags->model, "a .gguf file with a chat template, or a .jinja file")
+  app.add_option("MODEL", flags->model, "a .gguf file or hf:ORG/REPO with a chat template, or a .jinja file")
       ->required();
   CLI::Option* request = app.add_option(
       "--request", flags->request,

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/format.h"
+#include "cli/hub.h"
 #include "cli/load.h"
 #include "cli/text_input.h"
 #include "model/text/tokenizer.h"
@@ -109,7 +110,7 @@ Result<int> TokenizeBatch(const Tokenizer& tokenizer, const Flags& flags) {
 }
 
 Result<int> RunTokenize(const Flags& flags) {
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(flags.model));
+  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenHeader(flags.model, false));
   WEIR_TRY(const std::unique_ptr<Tokenizer> tokenizer, OpenTokenizer(*source, std::nullopt));
   if (!flags.batch.empty()) return TokenizeBatch(*tokenizer, flags);
   std::string text;
@@ -127,7 +128,7 @@ Result<int> RunTokenize(const Flags& flags) {
 
 Command AddTokenize(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("MODEL", flags->model, "a .gguf file (a vocabulary is enough) or synth:NAME:QUANT")
+  app.add_option("MODEL", flags->model, "a .gguf file (a vocabulary is enough), hf:ORG/REPO[:QUANT] or synth:NAME:QUANT")
       ->required();
   CLI::Option* text = app.add_option("TEXT", flags->text, "the text (default: standard input)");
   CLI::Option* file = app.add_option("--file", flags->file, "read the text from a file");

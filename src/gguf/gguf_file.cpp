@@ -44,6 +44,10 @@ Error NotFirstPart(const std::string& path, int64_t number, int64_t count) {
 
 Status GgufFile::AddPart(const std::string& part_name, const uint8_t* data, size_t size) {
   WEIR_TRY(GgufHeader header, ParseGgufHeader(part_name, data, size));
+  return AddHeader(part_name, std::move(header), data, static_cast<int64_t>(size));
+}
+
+Status GgufFile::AddHeader(const std::string& part_name, GgufHeader header, const uint8_t* data, int64_t size) {
   // Only the first part has all metadata; of the others, just their place matters.
   if (n_parts_ > 0) {
     int64_t number = 0;
@@ -61,10 +65,10 @@ Status GgufFile::AddPart(const std::string& part_name, const uint8_t* data, size
   }
   for (size_t i = 0; i < header.tensors.size(); ++i) {
     tensors_.push_back(std::move(header.tensors[i]));
-    tensor_data_.push_back(data + header.offsets[i]);
+    tensor_data_.push_back(data ? data + header.offsets[i] : nullptr);
   }
   ++n_parts_;
-  file_bytes_ += static_cast<int64_t>(size);
+  file_bytes_ += size;
   return {};
 }
 
@@ -82,6 +86,10 @@ Status GgufFile::OpenOtherParts(int64_t count) {
     parts_.push_back(std::move(file).value());
     WEIR_RETURN_IF_ERROR(AddPart(*path, parts_.back().data(), parts_.back().size()));
   }
+  return CheckAllParts(count);
+}
+
+Status GgufFile::CheckAllParts(int64_t count) const {
   const auto expected = metadata_.Int("split.tensors.count", 0, int64_t{1} << 31);
   if (!expected.ok()) return In(name_, expected.error());
   if (*expected != static_cast<int64_t>(tensors_.size())) {
@@ -128,12 +136,28 @@ Result<std::unique_ptr<GgufFile>> GgufFile::Parse(const std::string& name, const
   return file;
 }
 
+Result<std::unique_ptr<GgufFile>> GgufFile::FromHeaders(const std::string& name, std::vector<Part> parts) {
+  std::unique_ptr<GgufFile> file(new GgufFile(name));
+  for (Part& part : parts) {
+    WEIR_RETURN_IF_ERROR(file->AddHeader(part.name, std::move(part.header), nullptr, part.n_bytes));
+  }
+  int64_t number = 0;
+  const auto count = SplitCount(file->metadata_, &number);
+  if (!count.ok()) return In(name, count.error());
+  if (number != 1 || *count != static_cast<int64_t>(parts.size())) {
+    return BadInput("{}: expected part 1 of {}, found part {} of {}", name, parts.size(), number, *count);
+  }
+  if (*count > 1) WEIR_RETURN_IF_ERROR(file->CheckAllParts(*count));
+  return file;
+}
+
 bool GgufFile::synthetic() const {
   const auto marked = metadata_.BoolOr("weir.synthetic", false);
   return marked.ok() && *marked;
 }
 
 const uint8_t* GgufFile::Rows(size_t index, int64_t row, int64_t, uint8_t*) const {
+  WEIR_CHECK(tensor_data_[index]);  // of a model that is only a header, nobody asks
   return tensor_data_[index] + row * tensors_[index].row_bytes();
 }
 

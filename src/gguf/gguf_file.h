@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "gguf/gguf_header.h"
 #include "gguf/model_source.h"
 #include "util/memory.h"
 
@@ -20,6 +21,17 @@ class GgufFile : public ModelSource {
   /// Parses one unsplit file from memory, which must outlive the result (tests, the fuzzer).
   static Result<std::unique_ptr<GgufFile>> Parse(const std::string& name, const uint8_t* data,
                                                  size_t size);
+
+  /// The parts of a model whose data is not at hand: everything but rows, which must not be asked for.
+  struct Part {
+    std::string name;
+    GgufHeader header;
+    int64_t n_bytes = 0;
+  };
+  static Result<std::unique_ptr<GgufFile>> FromHeaders(const std::string& name, std::vector<Part> parts);
+
+  /// What the user calls it, where that is not the path.
+  void SetName(std::string name) { name_ = std::move(name); }
 
   const std::string& name() const override { return name_; }
   bool synthetic() const override;  // general metadata says weir.synthetic = true
@@ -34,7 +46,10 @@ class GgufFile : public ModelSource {
  private:
   explicit GgufFile(std::string name) : name_(std::move(name)) {}
   Status AddPart(const std::string& part_name, const uint8_t* data, size_t size);
+  /// `data` is null if only the header is known.
+  Status AddHeader(const std::string& part_name, GgufHeader header, const uint8_t* data, int64_t size);
   Status OpenOtherParts(int64_t count);
+  Status CheckAllParts(int64_t count) const;
   Status CheckUniqueNames() const;
 
   std::string name_;

@@ -21,10 +21,13 @@ constexpr const char* kCutShort = "the file is cut short or damaged; copy or dow
 /// so callers check ok() where they would loop or branch, not at each field.
 class Cursor {
  public:
-  Cursor(const std::string& file, const uint8_t* data, size_t size)
-      : file_(file), data_(data), size_(size) {}
+  /// The first `n_known` bytes at `data` are those of a file of `size` bytes.
+  Cursor(const std::string& file, const uint8_t* data, size_t n_known, uint64_t size)
+      : file_(file), data_(data), n_known_(n_known), size_(size) {}
 
   bool ok() const { return status_.ok(); }
+  /// Whether what stopped it is only the end of the known bytes.
+  bool wants_more() const { return wants_more_; }
   Status TakeStatus() { return std::move(status_); }
   uint64_t offset() const { return offset_; }
   uint64_t remaining() const { return size_ - offset_; }
@@ -56,6 +59,11 @@ class Cursor {
            fmt::format("{} bytes to the end of the file", remaining()), kCutShort);
       return nullptr;
     }
+    if (n * item_bytes > n_known_ - offset_) {
+      Fail(offset_, what, "bytes that are known", "the end of them");
+      wants_more_ = true;
+      return nullptr;
+    }
     const uint8_t* bytes = data_ + offset_;
     offset_ += n * item_bytes;
     return bytes;
@@ -71,14 +79,17 @@ class Cursor {
            fmt::format("{}", length), kCutShort);
       return {};
     }
-    return {reinterpret_cast<const char*>(Take(length, 1, what)), length};
+    const uint8_t* bytes = Take(length, 1, what);
+    if (!bytes) return {};
+    return {reinterpret_cast<const char*>(bytes), length};
   }
 
  private:
   const std::string& file_;
   const uint8_t* data_;
-  uint64_t size_;
+  uint64_t n_known_, size_;
   uint64_t offset_ = 0;
+  bool wants_more_ = false;
   std::string subject_;
   Status status_;
 };
@@ -406,22 +417,33 @@ Result<int64_t> Alignment(const Metadata& metadata) {
   return alignment;
 }
 
-Result<GgufHeader> ParseGgufHeader(const std::string& name, const uint8_t* data, size_t size) {
-  Cursor cursor(name, data, size);
+Result<GgufHeader> ParseGgufPrefix(const std::string& name, const uint8_t* data, size_t n_known, uint64_t size,
+                                   bool* wants_more) {
+  Cursor cursor(name, data, n_known, size);
+  const auto stopped = [&] {
+    *wants_more = cursor.wants_more();
+    return cursor.TakeStatus().error();
+  };
+  *wants_more = false;
   ReadMagicAndVersion(cursor);
   const uint64_t n_tensors = ReadCount(cursor, "number of tensors", kMinTensorInfoBytes);
   const uint64_t n_entries = ReadCount(cursor, "number of metadata entries", kMinEntryBytes);
-  WEIR_RETURN_IF_ERROR(cursor.TakeStatus());
+  if (!cursor.ok()) return stopped();
   GgufHeader header;
   header.metadata = ReadMetadata(cursor, n_entries);
   if (cursor.ok()) ReadTensorInfos(cursor, n_tensors, &header);
-  WEIR_RETURN_IF_ERROR(cursor.TakeStatus());
+  if (!cursor.ok()) return stopped();
   auto alignment = Alignment(header.metadata);
   if (!alignment.ok()) return In(name, alignment.error());
   PlaceTensors(cursor, static_cast<uint64_t>(*alignment), &header);
   if (cursor.ok()) CheckOverlap(cursor, header);
-  WEIR_RETURN_IF_ERROR(cursor.TakeStatus());
+  if (!cursor.ok()) return stopped();
   return header;
+}
+
+Result<GgufHeader> ParseGgufHeader(const std::string& name, const uint8_t* data, size_t size) {
+  bool wants_more = false;  // never: all of the file is known
+  return ParseGgufPrefix(name, data, size, size, &wants_more);
 }
 
 }  // namespace weir

@@ -25,6 +25,11 @@ struct GgufHeader {
 /// ..".
 Result<GgufHeader> ParseGgufHeader(const std::string& name, const uint8_t* data, size_t size);
 
+/// The same with only the first `n_known` bytes of it at hand, as of a file far away: an Error with *wants_more
+/// set if nothing is wrong but that the header is longer than that.
+Result<GgufHeader> ParseGgufPrefix(const std::string& name, const uint8_t* data, size_t n_known, uint64_t size,
+                                   bool* wants_more);
+
 /// general.alignment of a metadata, or the default; an Error unless a power of two in range.
 Result<int64_t> Alignment(const Metadata& metadata);
 

@@ -44,7 +44,8 @@ Status HubCache::MakeFolders() const {
 bool HubCache::HasBlob(const HubFile& file) const {
   std::error_code error;
   const fs::path path = BlobPath(file.etag);
-  return fs::is_regular_file(path, error) && fs::file_size(path, error) == static_cast<uint64_t>(file.n_bytes);
+  return fs::is_regular_file(path, error) &&
+         fs::file_size(path, error) == static_cast<uint64_t>(file.n_bytes);
 }
 
 Status HubCache::Link(const std::string& commit, const HubFile& file) const {
@@ -81,7 +82,8 @@ std::vector<std::string> HubCache::Commits(const std::string& revision) const {
   if (IsCommit(commit)) return {commit};
   std::vector<std::pair<fs::file_time_type, std::string>> found;
   if (revision != "main") return {};
-  for (fs::directory_iterator entry(snapshots, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::directory_iterator entry(snapshots, error), end; !error && entry != end;
+       entry.increment(error)) {
     const std::string name = entry->path().filename();
     std::error_code ignored;
     if (IsCommit(name)) found.emplace_back(fs::last_write_time(entry->path(), ignored), name);
@@ -96,14 +98,16 @@ std::vector<HubFile> HubCache::CachedFiles(const std::string& commit) const {
   std::vector<HubFile> files;
   std::error_code error;
   const fs::path folder = fs::path(root_) / repo_ / "snapshots" / commit;
-  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+  for (fs::recursive_directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
     std::error_code missing;  // a link to a blob that is gone
     const bool is_file = fs::is_regular_file(entry->path(), missing);
     if (missing || !is_file || files.size() >= kMaxCachedFiles) continue;
     const auto n_bytes = static_cast<int64_t>(fs::file_size(entry->path(), missing));
     files.push_back({entry->path().lexically_relative(folder).string(), n_bytes, {}});
   }
-  std::sort(files.begin(), files.end(), [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
+  std::sort(files.begin(), files.end(),
+            [](const HubFile& a, const HubFile& b) { return a.path < b.path; });
   return files;
 }
 

@@ -32,8 +32,8 @@ class HubCache {
   /// Remembers what a branch or tag stood for; a commit stands for itself.
   Status WriteRef(const std::string& revision, const std::string& commit) const;
 
-  /// The commits that the cache has something of and `revision` may mean: what its ref says, or itself; without
-  /// a ref (not every client writes one) all, the newest first.
+  /// The commits that the cache has something of and `revision` may mean: what its ref says, or
+  /// itself; without a ref (not every client writes one) all, the newest first.
   std::vector<std::string> Commits(const std::string& revision) const;
   /// The files of a commit whose data is there, paths in ascending order; their etags are empty.
   std::vector<HubFile> CachedFiles(const std::string& commit) const;

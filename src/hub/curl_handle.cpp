@@ -33,7 +33,8 @@ std::string Lower(std::string_view text) {
 
 }  // namespace
 
-CurlRequest::CurlRequest(const HubSettings& settings, const NetworkOptions& options, const std::string& url)
+CurlRequest::CurlRequest(const HubSettings& settings, const NetworkOptions& options,
+                         const std::string& url)
     : url_(url) {
   static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
   easy_.reset(curl_easy_init());
@@ -52,8 +53,9 @@ CurlRequest::CurlRequest(const HubSettings& settings, const NetworkOptions& opti
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   // Else a ~/.netrc could speak for the user to whatever host a redirect names.
   curl_easy_setopt(curl, CURLOPT_NETRC, long{CURL_NETRC_IGNORED});
-  if (!settings.token.empty() && Origin(url) == Origin(settings.endpoint)) {
-    header_lines_ = curl_slist_append(header_lines_, ("Authorization: Bearer " + settings.token).c_str());
+  if (!settings.token.empty() && OriginOf(url) == OriginOf(settings.endpoint)) {
+    header_lines_ =
+        curl_slist_append(header_lines_, ("Authorization: Bearer " + settings.token).c_str());
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, header_lines_);
   }
 }
@@ -102,7 +104,7 @@ std::string CurlRequest::Problem(CURLcode code) const {
   return error_[0] ? error_ : curl_easy_strerror(code);
 }
 
-std::string Origin(const std::string& url) {
+std::string OriginOf(const std::string& url) {
   const std::unique_ptr<CURLU, CurlUrlCleanup> parsed(curl_url());
   if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return {};
   const std::string scheme = Lower(UrlPart(parsed.get(), CURLUPART_SCHEME));
@@ -112,7 +114,7 @@ std::string Origin(const std::string& url) {
 }
 
 Result<std::string> RedirectTarget(const std::string& from, const std::string& to) {
-  const std::string origin = Origin(to);
+  const std::string origin = OriginOf(to);
   if (origin.empty()) return Failed("{} redirects to no web address", from);
   if (from.starts_with("https:") && !origin.starts_with("https:")) {
     return Failed("{} redirects to {}: expected https", from, origin);
@@ -130,13 +132,16 @@ bool IsPassing(CURLcode code) {
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR: return true;
-    default: return false;
+    case CURLE_RECV_ERROR:
+      return true;
+    default:
+      return false;
   }
 }
 
 bool IsPassing(int status) {
-  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
+  return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 ||
+         status == 504;
 }
 
 Result<int64_t> Backoff::WaitMs(const Error& why, int64_t retry_after_seconds) {

@@ -19,18 +19,19 @@ struct CurlEasyCleanup {
 using CurlEasy = std::unique_ptr<CURL, CurlEasyCleanup>;
 
 /// Headers of the last response of a transfer, names in lower case.
-using HttpHeaders = std::map<std::string, std::string, std::less<>>;
+using FetchHeaders = std::map<std::string, std::string, std::less<>>;
 
-inline std::string_view Header(const HttpHeaders& headers, std::string_view name) {
+inline std::string_view HeaderOf(const FetchHeaders& headers, std::string_view name) {
   const auto found = headers.find(name);
   return found == headers.end() ? std::string_view() : std::string_view(found->second);
 }
 
-/// One request, not started. Redirects are not followed: the caller decides about each. Owns what libcurl
-/// keeps pointers to, so it does not move.
+/// One request, not started. Redirects are not followed: the caller decides about each. Owns what
+/// libcurl keeps pointers to, so it does not move.
 class CurlRequest {
  public:
-  /// The token goes along only to the endpoint's own scheme, host and port: no redirect can carry it away.
+  /// The token goes along only to the endpoint's own scheme, host and port: no redirect can carry
+  /// it away.
   CurlRequest(const HubSettings& settings, const NetworkOptions& options, const std::string& url);
   ~CurlRequest();
   CurlRequest(const CurlRequest&) = delete;
@@ -41,7 +42,7 @@ class CurlRequest {
 
   CURL* easy() const { return easy_.get(); }
   const std::string& url() const { return url_; }
-  const HttpHeaders& headers() const { return headers_; }
+  const FetchHeaders& headers() const { return headers_; }
   int status() const;
   /// Where a 3xx answer points to, absolute; empty if nowhere.
   std::string redirect() const;
@@ -56,13 +57,13 @@ class CurlRequest {
   CurlEasy easy_;
   curl_slist* header_lines_ = nullptr;
   std::string url_;
-  HttpHeaders headers_;
+  FetchHeaders headers_;
   size_t header_bytes_ = 0;
   char error_[CURL_ERROR_SIZE] = {};
 };
 
 /// "https://host:port" of a URL; empty for what is no URL with the scheme http or https.
-std::string Origin(const std::string& url);
+std::string OriginOf(const std::string& url);
 
 /// The place a redirect names, checked: http(s), and never from https to http.
 Result<std::string> RedirectTarget(const std::string& from, const std::string& to);

@@ -20,7 +20,8 @@ bool BlobDigest::Knows(std::string_view etag) {
 BlobDigest::BlobDigest(std::string_view etag, int64_t n_bytes)
     : context_(std::make_unique<Context>()) {
   const bool git = etag.size() == 40;
-  WEIR_CHECK(context_->evp && EVP_DigestInit_ex(context_->evp, git ? EVP_sha1() : EVP_sha256(), nullptr));
+  WEIR_CHECK(context_->evp &&
+             EVP_DigestInit_ex(context_->evp, git ? EVP_sha1() : EVP_sha256(), nullptr));
   if (!git) return;
   const std::string head = fmt::format("blob {}", n_bytes);
   Add(head.c_str(), head.size() + 1);

@@ -9,8 +9,8 @@
 
 namespace weir {
 
-/// Of an etag with 64 hexadecimal digits the SHA-256 of the file (kept in LFS), of one with 40 git's SHA-1 of
-/// it, which starts with "blob SIZE\0".
+/// Of an etag with 64 hexadecimal digits the SHA-256 of the file (kept in LFS), of one with 40
+/// git's SHA-1 of it, which starts with "blob SIZE\0".
 class BlobDigest {
  public:
   /// Whether an etag is one of the two, in lower case; nothing else can be verified.

@@ -37,10 +37,12 @@ std::optional<ContentRange> ParseContentRange(std::string_view text) {
   ContentRange range{};
   if (!text.starts_with("bytes ")) return std::nullopt;
   text.remove_prefix(6);
-  if (!ReadNumber(&text, '-', &range.begin) || !ReadNumber(&text, '/', &range.end)) return std::nullopt;
+  if (!ReadNumber(&text, '-', &range.begin) || !ReadNumber(&text, '/', &range.end))
+    return std::nullopt;
   range.total = -1;
   if (text != "*" && !ReadNumber(&text, '\0', &range.total)) return std::nullopt;
-  if (range.end < range.begin || range.end == std::numeric_limits<int64_t>::max()) return std::nullopt;
+  if (range.end < range.begin || range.end == std::numeric_limits<int64_t>::max())
+    return std::nullopt;
   ++range.end;
   return range;
 }
@@ -53,27 +55,34 @@ class Download;
 
 /// A request under way for bytes [at, end) of the file.
 struct Transfer {
-  Transfer(Download& owner, const HubSettings& settings, const NetworkOptions& options, const std::string& url)
+  Transfer(Download& owner, const HubSettings& settings, const NetworkOptions& options,
+           const std::string& url)
       : download(owner), curl(settings, options, url) {}
 
   Download& download;
   CurlRequest curl;
   int64_t chunk = 0;  // of its first byte
   int64_t begin = 0, at = 0, end = 0;
-  bool accepted = false;             // the headers of the answer were looked at, and are right
-  bool redirected = false;           // asked where a redirect had pointed to
-  std::optional<Error> refusal;      // what made us stop it: a lie, or our disk
+  bool accepted = false;         // the headers of the answer were looked at, and are right
+  bool redirected = false;       // asked where a redirect had pointed to
+  std::optional<Error> refusal;  // what made us stop it: a lie, or our disk
   bool disk_failed = false, no_ranges = false, changed = false;
-  int64_t n_discarded = 0;           // bytes of an error's page
-  int64_t last_ns = NowNs();         // when something arrived
+  int64_t n_discarded = 0;    // bytes of an error's page
+  int64_t last_ns = NowNs();  // when something arrived
 };
 
 class Download {
  public:
-  Download(const HubSettings& settings, const NetworkOptions& options, const std::string& url, const HubFile& file,
-           PartFile& part, const DownloadEvents& events)
-      : settings_(settings), options_(options), url_(url), file_(file), part_(part), events_(events),
-        backoff_(options), multi_(curl_multi_init()) {
+  Download(const HubSettings& settings, const NetworkOptions& options, const std::string& url,
+           const HubFile& file, PartFile& part, const DownloadEvents& events)
+      : settings_(settings),
+        options_(options),
+        url_(url),
+        file_(file),
+        part_(part),
+        events_(events),
+        backoff_(options),
+        multi_(curl_multi_init()) {
     WEIR_CHECK(multi_);
   }
   ~Download() {
@@ -115,9 +124,9 @@ class Download {
   Backoff backoff_;
   std::unique_ptr<CURLM, CurlMultiCleanup> multi_;
   TransferList transfers_;
-  std::string direct_url_;  // where redirects led to; empty: not known, ask url_
-  std::string answer_etag_;  // of the server that delivers; not the hub's
-  int n_redirects_ = 0;     // in a row
+  std::string direct_url_;    // where redirects led to; empty: not known, ask url_
+  std::string answer_etag_;   // of the server that delivers; not the hub's
+  int n_redirects_ = 0;       // in a row
   bool established_ = false;  // a range has been answered as one: more may be asked for at once
   bool whole_ = false;        // the server knows no ranges
   int64_t not_before_ns_ = 0;
@@ -136,7 +145,8 @@ size_t OnBody(char* data, size_t size, size_t n, void* transfer_pointer) {
 int64_t Download::NextChunk() const {
   for (int64_t chunk = 0; chunk < part_.n_chunks(); ++chunk) {
     const auto busy = [&](const Transfer& transfer) { return transfer.chunk == chunk; };
-    if (!part_.whole(chunk) && std::none_of(transfers_.begin(), transfers_.end(), busy)) return chunk;
+    if (!part_.whole(chunk) && std::none_of(transfers_.begin(), transfers_.end(), busy))
+      return chunk;
   }
   return -1;
 }
@@ -171,28 +181,30 @@ void Download::End(TransferList::iterator transfer) {
 }
 
 bool Download::CheckRange(Transfer& transfer) {
-  const std::string_view text = Header(transfer.curl.headers(), "content-range");
+  const std::string_view text = HeaderOf(transfer.curl.headers(), "content-range");
   const std::optional<ContentRange> range = ParseContentRange(text);
   if (range && range->begin == transfer.begin && range->end == transfer.end &&
       (range->total < 0 || range->total == file_.n_bytes)) {
     return true;
   }
-  transfer.refusal = Failed("{}: asked for bytes {}-{} of {}, the server answers with \"{}\"", file_.path,
-                            transfer.begin, transfer.end - 1, file_.n_bytes, text);
+  transfer.refusal = Failed("{}: asked for bytes {}-{} of {}, the server answers with \"{}\"",
+                            file_.path, transfer.begin, transfer.end - 1, file_.n_bytes, text);
   return false;
 }
 
 /// Parts of two different files must not be mixed.
 bool Download::CheckEtag(Transfer& transfer) {
-  const HttpHeaders& headers = transfer.curl.headers();
-  const std::string linked = BareEtag(Header(headers, "x-linked-etag"));
-  const std::string etag = BareEtag(Header(headers, "etag"));
+  const FetchHeaders& headers = transfer.curl.headers();
+  const std::string linked = BareEtag(HeaderOf(headers, "x-linked-etag"));
+  const std::string etag = BareEtag(HeaderOf(headers, "etag"));
   if (answer_etag_.empty()) answer_etag_ = etag;
   const bool other_file = !linked.empty() && linked != file_.etag;
   if (!other_file && etag == answer_etag_) return true;
   transfer.changed = true;
-  transfer.refusal = Failed("{}: the file changed on the server while it was being downloaded: expected etag {}, found {}",
-                            file_.path, other_file ? file_.etag : answer_etag_, other_file ? linked : etag);
+  transfer.refusal = Failed(
+      "{}: the file changed on the server while it was being downloaded: expected etag {}, found "
+      "{}",
+      file_.path, other_file ? file_.etag : answer_etag_, other_file ? linked : etag);
   return false;
 }
 
@@ -204,7 +216,7 @@ bool Download::AcceptHeaders(Transfer& transfer) {
     return false;
   }
   if (is_range && (whole_ || !CheckRange(transfer))) return false;
-  const std::string_view length = Header(transfer.curl.headers(), "content-length");
+  const std::string_view length = HeaderOf(transfer.curl.headers(), "content-length");
   if (!length.empty() && length != std::to_string(transfer.end - transfer.begin)) {
     transfer.refusal = Failed("{}: expected an answer of {} bytes, found one of {}", file_.path,
                               transfer.end - transfer.begin, length);
@@ -242,7 +254,8 @@ bool Download::OnBytes(Transfer& transfer, const uint8_t* data, int64_t n) {
   return true;
 }
 
-/// A failure that may pass: what has arrived stays, and the same chunk is asked for again after a while.
+/// A failure that may pass: what has arrived stays, and the same chunk is asked for again after a
+/// while.
 Status Download::Retry(TransferList::iterator transfer, const Error& why) {
   const bool moved = transfer->at > transfer->begin;
   const int64_t retry_after = transfer->curl.retry_after();
@@ -266,7 +279,8 @@ Status Download::GoWithoutRanges() {
 Status Download::OnRedirect(TransferList::iterator transfer) {
   const std::string from = transfer->curl.url(), to = transfer->curl.redirect();
   End(transfer);
-  if (++n_redirects_ > kMaxRedirects) return Failed("{}: more than {} redirects", url_, kMaxRedirects);
+  if (++n_redirects_ > kMaxRedirects)
+    return Failed("{}: more than {} redirects", url_, kMaxRedirects);
   WEIR_TRY(direct_url_, RedirectTarget(from, to));
   answer_etag_.clear();
   return {};
@@ -277,7 +291,8 @@ Status Download::OnStatus(TransferList::iterator transfer) {
   const CurlRequest& curl = transfer->curl;
   const int status = curl.status();
   if (status >= 300 && status < 400 && !curl.redirect().empty()) return OnRedirect(transfer);
-  const Error error = Failed("{}: {} answers with status {}", file_.path, Origin(curl.url()), status);
+  const Error error =
+      Failed("{}: {} answers with status {}", file_.path, OriginOf(curl.url()), status);
   if (transfer->redirected && status >= 400 && status < 500) {
     // A signed address that has expired, perhaps: the hub gives another one.
     if (curl.url() == direct_url_) direct_url_.clear();
@@ -312,8 +327,9 @@ Status Download::OnFinished(TransferList::iterator transfer, CURLcode code) {
   }
   const int status = transfer->curl.status();
   if (code == CURLE_OK && status != 200 && status != 206) return OnStatus(transfer);
-  const Error cut = Failed("{}: {}: {}", file_.path, Origin(transfer->curl.url()),
-                           code == CURLE_OK ? "the answer ends early" : transfer->curl.Problem(code));
+  const Error cut =
+      Failed("{}: {}: {}", file_.path, OriginOf(transfer->curl.url()),
+             code == CURLE_OK ? "the answer ends early" : transfer->curl.Problem(code));
   if (code != CURLE_OK && !IsPassing(code)) return cut;
   return Retry(transfer, cut);
 }
@@ -322,22 +338,25 @@ Status Download::CollectFinished() {
   int n_left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &n_left)) {
     if (message->msg != CURLMSG_DONE) continue;
-    const auto transfer = std::find_if(transfers_.begin(), transfers_.end(), [&](const Transfer& t) {
-      return t.curl.easy() == message->easy_handle;
-    });
-    if (transfer != transfers_.end()) WEIR_RETURN_IF_ERROR(OnFinished(transfer, message->data.result));
+    const auto transfer =
+        std::find_if(transfers_.begin(), transfers_.end(),
+                     [&](const Transfer& t) { return t.curl.easy() == message->easy_handle; });
+    if (transfer != transfers_.end())
+      WEIR_RETURN_IF_ERROR(OnFinished(transfer, message->data.result));
   }
   return {};
 }
 
-/// libcurl's own limit is on an average speed, and takes six seconds to notice that nothing comes any more.
+/// libcurl's own limit is on an average speed, and takes six seconds to notice that nothing comes
+/// any more.
 Status Download::GiveUpStalled() {
   const int64_t limit_ns = int64_t{options_.stall_seconds} * 1'000'000'000;
   for (auto transfer = transfers_.begin(); transfer != transfers_.end();) {
     const auto next = std::next(transfer);
     if (NowNs() - transfer->last_ns > limit_ns) {
-      WEIR_RETURN_IF_ERROR(Retry(transfer, Failed("{}: {}: nothing arrived for {} s", file_.path,
-                                                  Origin(transfer->curl.url()), options_.stall_seconds)));
+      WEIR_RETURN_IF_ERROR(
+          Retry(transfer, Failed("{}: {}: nothing arrived for {} s", file_.path,
+                                 OriginOf(transfer->curl.url()), options_.stall_seconds)));
     }
     transfer = next;
   }
@@ -346,7 +365,8 @@ Status Download::GiveUpStalled() {
 
 Status Download::Run() {
   while (!part_.whole()) {
-    if (Interrupted()) return Error{ErrorCode::kInterrupted, fmt::format("{}: stopped", file_.path), {}};
+    if (Interrupted())
+      return Error{ErrorCode::kInterrupted, fmt::format("{}: stopped", file_.path), {}};
     StartWhatMay();
     if (transfers_.empty()) {
       SleepMs(std::clamp<int64_t>((not_before_ns_ - NowNs()) / 1'000'000, 1, kPollMs));
@@ -365,8 +385,8 @@ Status Download::Run() {
 }  // namespace
 
 Result<DownloadResult> DownloadBlob(const HubSettings& settings, const NetworkOptions& options,
-                                    const std::string& url, const HubFile& file, const std::string& blob_path,
-                                    const DownloadEvents& events) {
+                                    const std::string& url, const HubFile& file,
+                                    const std::string& blob_path, const DownloadEvents& events) {
   WEIR_TRY(PartFile part, PartFile::Open(blob_path, file.etag, file.n_bytes, options.chunk_bytes));
   DownloadResult result;
   result.bytes_kept = part.total_arrived();
@@ -380,7 +400,9 @@ Result<DownloadResult> DownloadBlob(const HubSettings& settings, const NetworkOp
   });
   if (!finished) {
     return WithHint(In(file.path, finished.error()),
-                    finished.error().code == ErrorCode::kInterrupted ? "" : "what had arrived is gone; start the download again");
+                    finished.error().code == ErrorCode::kInterrupted
+                        ? ""
+                        : "what had arrived is gone; start the download again");
   }
   return result;
 }

@@ -11,7 +11,7 @@ namespace weir {
 
 /// What a download tells while it runs. Called on the caller's thread.
 struct DownloadEvents {
-  std::function<void(int64_t bytes_done)> progress;   // of this file; also while verifying
+  std::function<void(int64_t bytes_done)> progress;  // of this file; also while verifying
   std::function<void()> verifying;
   OnWait on_wait;
 };
@@ -21,11 +21,12 @@ struct DownloadResult {
   int64_t bytes_fetched = 0;  // by this one, what had to be thrown away included
 };
 
-/// Fetches `url` into `blob_path`, whose folder exists. At the end the file has file.n_bytes bytes with
-/// the checksum file.etag, or it is not there. What has arrived stays beside it (hub/part_file.h) after failures
-/// and Ctrl-C (kInterrupted), and is not fetched again. The caller holds the lock of the blob.
+/// Fetches `url` into `blob_path`, whose folder exists. At the end the file has file.n_bytes bytes
+/// with the checksum file.etag, or it is not there. What has arrived stays beside it
+/// (hub/part_file.h) after failures and Ctrl-C (kInterrupted), and is not fetched again. The caller
+/// holds the lock of the blob.
 Result<DownloadResult> DownloadBlob(const HubSettings& settings, const NetworkOptions& options,
-                                    const std::string& url, const HubFile& file, const std::string& blob_path,
-                                    const DownloadEvents& events);
+                                    const std::string& url, const HubFile& file,
+                                    const std::string& blob_path, const DownloadEvents& events);
 
 }  // namespace weir

@@ -33,7 +33,9 @@ int64_t ChunkCount(int64_t n_bytes, int64_t chunk_bytes) {
 
 }  // namespace
 
-int64_t PartFile::end(int64_t chunk) const { return std::min(n_bytes_, (chunk + 1) * chunk_bytes_); }
+int64_t PartFile::end(int64_t chunk) const {
+  return std::min(n_bytes_, (chunk + 1) * chunk_bytes_);
+}
 
 int64_t PartFile::total_arrived() const {
   int64_t total = 0;
@@ -43,8 +45,8 @@ int64_t PartFile::total_arrived() const {
 
 std::string PartFile::Header() const { return HeaderOf(etag_, n_bytes_, chunk_bytes_); }
 
-Result<PartFile> PartFile::Open(const std::string& blob_path, const std::string& etag, int64_t n_bytes,
-                                int64_t chunk_bytes) {
+Result<PartFile> PartFile::Open(const std::string& blob_path, const std::string& etag,
+                                int64_t n_bytes, int64_t chunk_bytes) {
   WEIR_CHECK(n_bytes >= 0 && chunk_bytes > 0 && chunk_bytes <= int64_t{1} << 31);
   WEIR_TRY(UpdateFile part, UpdateFile::Open(PartPath(blob_path)));
   WEIR_TRY(UpdateFile map, UpdateFile::Open(MapPath(blob_path)));
@@ -81,7 +83,8 @@ Status PartFile::Clear() {
   WEIR_RETURN_IF_ERROR(part_.Resize(0));
   WEIR_RETURN_IF_ERROR(part_.Resize(n_bytes_));
   const std::string header = Header();
-  WEIR_RETURN_IF_ERROR(map_.Resize(static_cast<int64_t>(kHeaderBytes + counts_.size() * sizeof(uint32_t))));
+  WEIR_RETURN_IF_ERROR(
+      map_.Resize(static_cast<int64_t>(kHeaderBytes + counts_.size() * sizeof(uint32_t))));
   return map_.WriteAt(0, header.data(), header.size());
 }
 
@@ -91,9 +94,10 @@ int64_t PartFile::BytesKept(const std::string& blob_path, const std::string& eta
   if (!map) return 0;
   std::string header(kHeaderBytes, '\0');
   std::vector<uint32_t> counts(static_cast<size_t>(ChunkCount(n_bytes, chunk_bytes)));
-  const bool same = std::fread(header.data(), 1, header.size(), map) == header.size() &&
-                    header == HeaderOf(etag, n_bytes, chunk_bytes) &&
-                    std::fread(counts.data(), sizeof(uint32_t), counts.size(), map) == counts.size();
+  const bool same =
+      std::fread(header.data(), 1, header.size(), map) == header.size() &&
+      header == HeaderOf(etag, n_bytes, chunk_bytes) &&
+      std::fread(counts.data(), sizeof(uint32_t), counts.size(), map) == counts.size();
   std::fclose(map);
   int64_t total = 0;
   for (const uint32_t count : counts) total += count;
@@ -109,8 +113,9 @@ void PartFile::Remove(const std::string& blob_path) {
 Status PartFile::Record(int64_t chunk, int64_t n) {
   const auto count = static_cast<uint32_t>(n);
   counts_[static_cast<size_t>(chunk)] = count;
-  return map_.WriteAt(static_cast<int64_t>(kHeaderBytes) + chunk * static_cast<int64_t>(sizeof(count)), &count,
-                      sizeof(count));
+  return map_.WriteAt(
+      static_cast<int64_t>(kHeaderBytes) + chunk * static_cast<int64_t>(sizeof(count)), &count,
+      sizeof(count));
 }
 
 Status PartFile::Add(int64_t offset, const uint8_t* data, int64_t n) {
@@ -126,7 +131,9 @@ Status PartFile::Add(int64_t offset, const uint8_t* data, int64_t n) {
   return {};
 }
 
-Status PartFile::Forget(int64_t chunk, int64_t n) { return Record(chunk, std::min(n, arrived(chunk))); }
+Status PartFile::Forget(int64_t chunk, int64_t n) {
+  return Record(chunk, std::min(n, arrived(chunk)));
+}
 
 Status PartFile::Finish(const std::function<bool(int64_t done)>& progress) {
   WEIR_CHECK(whole());
@@ -135,13 +142,16 @@ Status PartFile::Finish(const std::function<bool(int64_t done)>& progress) {
   for (int64_t at = 0; at < n_bytes_;) {
     if (!progress(at)) return Error{ErrorCode::kInterrupted, "stopped while verifying", {}};
     WEIR_TRY(const size_t n, part_.ReadAt(at, block.data(), block.size()));
-    if (n == 0) return Failed("{}: expected {} bytes, found {}: another program cut it", part_.path(), n_bytes_, at);
+    if (n == 0)
+      return Failed("{}: expected {} bytes, found {}: another program cut it", part_.path(),
+                    n_bytes_, at);
     digest.Add(block.data(), n);
     at += static_cast<int64_t>(n);
   }
   if (const std::string found = digest.Finish(); found != etag_) {
     Remove(blob_path_);
-    return Failed("checksum: expected {}, found {} in the {} bytes that arrived", etag_, found, n_bytes_);
+    return Failed("checksum: expected {}, found {} in the {} bytes that arrived", etag_, found,
+                  n_bytes_);
   }
   WEIR_RETURN_IF_ERROR(part_.Sync());
   if (std::rename(part_.path().c_str(), blob_path_.c_str()) != 0) {

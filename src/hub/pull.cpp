@@ -14,15 +14,8 @@ namespace {
 constexpr int64_t kLockPollMs = 200;
 constexpr int64_t kSpareBytes = int64_t{64} << 20;  // left free for others and for our own notes
 
-std::vector<HubModel> Others(const std::vector<HubModel>& models, const HubModel& chosen) {
-  std::vector<HubModel> others;
-  for (const HubModel& model : models) {
-    if (model.files.front().path != chosen.files.front().path) others.push_back(model);
-  }
-  return others;
-}
-
-std::vector<std::string> Paths(const HubCache& cache, const std::string& commit, const HubModel& model) {
+std::vector<std::string> Paths(const HubCache& cache, const std::string& commit,
+                               const HubModel& model) {
   std::vector<std::string> paths;
   for (const HubFile& file : model.files) paths.push_back(cache.SnapshotPath(commit, file.path));
   return paths;
@@ -31,7 +24,8 @@ std::vector<std::string> Paths(const HubCache& cache, const std::string& commit,
 /// Bytes of a file that are on this machine, and bytes of disk that they take already.
 int64_t BytesHere(const HubCache& cache, const NetworkOptions& options, const HubFile& file) {
   if (cache.HasBlob(file)) return file.n_bytes;
-  return PartFile::BytesKept(cache.BlobPath(file.etag), file.etag, file.n_bytes, options.chunk_bytes);
+  return PartFile::BytesKept(cache.BlobPath(file.etag), file.etag, file.n_bytes,
+                             options.chunk_bytes);
 }
 
 std::string Gigabytes(int64_t n_bytes) {
@@ -42,9 +36,10 @@ Status CheckDisk(const HubCache& cache, const HubReference& reference, int64_t b
   if (bytes_missing == 0) return {};
   WEIR_TRY(const int64_t free_bytes, FreeDiskBytes(cache.root()));
   if (bytes_missing <= free_bytes - kSpareBytes) return {};
-  return WithHint(Refused("{}: {} are to be downloaded into {}, which has {} free", reference.name(),
-                          Gigabytes(bytes_missing), cache.root(), Gigabytes(free_bytes)),
-                  "make room, choose a smaller quantisation, or name another place with HF_HOME");
+  return WithHint(
+      Refused("{}: {} are to be downloaded into {}, which has {} free", reference.name(),
+              Gigabytes(bytes_missing), cache.root(), Gigabytes(free_bytes)),
+      "make room, choose a smaller quantisation, or name another place with HF_HOME");
 }
 
 Result<FileLock> WaitForLock(const HubCache& cache, const HubFile& file, const PullEvents& events) {
@@ -58,10 +53,12 @@ Result<FileLock> WaitForLock(const HubCache& cache, const HubFile& file, const P
 
 /// Brings one file into the cache; `bytes_before` of the model are done.
 Status PullFile(const HubSettings& settings, const NetworkOptions& options, const HubCache& cache,
-                const HubFile& file, int64_t bytes_before, const PullEvents& events, PulledModel* pulled) {
+                const HubFile& file, int64_t bytes_before, const PullEvents& events,
+                PulledModel* pulled) {
   const int64_t total = pulled->model.n_bytes();
   if (!cache.HasBlob(file)) {
-    WEIR_RETURN_IF_ERROR(CheckFile(settings, options, pulled->reference, pulled->commit, file, events.on_wait));
+    WEIR_RETURN_IF_ERROR(
+        CheckFile(settings, options, pulled->reference, pulled->commit, file, events.on_wait));
     WEIR_TRY(const FileLock lock, WaitForLock(cache, file, events));
     // While we waited, the other process may have finished it.
     if (!cache.HasBlob(file)) {
@@ -74,7 +71,8 @@ Status PullFile(const HubSettings& settings, const NetworkOptions& options, cons
         if (events.verifying) events.verifying(file.path);
       };
       WEIR_TRY(const DownloadResult result,
-               DownloadBlob(settings, options, ResolveUrl(settings, pulled->reference, pulled->commit, file.path),
+               DownloadBlob(settings, options,
+                            ResolveUrl(settings, pulled->reference, pulled->commit, file.path),
                             file, cache.BlobPath(file.etag), download));
       pulled->bytes_fetched += result.bytes_fetched;
       pulled->bytes_kept += result.bytes_kept;
@@ -96,20 +94,20 @@ std::optional<PulledModel> FindInCache(const HubSettings& settings, const HubRef
     if (!model) continue;
     PulledModel pulled{reference, commit, std::move(model).value(), {}, {}};
     pulled.paths = Paths(cache, commit, pulled.model);
-    pulled.others = Others(models, pulled.model);
+    pulled.others = OtherModels(models, pulled.model);
     pulled.bytes_kept = pulled.model.n_bytes();
     return pulled;
   }
   return std::nullopt;
 }
 
-Result<PulledModel> Pull(const HubSettings& settings, const NetworkOptions& options, const HubReference& reference,
-                         const PullEvents& events) {
+Result<PulledModel> Pull(const HubSettings& settings, const NetworkOptions& options,
+                         const HubReference& reference, const PullEvents& events) {
   WEIR_TRY(const HubListing listing, ListFiles(settings, options, reference, events.on_wait));
   const std::vector<HubModel> models = ModelsAmong(listing.files);
   WEIR_TRY(HubModel chosen, SelectModel(models, reference));
   PulledModel pulled{reference, listing.commit, std::move(chosen), {}, {}};
-  pulled.others = Others(models, pulled.model);
+  pulled.others = OtherModels(models, pulled.model);
 
   const HubCache cache(settings.cache, reference);
   WEIR_RETURN_IF_ERROR(cache.MakeFolders());

@@ -15,14 +15,16 @@ bool IsNameByte(char c) {
 
 /// The hub's own rule; "--" separates names in its cache, so that a name with it could mean two.
 bool IsName(std::string_view name) {
-  return !name.empty() && name.size() <= kMaxNameBytes && std::all_of(name.begin(), name.end(), IsNameByte) &&
-         name.front() != '-' && name.front() != '.' && name.back() != '-' && name.back() != '.' &&
+  return !name.empty() && name.size() <= kMaxNameBytes &&
+         std::all_of(name.begin(), name.end(), IsNameByte) && name.front() != '-' &&
+         name.front() != '.' && name.back() != '-' && name.back() != '.' &&
          name.find("--") == name.npos && name.find("..") == name.npos;
 }
 
 bool IsRevision(std::string_view revision) {
   return revision.size() <= kMaxRevisionBytes && IsSafeRepoPath(revision) &&
-         std::all_of(revision.begin(), revision.end(), [](char c) { return IsNameByte(c) || c == '/' || c == '+'; });
+         std::all_of(revision.begin(), revision.end(),
+                     [](char c) { return IsNameByte(c) || c == '/' || c == '+'; });
 }
 
 }  // namespace
@@ -38,7 +40,9 @@ bool IsCommit(std::string_view text) {
 
 bool IsSafeRepoPath(std::string_view path) {
   if (path.empty() || path.size() > 1024) return false;
-  const auto bad = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\'; };
+  const auto bad = [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\';
+  };
   if (std::any_of(path.begin(), path.end(), bad)) return false;
   for (size_t begin = 0; begin <= path.size();) {
     const size_t end = std::min(path.find('/', begin), path.size());
@@ -68,7 +72,8 @@ Result<HubReference> ParseHubReference(std::string_view model) {
   if (const size_t colon = rest.find(':'); colon != rest.npos) {
     reference.selector = rest.substr(colon + 1);
     rest = rest.substr(0, colon);
-    if (!IsSafeRepoPath(reference.selector)) return bad("expected a quantisation or a file after the last colon");
+    if (!IsSafeRepoPath(reference.selector))
+      return bad("expected a quantisation or a file after the last colon");
   }
   if (const size_t at = rest.find('@'); at != rest.npos) {
     reference.revision = rest.substr(at + 1);
@@ -79,7 +84,8 @@ Result<HubReference> ParseHubReference(std::string_view model) {
   if (slash == rest.npos) return bad("expected ORG/REPO after hf:");
   reference.org = rest.substr(0, slash);
   reference.repo = rest.substr(slash + 1);
-  if (!IsName(reference.org) || !IsName(reference.repo)) return bad("expected the names of an organisation and a repository");
+  if (!IsName(reference.org) || !IsName(reference.repo))
+    return bad("expected the names of an organisation and a repository");
   return reference;
 }
 

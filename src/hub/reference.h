@@ -29,8 +29,8 @@ Result<HubReference> ParseHubReference(std::string_view model);
 /// A commit: 40 lower-case hexadecimal digits.
 bool IsCommit(std::string_view text);
 
-/// Whether a file's name from the hub may become a path below a folder of ours: relative, no "." or "..",
-/// no control characters or backslashes, no component above 255 bytes and 1024 in all.
+/// Whether a file's name from the hub may become a path below a folder of ours: relative, no "." or
+/// "..", no control characters or backslashes, no component above 255 bytes and 1024 in all.
 bool IsSafeRepoPath(std::string_view path);
 
 }  // namespace weir

@@ -12,8 +12,9 @@ constexpr std::string_view kEnd = ".gguf";
 constexpr size_t kMaxListed = 40;
 
 /// What people take: about 4.5 bits first, as other programs do, then more, then less.
-constexpr std::string_view kPreference[] = {"Q4_K_M", "UD-Q4_K_XL", "Q4_K_S", "Q4_K_L", "IQ4_XS", "IQ4_NL", "Q4_0",
-                                            "Q4_1",   "Q5_K_M",     "Q5_K_S", "Q6_K",   "Q8_0",   "MXFP4"};
+constexpr std::string_view kPreference[] = {"Q4_K_M", "UD-Q4_K_XL", "Q4_K_S", "Q4_K_L", "IQ4_XS",
+                                            "IQ4_NL", "Q4_0",       "Q4_1",   "Q5_K_M", "Q5_K_S",
+                                            "Q6_K",   "Q8_0",       "MXFP4"};
 
 char Lower(char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -26,7 +27,8 @@ std::string LowerText(std::string_view text) {
 }
 
 bool SameText(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return Lower(x) == Lower(y); });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return Lower(x) == Lower(y); });
 }
 
 std::string_view FileName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -47,14 +49,16 @@ Part PartOf(std::string_view path) {
     const char* const end = suffix.data() + at + 5;
     return std::from_chars(suffix.data() + at, end, *value).ptr == end;
   };
-  if (suffix[0] != '-' || suffix.substr(6, 4) != "-of-" || !read(1, &number) || !read(10, &count)) return part;
+  if (suffix[0] != '-' || suffix.substr(6, 4) != "-of-" || !read(1, &number) || !read(10, &count))
+    return part;
   if (number < 1 || count < 1 || number > count) return part;
   return {part.stem.substr(0, part.stem.size() - kSuffix), number, count};
 }
 
 bool IsModelFile(std::string_view path) {
   const std::string name = LowerText(FileName(path));
-  return name.ends_with(kEnd) && name.find("mmproj") == name.npos && name.find("imatrix") == name.npos;
+  return name.ends_with(kEnd) && name.find("mmproj") == name.npos &&
+         name.find("imatrix") == name.npos;
 }
 
 /// Q4_K_M, IQ2_XXS, TQ1_0, F16, BF16, MXFP4, ...
@@ -64,19 +68,21 @@ bool IsQuantWord(std::string_view word) {
     if (lower == plain || lower.starts_with(std::string(plain) + "_")) return true;
   }
   for (const std::string_view start : {"q", "iq", "tq"}) {
-    if (lower.starts_with(start) && lower.size() > start.size() && IsDigit(lower[start.size()])) return true;
+    if (lower.starts_with(start) && lower.size() > start.size() && IsDigit(lower[start.size()]))
+      return true;
   }
   return false;
 }
 
-/// Where `word` stands in `text` on its own: letters, digits and underscores around it would make it another
-/// quantisation (Q4_K in Q4_K_M).
+/// Where `word` stands in `text` on its own: letters, digits and underscores around it would make
+/// it another quantisation (Q4_K in Q4_K_M).
 bool HasWord(std::string_view text, std::string_view word) {
   const std::string haystack = LowerText(text), needle = LowerText(word);
   for (size_t at = haystack.find(needle); at != haystack.npos; at = haystack.find(needle, at + 1)) {
     const size_t end = at + needle.size();
     const bool free_before = at == 0 || !IsWord(haystack[at - 1]);
-    const bool free_after = end == haystack.size() || (!IsWord(haystack[end]) && haystack[end] != '_');
+    const bool free_after =
+        end == haystack.size() || (!IsWord(haystack[end]) && haystack[end] != '_');
     if (free_before && free_after) return true;
   }
   return false;
@@ -120,21 +126,28 @@ std::vector<HubModel> Candidates(const std::vector<HubModel>& models, std::strin
   std::vector<HubModel> found;
   if (LowerText(selector).ends_with(kEnd)) {
     found = Filter(models, [&](const HubModel& m) { return HasFile(m, selector, false); });
-    return found.empty() ? Filter(models, [&](const HubModel& m) { return HasFile(m, selector, true); }) : found;
+    return found.empty()
+               ? Filter(models, [&](const HubModel& m) { return HasFile(m, selector, true); })
+               : found;
   }
   found = Filter(models, [&](const HubModel& m) { return SameText(m.quant, selector); });
   if (!found.empty()) return found;
-  return Filter(models, [&](const HubModel& m) { return HasWord(PartOf(m.files.front().path).stem, selector); });
+  return Filter(models, [&](const HubModel& m) {
+    return HasWord(PartOf(m.files.front().path).stem, selector);
+  });
 }
 
 Result<HubModel> Default(const std::vector<HubModel>& models, const HubReference& reference) {
   if (models.size() == 1) return models.front();
   for (const std::string_view quant : kPreference) {
-    const std::vector<HubModel> found = Filter(models, [&](const HubModel& m) { return SameText(m.quant, quant); });
+    const std::vector<HubModel> found =
+        Filter(models, [&](const HubModel& m) { return SameText(m.quant, quant); });
     if (found.size() == 1) return found.front();
   }
-  return WithHint(BadInput("{}: {} models, none of which is the usual choice", reference.name(), models.size()),
-                  fmt::format("choose with {} one of: {}", reference.NameWith("FILE.gguf"), ListedPaths(models)));
+  return WithHint(
+      BadInput("{}: {} models, none of which is the usual choice", reference.name(), models.size()),
+      fmt::format("choose with {} one of: {}", reference.NameWith("FILE.gguf"),
+                  ListedPaths(models)));
 }
 
 }  // namespace
@@ -166,7 +179,13 @@ std::string QuantInName(std::string_view path) {
 }
 
 std::vector<HubModel> ModelsAmong(const std::vector<HubFile>& files) {
-  std::map<std::pair<std::string, int>, std::map<int, HubFile>> groups;  // by stem and count, then number
+  return Filter(WholeAndPartModels(files),
+                [](const HubModel& m) { return m.files.size() == static_cast<size_t>(m.n_parts); });
+}
+
+std::vector<HubModel> WholeAndPartModels(const std::vector<HubFile>& files) {
+  std::map<std::pair<std::string, int>, std::map<int, HubFile>>
+      groups;  // by stem and count, then number
   for (const HubFile& file : files) {
     if (!IsModelFile(file.path)) continue;
     const Part part = PartOf(file.path);
@@ -174,13 +193,23 @@ std::vector<HubModel> ModelsAmong(const std::vector<HubFile>& files) {
   }
   std::vector<HubModel> models;
   for (auto& [key, parts] : groups) {
-    if (parts.size() != static_cast<size_t>(key.second)) continue;
     HubModel model;
+    model.n_parts = key.second;
     for (auto& [number, file] : parts) model.files.push_back(std::move(file));
     model.quant = QuantInName(model.files.front().path);
     models.push_back(std::move(model));
   }
   return models;
+}
+
+std::vector<HubModel> OtherModels(const std::vector<HubModel>& models, const HubModel& chosen) {
+  return Filter(
+      models, [&](const HubModel& m) { return m.files.front().path != chosen.files.front().path; });
+}
+
+std::string ExactName(const HubReference& reference, const HubModel& model) {
+  if (!reference.selector.empty()) return reference.name();
+  return reference.NameWith(model.quant.empty() ? model.files.front().path : model.quant);
 }
 
 Result<HubModel> SelectModel(const std::vector<HubModel>& models, const HubReference& reference) {
@@ -196,7 +225,8 @@ Result<HubModel> SelectModel(const std::vector<HubModel>& models, const HubRefer
                     fmt::format("there are: {}", Listed(models)));
   }
   return WithHint(BadInput("{}: {} files fit", reference.name(), found.size()),
-                  fmt::format("choose with {} one of: {}", reference.NameWith("FILE.gguf"), ListedPaths(found)));
+                  fmt::format("choose with {} one of: {}", reference.NameWith("FILE.gguf"),
+                              ListedPaths(found)));
 }
 
 }  // namespace weir

@@ -44,7 +44,8 @@ std::string ReadTokenFile(const std::string& path) {
 
 Result<std::string> HomeFolder() {
   if (const std::string home = ExpandHome(Variable("HF_HOME")); !home.empty()) return home;
-  if (const std::string cache = Variable("XDG_CACHE_HOME"); !cache.empty()) return cache + "/huggingface";
+  if (const std::string cache = Variable("XDG_CACHE_HOME"); !cache.empty())
+    return cache + "/huggingface";
   const std::string home = Variable("HOME");
   if (home.empty()) return BadInput("no folder for downloads: neither HF_HOME nor HOME is set");
   return home + "/.cache/huggingface";
@@ -64,7 +65,8 @@ Result<HubSettings> ReadHubSettings() {
   if (settings.endpoint.empty()) settings.endpoint = "https://huggingface.co";
   while (settings.endpoint.ends_with('/')) settings.endpoint.pop_back();
   if (!settings.endpoint.starts_with("https://") && !settings.endpoint.starts_with("http://")) {
-    return BadInput("HF_ENDPOINT: expected an address that starts with https://, found '{}'", settings.endpoint);
+    return BadInput("HF_ENDPOINT: expected an address that starts with https://, found '{}'",
+                    settings.endpoint);
   }
   settings.cache = ExpandHome(FirstOf({"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"}));
   if (settings.cache.empty()) settings.cache = home + "/hub";
@@ -75,7 +77,10 @@ Result<HubSettings> ReadHubSettings() {
   }
   const auto unfit = [](char c) { return c <= 0x20 || c >= 0x7f; };
   if (std::any_of(settings.token.begin(), settings.token.end(), unfit)) {
-    return BadInput("the token for the hub: expected letters and digits, found other bytes (HF_TOKEN or {}/token)", home);
+    return BadInput(
+        "the token for the hub: expected letters and digits, found other bytes (HF_TOKEN or "
+        "{}/token)",
+        home);
   }
   settings.offline = IsTrue(Variable("HF_HUB_OFFLINE"));
   return settings;

@@ -1,5 +1,6 @@
-// The hub's address, the user's token and the folder of the cache, from the variables that the hub's own
-// client reads: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE.
+// The hub's address, the user's token and the folder of the cache, from the variables that the
+// hub's own client reads: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE,
+// HF_HUB_OFFLINE.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@ struct HubSettings {
   bool offline = false;
 };
 
-/// kBadInput for an endpoint that is no http(s) address, a token with bytes that no header may hold, or
-/// without a home folder.
+/// kBadInput for an endpoint that is no http(s) address, a token with bytes that no header may
+/// hold, or without a home folder.
 Result<HubSettings> ReadHubSettings();
 
 /// How patient and how greedy a download is.

@@ -1,4 +1,5 @@
 #include "gguf/gguf_file.h"
+#include "hub/pull.h"
 #include "model/mixture.h"
 #include "model/model.h"
 #include "model/synth/synth_model.h"
@@ -7,7 +8,7 @@
 namespace weir {
 namespace {
 
-constexpr std::string_view kSynthPrefix = "synth:", kHubPrefix = "hf:";
+constexpr std::string_view kSynthPrefix = "synth:";
 
 bool HasPrefix(std::string_view text, std::string_view prefix) {
   return SameName(text.substr(0, prefix.size()), prefix);
@@ -28,18 +29,27 @@ Result<std::unique_ptr<ModelSource>> OpenSynthetic(std::string_view spec) {
   return source;
 }
 
+Result<std::unique_ptr<ModelSource>> OpenFromHub(const std::string& model) {
+  WEIR_TRY(const HubReference reference, ParseHubReference(model));
+  WEIR_TRY(const HubSettings settings, ReadHubSettings());
+  const std::optional<PulledModel> found = FindInCache(settings, reference);
+  if (!found) {
+    return WithHint(BadInput("{}: not on this machine (looked in {})", reference.name(), settings.cache),
+                    fmt::format("weir pull {}", reference.name()));
+  }
+  WEIR_TRY(std::unique_ptr<GgufFile> file, GgufFile::Open(found->path()));
+  file->SetName(found->name());
+  return std::unique_ptr<ModelSource>(std::move(file));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ModelSource>> OpenModel(const std::string& model) {
   if (HasPrefix(model, kSynthPrefix)) {
     return OpenSynthetic(std::string_view(model).substr(kSynthPrefix.size()));
   }
-  if (HasPrefix(model, kHubPrefix)) {
-    return WithHint(BadInput("'{}': weir cannot download models yet", model),
-                    "download the .gguf with another tool and give its path, or measure the same "
-                    "shapes with synth:NAME:QUANT (weir synth --list)");
-  }
-  if (model.empty()) return BadInput("MODEL is empty: expected a .gguf file or synth:NAME:QUANT");
+  if (IsHubName(model)) return OpenFromHub(model);
+  if (model.empty()) return BadInput("MODEL is empty: expected a .gguf file, hf:ORG/REPO:QUANT or synth:NAME:QUANT");
   WEIR_TRY(std::unique_ptr<ModelSource> file, GgufFile::Open(model));
   return file;
 }

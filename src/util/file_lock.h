@@ -8,8 +8,8 @@
 
 namespace weir {
 
-/// An exclusive flock(2) on a file that stays when the lock goes: removing it would let two processes hold
-/// locks on two files of the same name. Gone with the process, however that ends.
+/// An exclusive flock(2) on a file that stays when the lock goes: removing it would let two
+/// processes hold locks on two files of the same name. Gone with the process, however that ends.
 class FileLock {
  public:
   /// Creates the file if missing; nothing if another process (or another FileLock) holds it.

@@ -9,7 +9,8 @@
 
 namespace weir {
 
-/// Open for reading and writing, created if missing. Errors (full disk, no permission) name the path.
+/// Open for reading and writing, created if missing. Errors (full disk, no permission) name the
+/// path.
 class UpdateFile {
  public:
   static Result<UpdateFile> Open(const std::string& path);

@@ -52,7 +52,8 @@ FakeRequest ParseRequest(const std::string& text) {
     const size_t colon = header.find(": ");
     if (colon == header.npos) break;
     std::string name = header.substr(0, colon);
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     request.headers[name] = header.substr(colon + 2);
   }
   return request;
@@ -73,7 +74,8 @@ struct FakeHub::State {
   int port = 0;
   std::atomic<bool> stop = false;
   mutable std::mutex mutex;
-  std::shared_ptr<std::map<std::string, File>> files = std::make_shared<std::map<std::string, File>>();
+  std::shared_ptr<std::map<std::string, File>> files =
+      std::make_shared<std::map<std::string, File>>();
   FakeHub* cdn = nullptr;
   bool is_cdn = false;
   Mischief mischief;
@@ -147,12 +149,14 @@ void FakeHub::State::Serve(int socket) {
 FakeReply FakeHub::State::Tree(const FakeRequest& request) {
   FakeReply reply;
   const size_t cursor_at = request.path.find("cursor=");
-  const size_t first = cursor_at == request.path.npos ? 0 : std::stoul(request.path.substr(cursor_at + 7));
+  const size_t first =
+      cursor_at == request.path.npos ? 0 : std::stoul(request.path.substr(cursor_at + 7));
   nlohmann::json list = nlohmann::json::array();
   size_t i = 0;
   for (const auto& [path, file] : *files) {
     if (i++ < first || i > first + page_size) continue;
-    nlohmann::json entry = {{"type", "file"}, {"path", path}, {"size", file.bytes.size()}, {"oid", file.etag}};
+    nlohmann::json entry = {
+        {"type", "file"}, {"path", path}, {"size", file.bytes.size()}, {"oid", file.etag}};
     if (file.lfs) {
       entry["oid"] = Etag(path, false);
       entry["lfs"] = {{"oid", file.etag}, {"size", file.bytes.size()}, {"pointerSize", 134}};
@@ -161,8 +165,9 @@ FakeReply FakeHub::State::Tree(const FakeRequest& request) {
   }
   reply.body = list.dump();
   if (first + page_size < files->size()) {
-    reply.headers["Link"] = fmt::format("<http://127.0.0.1:{}{}?recursive=true&cursor={}>; rel=\"next\"", port,
-                                        request.path.substr(0, request.path.find('?')), first + page_size);
+    reply.headers["Link"] =
+        fmt::format("<http://127.0.0.1:{}{}?recursive=true&cursor={}>; rel=\"next\"", port,
+                    request.path.substr(0, request.path.find('?')), first + page_size);
   }
   return reply;
 }
@@ -187,7 +192,8 @@ FakeReply FakeHub::State::Resolve(const FakeRequest& request, const std::string&
     reply.body = "Found. Redirecting.";
     return reply;
   }
-  reply.headers["ETag"] = is_cdn ? "\"cdn-" + file.etag.substr(0, 8) + "\"" : "\"" + file.etag + "\"";
+  reply.headers["ETag"] =
+      is_cdn ? "\"cdn-" + file.etag.substr(0, 8) + "\"" : "\"" + file.etag + "\"";
   reply.body = file.bytes;
   unsigned long long begin = 0, end = 0;
   if (std::sscanf(request.header("range").c_str(), "bytes=%llu-%llu", &begin, &end) == 2 &&

@@ -1,4 +1,5 @@
-// A hub on 127.0.0.1 that speaks the API as far as weir does, and misbehaves where a test tells it to.
+// A hub on 127.0.0.1 that speaks the API as far as weir does, and misbehaves where a test tells it
+// to.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +47,8 @@ class FakeHub {
   /// LFS files come by a redirect to this server, which shares our files and knows no tokens.
   void RedirectTo(FakeHub* cdn);
   void SetMischief(Mischief mischief);
-  void SetToken(std::string token);    // asked for from now on
-  void SetPageSize(size_t n_files);    // of the list
+  void SetToken(std::string token);  // asked for from now on
+  void SetPageSize(size_t n_files);  // of the list
 
   std::vector<FakeRequest> requests() const;
   size_t CountRequests(const std::string& part) const;

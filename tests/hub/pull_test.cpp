@@ -48,8 +48,13 @@ class PullTest : public testing::Test {
  protected:
   PullTest() {
     settings_ = {.endpoint = hub_.url(), .token = "", .cache = folder_ / "cache"};
-    options_ = {.connect_seconds = 5, .stall_seconds = 20, .max_failures = 3, .first_wait_ms = 1,
-                .max_wait_seconds = 2, .n_parallel = 4, .chunk_bytes = kChunk};
+    options_ = {.connect_seconds = 5,
+                .stall_seconds = 20,
+                .max_failures = 3,
+                .first_wait_ms = 1,
+                .max_wait_seconds = 2,
+                .n_parallel = 4,
+                .chunk_bytes = kChunk};
     hub_.Add(kFile, bytes_);
   }
 
@@ -70,12 +75,15 @@ class PullTest : public testing::Test {
     ASSERT_FALSE(pulled.ok());
     EXPECT_EQ(pulled.error().code, code) << pulled.error().message;
     EXPECT_NE((pulled.error().message + pulled.error().hint).find(word), std::string::npos)
-        << pulled.error().message << "\n" << pulled.error().hint;
+        << pulled.error().message << "\n"
+        << pulled.error().hint;
     EXPECT_FALSE(fs::exists(folder_ / "cache/models--org--model/snapshots"));
     EXPECT_FALSE(fs::exists(Blob()));
     EXPECT_FALSE(FindInCache(settings_, *ParseHubReference("hf:org/model")));
   }
-  std::string Blob() const { return folder_ / "cache/models--org--model/blobs/" + FakeHub::Etag(bytes_); }
+  std::string Blob() const {
+    return folder_ / "cache/models--org--model/blobs/" + FakeHub::Etag(bytes_);
+  }
   std::vector<std::string> BlobNames() {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(folder_ / "cache/models--org--model/blobs")) {
@@ -84,9 +92,12 @@ class PullTest : public testing::Test {
     return names;
   }
   int64_t BytesKept() {
-    return PartFile::BytesKept(Blob(), FakeHub::Etag(bytes_), static_cast<int64_t>(bytes_.size()), kChunk);
+    return PartFile::BytesKept(Blob(), FakeHub::Etag(bytes_), static_cast<int64_t>(bytes_.size()),
+                               kChunk);
   }
-  static bool IsBody(const FakeRequest& request) { return request.method == "GET" && request.has("/resolve/"); }
+  static bool IsBody(const FakeRequest& request) {
+    return request.method == "GET" && request.has("/resolve/");
+  }
 
   const std::string kFile = "model-Q8_0.gguf";
   TempFolder folder_;
@@ -149,6 +160,11 @@ TEST_F(PullTest, SplitModelsComeWhole) {
 TEST_F(PullTest, ReadsAllPagesOfTheList) {
   for (int i = 0; i < 7; ++i) hub_.Add(fmt::format("a{}.txt", i), "text", false);
   hub_.SetPageSize(3);
+  hub_.SetMischief([&](const FakeRequest&, FakeReply& reply) {
+    // As through a mirror, which passes on the addresses of the original.
+    if (reply.headers.contains("Link"))
+      reply.headers["Link"].replace(1, hub_.url().size(), "https://original");
+  });
   ExpectWhole(PullIt());
   EXPECT_EQ(hub_.CountRequests("/tree/"), 3u);
 }
@@ -161,7 +177,8 @@ TEST_F(PullTest, FollowsRedirectsWithoutCarryingTheTokenAway) {
   ExpectWhole(PullIt());
   ASSERT_GT(cdn.requests().size(), 10u);
   for (const FakeRequest& request : cdn.requests()) EXPECT_EQ(request.header("authorization"), "");
-  for (const FakeRequest& request : hub_.requests()) EXPECT_EQ(request.header("authorization"), "Bearer secret");
+  for (const FakeRequest& request : hub_.requests())
+    EXPECT_EQ(request.header("authorization"), "Bearer secret");
   EXPECT_EQ(hub_.CountRequests("/resolve/"), 2u);  // HEAD, and one redirect for all ranges
 }
 
@@ -205,7 +222,8 @@ TEST_F(PullTest, GoesOnWhereAnEarlierRunFailed) {
 
 TEST_F(PullTest, GoesOnAfterTheDeathOfTheProcess) {
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
-    if (IsBody(request) && request.header("range").find("bytes=327680-") == 0) reply.stall_ms = 20000;
+    if (IsBody(request) && request.header("range").find("bytes=327680-") == 0)
+      reply.stall_ms = 20000;
   });
   const pid_t child = fork();
   if (child == 0) {
@@ -382,7 +400,8 @@ TEST_F(PullTest, AWorthlessMapIsNotBelieved) {
   fs::remove_all(folder_ / "cache/models--org--model/snapshots");
   // A map that says "all here" beside a file that is not, as after a power cut.
   {
-    Result<PartFile> part = PartFile::Open(Blob(), FakeHub::Etag(bytes_), static_cast<int64_t>(bytes_.size()), kChunk);
+    Result<PartFile> part =
+        PartFile::Open(Blob(), FakeHub::Etag(bytes_), static_cast<int64_t>(bytes_.size()), kChunk);
     ASSERT_TRUE(part.ok());
     const std::string zeros(bytes_.size(), '\0');
     ASSERT_TRUE(part->Add(0, reinterpret_cast<const uint8_t*>(zeros.data()), part->n_bytes()).ok());
@@ -407,7 +426,8 @@ TEST_F(PullTest, TwoProcessesDownloadOnce) {
   const HubCache cache(settings_.cache, *ParseHubReference("hf:org/model"));
   ASSERT_TRUE(cache.MakeFolders().ok());
   std::atomic<bool> waited = false;
-  std::optional<FileLock> held = std::move(FileLock::Try(cache.LockPath(FakeHub::Etag(bytes_)))).value();
+  std::optional<FileLock> held =
+      std::move(FileLock::Try(cache.LockPath(FakeHub::Etag(bytes_)))).value();
   ASSERT_TRUE(held);
   PullEvents events;
   events.locked = [&](const std::string&) {
@@ -439,8 +459,9 @@ TEST_F(PullTest, InterruptsKeepWhatHasArrived) {
 TEST_F(PullTest, ChecksTheDiskFirst) {
   hub_.SetMischief([](const FakeRequest& request, FakeReply& reply) {
     if (!request.has("/tree/")) return;
-    reply.body = fmt::format(R"([{{"type":"file","path":"x.gguf","size":1000000000000000,"oid":"{}"}}])",
-                             std::string(40, 'a'));
+    reply.body =
+        fmt::format(R"([{{"type":"file","path":"x.gguf","size":1000000000000000,"oid":"{}"}}])",
+                    std::string(40, 'a'));
   });
   ExpectFailure(PullIt(), ErrorCode::kRefused, "1000000.00 GB");
   EXPECT_EQ(hub_.CountRequests("/resolve/"), 0u);
