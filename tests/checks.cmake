@@ -3,3 +3,9 @@ if(NOT WEIR_SANITIZE)  # instrumented objects carry symbols that are not ours
   add_test(NAME checks.isa_symbols COMMAND ${CMAKE_SOURCE_DIR}/scripts/check_isa_symbols.sh ${CMAKE_BINARY_DIR})
 endif()
 add_test(NAME checks.floors COMMAND python3 ${CMAKE_SOURCE_DIR}/scripts/check_floors.py ${CMAKE_SOURCE_DIR}/src)
+
+# The page in a browser. It says so and is skipped where there is none.
+if(NOT WEIR_SANITIZE)
+  add_test(NAME page.browser COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/page/run $<TARGET_FILE:weir>)
+  set_tests_properties(page.browser PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
+endif()

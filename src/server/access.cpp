@@ -72,7 +72,8 @@ std::optional<ApiError> CheckAccess(const HttpRequest& head, const AccessRules& 
       return ApiError{403, "pages of other sites may not use this server", "", "foreign_origin"};
     }
   }
-  if (rules.keys.empty() || head.path == "/health" || head.path == "/ready") return std::nullopt;
+  const bool open = head.path == "/" || head.path == "/health" || head.path == "/ready";
+  if (rules.keys.empty() || open) return std::nullopt;
   if (HasKey(head.Header("authorization"), rules)) return std::nullopt;
   return ApiError{401, "expected the header 'Authorization: Bearer KEY' with a key of this server", "",
                   "invalid_api_key"};

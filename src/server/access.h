@@ -19,7 +19,7 @@ struct AccessRules {
 /// - Host must be an IP address, localhost or a known name: a foreign name that leads here is how a web
 ///   page makes a browser talk to the machine it runs on (DNS rebinding).
 /// - Origin, where a browser sends one, must be this very server: pages of others may not ask.
-/// - The key, compared in a time that says nothing about it. /health and /ready need none.
+/// - The key, compared in a time that says nothing about it. The page, /health and /ready need none.
 std::optional<ApiError> CheckAccess(const HttpRequest& head, const AccessRules& rules);
 
 /// The keys in the text of a key file: one a line, empty lines and those that begin with # aside.

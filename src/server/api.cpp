@@ -6,6 +6,7 @@
 
 #include "model/text/tokenizer.h"
 #include "server/endpoints.h"
+#include "server/page.h"
 #include "util/clock.h"
 
 namespace weir {
@@ -17,6 +18,7 @@ struct Route {
 };
 
 constexpr Route kRoutes[] = {
+    {"GET", "/", false},
     {"GET", "/health", false},          {"GET", "/ready", false},
     {"GET", "/metrics", false},         {"GET", "/v1/models", false},
     {"POST", "/v1/completions", true},  {"POST", "/tokenize", true},
@@ -164,6 +166,8 @@ void Api::Handle(HttpRequest request, std::shared_ptr<Responder> responder) {
     answer = Health();
   } else if (request.path == "/ready") {
     answer = Ready();
+  } else if (request.path == "/") {
+    answer = PageAnswer(request);
   } else if (request.path == "/metrics") {
     answer = MetricsPage();
   } else if (request.path == "/v1/models") {

@@ -9,8 +9,9 @@
 namespace weir {
 namespace {
 
-constexpr std::array<std::pair<int, std::string_view>, 19> kReasons = {{
+constexpr std::array<std::pair<int, std::string_view>, 20> kReasons = {{
     {200, "OK"},
+    {304, "Not Modified"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -62,13 +63,18 @@ std::string Exchange::Head(const HttpAnswer& answer, bool stream) const {
   for (const HttpHeader& header : answer.headers) {
     head += fmt::format("{}: {}\r\n", header.name, header.value);
   }
-  if (!stream) {
+  // The length in a 304 would be that of what is not sent.
+  if (!stream && answer.status != 304) {
     head += fmt::format("Content-Length: {}\r\n", answer.body.size());
-  } else if (terms_.chunked) {
+  } else if (stream && terms_.chunked) {
     head += "Transfer-Encoding: chunked\r\n";
   }
-  // Answers are for the one who asked: no store keeps them, no browser guesses what they are.
-  head += "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+  // Answers are for the one who asked: no store keeps them unless they say otherwise, no browser guesses
+  // what they are.
+  if (std::ranges::find(answer.headers, "Cache-Control", &HttpHeader::name) == answer.headers.end()) {
+    head += "Cache-Control: no-store\r\n";
+  }
+  head += "X-Content-Type-Options: nosniff\r\n";
   head += terms_.keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   return head;
 }
