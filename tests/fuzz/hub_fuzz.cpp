@@ -21,7 +21,7 @@ void CheckFiles(const std::vector<weir::HubFile>& files, std::string_view select
   for (const weir::HubFile& file : files) {
     Require(weir::IsSafeRepoPath(file.path) && file.n_bytes >= 0 &&
             weir::BlobDigest::Knows(file.etag));
-    Require(file.path.front() != '/' && file.path.find("../") == file.path.npos);
+    Require(file.path.front() != '/' && ("/" + file.path + "/").find("/../") == file.path.npos);
   }
   const std::vector<weir::HubModel> models = weir::ModelsAmong(files);
   weir::HubReference reference{
