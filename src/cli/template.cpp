@@ -39,14 +39,17 @@ Result<Json> ParseRequest(const std::string& name, const std::string& text) {
     }
     return !too_deep && !too_wide;
   };
+  Json request;
+  std::string problem;
   try {
-    Json request = Json::parse(text, check);
-    if (too_deep) return BadInput("{}: nested more than {} deep", name, kMaxDepth);
-    if (too_wide) return BadInput("{}: an object with more than {} members", name, kMaxMembers);
-    return request;
+    request = Json::parse(text, check);
   } catch (const Json::exception& error) {
-    return BadInput("{}: not JSON: {}", name, error.what());
+    problem = error.what();
   }
+  if (too_deep) return BadInput("{}: nested more than {} deep", name, kMaxDepth);
+  if (too_wide) return BadInput("{}: an object with more than {} members", name, kMaxMembers);
+  if (!problem.empty()) return BadInput("{}: not JSON: {}", name, problem);
+  return request;
 }
 
 // ---- Templates.

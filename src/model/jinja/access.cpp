@@ -99,6 +99,12 @@ Result<std::optional<int64_t>> Bound(const Value& value) {
 
 }  // namespace
 
+Result<const Value*> FindKey(Runtime& runtime, const Dict& dict, const Value& key) {
+  if (!IsHashable(key)) return BadInput("a '{}' cannot be a key", TypeName(key));
+  WEIR_RETURN_IF_ERROR(runtime.SpendBytes(key.is_string() ? key.bytes().size() : 0));
+  return dict.Find(key);
+}
+
 Result<Value> GetAttribute(Runtime& runtime, const Value& value, std::string_view name) {
   if (value.is_undefined()) return UndefinedError(value);
   if (std::optional<Value> attribute = FindAttribute(runtime, value, name)) return *attribute;
@@ -111,7 +117,8 @@ Result<Value> GetAttribute(Runtime& runtime, const Value& value, std::string_vie
 Result<Value> GetItem(Runtime& runtime, const Value& value, const Value& key) {
   if (value.is_undefined()) return UndefinedError(value);
   if (value.is_dict() && IsHashable(key)) {
-    if (const Value* found = value.dict().Find(key)) return *found;
+    WEIR_TRY(const Value* found, FindKey(runtime, value.dict(), key));
+    if (found) return *found;
   }
   if (key.is_integer()) {
     if (value.is_string()) return CharacterItem(runtime, value.text(), key.integer());
@@ -128,8 +135,12 @@ Result<Value> GetItem(Runtime& runtime, const Value& value, const Value& key) {
   return Value::Undefined(fmt::format("{} object has no such element", TypeName(value)));
 }
 
-Result<Value> GetPath(Runtime& runtime, const Value& value, const Value& path) {
-  if (!path.is_string()) return GetItem(runtime, value, path);
+Result<Value> GetPath(Runtime& runtime, const Value& value, const Value& path,
+                      const Value& otherwise) {
+  if (!path.is_string()) {
+    WEIR_TRY(const Value item, GetItem(runtime, value, path));
+    return item.is_undefined() && !otherwise.is_undefined() ? otherwise : item;
+  }
   Value at = value;
   std::string_view rest = path.bytes();
   while (true) {
@@ -140,6 +151,7 @@ Result<Value> GetPath(Runtime& runtime, const Value& value, const Value& path) {
                         !part.starts_with('-');
     WEIR_TRY(at, GetItem(runtime, at,
                          number ? Value::Int(index) : runtime.Data(std::string(part))));
+    if (at.is_undefined() && !otherwise.is_undefined()) at = otherwise;
     if (part.size() == rest.size()) return at;
     rest.remove_prefix(part.size() + 1);
   }

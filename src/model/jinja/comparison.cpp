@@ -107,11 +107,11 @@ Result<bool> Contains(Runtime& runtime, const Value& haystack, const Value& need
       return BadInput("in a string only a string can be looked for, not '{}'", TypeName(needle));
     }
     WEIR_RETURN_IF_ERROR(runtime.SpendBytes(haystack.bytes().size()));
-    return haystack.bytes().find(needle.bytes()) != std::string::npos;
+    return FindBytes(haystack.bytes(), needle.bytes()) != std::string_view::npos;
   }
   if (haystack.is_dict()) {
-    if (!IsHashable(needle)) return BadInput("unhashable type: '{}'", TypeName(needle));
-    return haystack.dict().Find(needle) != nullptr;
+    WEIR_TRY(const Value* found, FindKey(runtime, haystack.dict(), needle));
+    return found != nullptr;
   }
   if (!haystack.is_sequence() && !haystack.is_undefined()) {
     return BadInput("argument of type '{}' is not iterable", TypeName(haystack));

@@ -47,7 +47,7 @@ Result<Value> Interpreter::EvaluateNode(const DictDisplay& node) {
   for (const auto& [key_expression, value_expression] : node.entries) {
     WEIR_TRY(Value key, Evaluate(*key_expression));
     WEIR_TRY(Value value, Evaluate(*value_expression));
-    if (!IsHashable(key)) return BadInput("a '{}' cannot be a key", TypeName(key));
+    WEIR_RETURN_IF_ERROR(FindKey(runtime_, *dict, key));
     dict->Set(std::move(key), std::move(value));
   }
   return runtime_.Of(dict);

@@ -131,8 +131,7 @@ Result<Value> GroupBy(Runtime& runtime, const Value& self, const Arguments& args
   const bool case_sensitive = args.IsTrueOr(2, false);
   std::vector<Keyed> keyed;
   for (const Value& item : items) {
-    WEIR_TRY(Value key, GetPath(runtime, item, *args[0]));
-    if (key.is_undefined()) key = args.Or(1, key);
+    WEIR_TRY(const Value key, GetPath(runtime, item, *args[0], args.Or(1, Value())));
     WEIR_TRY(Value order, KeyOf(runtime, key, nullptr, case_sensitive));
     keyed.push_back({std::move(order), runtime.NewTuple({key, item})});
   }
@@ -299,8 +298,8 @@ Result<Value> MapAttribute(Runtime& runtime, const std::vector<Value>& items, co
   if (!path) return BadInput("map needs the name of a filter, or attribute=");
   std::vector<Value> mapped;
   for (const Value& item : items) {
-    WEIR_TRY(Value value, GetPath(runtime, item, *path));
-    mapped.push_back(value.is_undefined() && !otherwise.is_undefined() ? otherwise : std::move(value));
+    WEIR_TRY(Value value, GetPath(runtime, item, *path, otherwise));
+    mapped.push_back(std::move(value));
   }
   return runtime.NewIterator(std::move(mapped));
 }

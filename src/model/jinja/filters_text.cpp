@@ -166,13 +166,16 @@ Result<Value> PrettyPrint(Runtime& runtime, const Value& self, const Arguments&)
   return runtime.Finish(out);
 }
 
-void AppendQuoted(const Text& text, bool keep_slash, TextBuilder& out) {
+/// As in a path, or in a query: there a slash is quoted and a space is '+'.
+void AppendQuoted(const Text& text, bool query, TextBuilder& out) {
   for (size_t at = 0; at < text.size(); ++at) {
     const char c = text.bytes()[at];
     const bool safe = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-                      (c == '/' && keep_slash) || std::string_view("_.-~").find(c) != std::string_view::npos;
+                      (c == '/' && !query) || std::string_view("_.-~").find(c) != std::string_view::npos;
     if (safe) {
       out.Append(text, at, at + 1);
+    } else if (c == ' ' && query) {
+      out.Append("+", Origin::kData);
     } else {
       out.Append(fmt::format("%{:02X}", static_cast<uint8_t>(c)), Origin::kData);
     }
@@ -183,7 +186,7 @@ Result<Value> UrlEncode(Runtime& runtime, const Value& self, const Arguments&) {
   TextBuilder out = runtime.NewBuilder();
   if (!self.is_dict() && (!self.is_sequence())) {
     WEIR_TRY(const Value text, ToString(runtime, self));
-    AppendQuoted(text.text(), true, out);
+    AppendQuoted(text.text(), false, out);
     return runtime.Finish(out);
   }
   std::vector<Value> pairs;
@@ -199,7 +202,7 @@ Result<Value> UrlEncode(Runtime& runtime, const Value& self, const Arguments&) {
     for (size_t i = 0; i < 2; ++i) {
       if (i == 1) out.Append("=", Origin::kData);
       WEIR_TRY(const Value text, ToString(runtime, parts[i]));
-      AppendQuoted(text.text(), false, out);
+      AppendQuoted(text.text(), true, out);
     }
   }
   return runtime.Finish(out);
@@ -259,8 +262,10 @@ Result<Value> Round(Runtime&, const Value& self, const Arguments& args) {
   WEIR_TRY(const Text* method, args.TextOrNull(1));
   const std::string name = method ? method->bytes() : "common";
   if (name == "common") {
-    if (self.is_integer() && precision >= 0) return Value::Int(self.integer());
-    return Value::Float(RoundTo(self.real(), precision));
+    if (!self.is_integer()) return Value::Float(RoundTo(self.real(), precision));
+    if (precision >= 0) return Value::Int(self.integer());
+    const double rounded = RoundTo(self.real(), precision);
+    return std::fabs(rounded) < 0x1p63 ? Value::Int(static_cast<int64_t>(rounded)) : self;
   }
   if (name != "ceil" && name != "floor") return BadInput("round: expected common, ceil or floor");
   const double unit = std::pow(10.0, static_cast<double>(std::clamp<int64_t>(precision, -400, 400)));

@@ -149,6 +149,7 @@ class PercentFormatter {
   Result<Value> Argument(const Spec& spec, std::string_view name, bool named);
   Result<int64_t> Number();
   Result<Value> NextArgument();
+  Status Character(const Value& value);
   char Peek() const { return at_ < bytes_.size() ? bytes_[at_] : '\0'; }
 
   Runtime& runtime_;
@@ -193,6 +194,21 @@ Result<int64_t> PercentFormatter::Number() {
   return value;
 }
 
+/// %c: a string of one character, or the number of one.
+Status PercentFormatter::Character(const Value& value) {
+  if (value.is_string() && CountCharacters(value.bytes()) == 1) {
+    out_.Append(value.text());
+    return {};
+  }
+  if (!value.is_integer() || value.integer() < 0 || value.integer() > 0x10FFFF) {
+    return BadFormat("%c needs a character or its number");
+  }
+  std::string bytes;
+  AppendUtf8(static_cast<uint32_t>(value.integer()), &bytes);
+  out_.Append(bytes, Origin::kData);
+  return {};
+}
+
 Status PercentFormatter::Conversion() {
   const size_t begin = at_++;
   std::string_view name;
@@ -225,10 +241,11 @@ Status PercentFormatter::Conversion() {
     out_.Append(format_, begin, begin + 1);
     return {};
   }
-  if (std::string_view("srdiufFeEgGxXo").find(spec.type) == std::string_view::npos) {
+  if (std::string_view("srcdiufFeEgGxXo").find(spec.type) == std::string_view::npos) {
     return BadFormat(fmt::format("unknown conversion after '{}'", bytes_.substr(begin, 1)));
   }
   WEIR_TRY(const Value value, Argument(spec, name, named));
+  if (spec.type == 'c') return Character(value);
   if (spec.type == 'r') spec.conversion = 'r';
   if (spec.type == 'r' || spec.type == 's') {
     spec.type = 's';
@@ -364,7 +381,7 @@ Result<Spec> BraceFormatter::ParseSpec(std::string_view text) {
   const auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
   const auto peek = [&text] { return text.empty() ? '\0' : text[0]; };
   if (!text.empty()) {
-    const Character fill = CharacterAt(text, 0);
+    const auto fill = CharacterAt(text, 0);
     if (fill.end < text.size() && is_align(text[fill.end])) {
       spec.fill = std::string(text.substr(0, fill.end));
       spec.align = text[fill.end];

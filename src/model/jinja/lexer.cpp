@@ -97,7 +97,10 @@ Status Lexer::Root() {
   const size_t begin = at_;
   --open;
   AddData(begin, open, text_[open + 1] == '{');
-  if (const std::optional<size_t> raw = RawBegin(open)) return Raw(*raw);
+  if (const std::optional<size_t> raw = RawBegin(open)) {
+    at_ = open;
+    return Raw(*raw);
+  }
   at_ = open + 2 + IsSign(Peek(open + 2));
   line_starts_ = false;
   if (text_[open + 1] == '#') return Comment();

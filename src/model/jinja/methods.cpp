@@ -8,9 +8,8 @@
 namespace weir::jinja {
 namespace {
 
-Result<Value> DictGet(Runtime&, const Value& self, const Arguments& args) {
-  if (!IsHashable(*args[0])) return BadInput("a '{}' cannot be a key", TypeName(*args[0]));
-  const Value* found = self.dict().Find(*args[0]);
+Result<Value> DictGet(Runtime& runtime, const Value& self, const Arguments& args) {
+  WEIR_TRY(const Value* found, FindKey(runtime, self.dict(), *args[0]));
   return found ? *found : args.Or(1, Value::None());
 }
 

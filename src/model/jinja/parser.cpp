@@ -151,7 +151,7 @@ Result<Target> Parser::ParseSingleTarget(bool may_be_namespace) {
   Target target{.at = at, .symbol = SymbolOf(name), .attribute = {}, .parts = {}};
   if (may_be_namespace && SkipOperator(".")) {
     WEIR_TRY(target.attribute, TakeName());
-  } else if (IsConstantName(name)) {
+  } else if (IsConstantName(name) || (!may_be_namespace && name == "loop")) {
     return FailAt(at, fmt::format("'{}' cannot be assigned to", name));
   }
   return target;

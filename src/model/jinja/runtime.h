@@ -89,6 +89,8 @@ Result<bool> Contains(Runtime& runtime, const Value& haystack, const Value& need
 
 /// The elements that iterating gives: of a dict its keys, of a string its characters. Undefined has none.
 Result<std::vector<Value>> Iterate(Runtime& runtime, const Value& value);
+/// The value of `key`, or null; an Error if it cannot be a key.
+Result<const Value*> FindKey(Runtime& runtime, const Dict& dict, const Value& key);
 /// len(value).
 Result<int64_t> Length(const Value& value);
 
@@ -97,7 +99,9 @@ Result<Value> GetAttribute(Runtime& runtime, const Value& value, std::string_vie
 /// value[key], then value.key; undefined if there is neither.
 Result<Value> GetItem(Runtime& runtime, const Value& value, const Value& key);
 /// "a.b.0", or a number: the path that filters such as map(attribute=..) take.
-Result<Value> GetPath(Runtime& runtime, const Value& value, const Value& path);
+/// `otherwise`, unless undefined, stands for whatever is undefined on the way.
+Result<Value> GetPath(Runtime& runtime, const Value& value, const Value& path,
+                      const Value& otherwise = {});
 /// value[start:stop:step], None where left out.
 Result<Value> GetSlice(Runtime& runtime, const Value& value, const Value& start, const Value& stop,
                        const Value& step);

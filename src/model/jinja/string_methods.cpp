@@ -35,6 +35,13 @@ Result<const Text*> TextArgument(const Arguments& args, size_t i) {
   return text;
 }
 
+/// The work of std::string::rfind at its worst.
+Status SpendOnSearch(Runtime& runtime, const Text& text, const Text& wanted) {
+  WEIR_RETURN_IF_ERROR(runtime.SpendBytes(text.size()));
+  const double work = static_cast<double>(text.size()) * static_cast<double>(wanted.size());
+  return runtime.Spend(static_cast<int64_t>(work / 64));
+}
+
 // ---- Splitting. Pieces are byte ranges.
 
 using Range = std::pair<size_t, size_t>;
@@ -44,7 +51,7 @@ std::vector<Range> SplitSpace(std::string_view text, int64_t max) {
   std::vector<Range> pieces;
   for (size_t at = StripSpace(text, true, false).first; at < text.size(); --max) {
     if (max == 0) {
-      pieces.emplace_back(at, at + StripSpace(text.substr(at), false, true).second);
+      pieces.emplace_back(at, text.size());
       break;
     }
     size_t end = at;
@@ -64,7 +71,7 @@ std::vector<Range> SplitSpaceRight(std::string_view text, int64_t max) {
   std::vector<Range> pieces;
   for (size_t end = StripSpace(text, false, true).second; end > 0; --max) {
     if (max == 0) {
-      pieces.emplace_back(StripSpace(text.substr(0, end), true, false).first, end);
+      pieces.emplace_back(0, end);
       break;
     }
     size_t begin = end;
@@ -83,7 +90,7 @@ std::vector<Range> SplitSpaceRight(std::string_view text, int64_t max) {
 std::vector<Range> SplitAt(std::string_view text, std::string_view separator, int64_t max) {
   std::vector<Range> pieces;
   size_t at = 0;
-  for (size_t found; max != 0 && (found = text.find(separator, at)) != kNone; --max) {
+  for (size_t found; max != 0 && (found = FindBytes(text, separator, at)) != kNone; --max) {
     pieces.emplace_back(at, found);
     at = found + separator.size();
   }
@@ -126,6 +133,7 @@ Result<Value> Split(Runtime& runtime, const Value& self, const Arguments& args) 
                   right ? SplitSpaceRight(text.bytes(), max) : SplitSpace(text.bytes(), max));
   }
   if (separator->empty()) return BadInput("split: the separator is empty");
+  if (right) WEIR_RETURN_IF_ERROR(SpendOnSearch(runtime, text, *separator));
   return Pieces(runtime, text, right ? SplitAtRight(text.bytes(), separator->bytes(), max)
                                      : SplitAt(text.bytes(), separator->bytes(), max));
 }
@@ -139,9 +147,10 @@ Result<Value> Partition(Runtime& runtime, const Value& self, const Arguments& ar
   const Text& text = self.text();
   WEIR_TRY(const Text* separator, TextArgument(args, 0));
   if (separator->empty()) return BadInput("partition: the separator is empty");
-  WEIR_RETURN_IF_ERROR(runtime.SpendBytes(text.size()));
+  WEIR_RETURN_IF_ERROR(right ? SpendOnSearch(runtime, text, *separator)
+                             : runtime.SpendBytes(text.size()));
   const size_t found =
-      right ? text.bytes().rfind(separator->bytes()) : text.bytes().find(separator->bytes());
+      right ? text.bytes().rfind(separator->bytes()) : FindBytes(text.bytes(), separator->bytes());
   const Value empty = runtime.Data({});
   if (found == kNone) {
     return runtime.NewTuple(right ? std::vector<Value>{empty, empty, self}
@@ -177,10 +186,11 @@ template <bool right, bool must_find>
 Result<Value> Find(Runtime& runtime, const Value& self, const Arguments& args) {
   WEIR_TRY(const Text* wanted, TextArgument(args, 0));
   WEIR_TRY(const Window window, WindowOf(self.text(), args, 1));
-  WEIR_RETURN_IF_ERROR(runtime.SpendBytes(self.bytes().size()));
+  WEIR_RETURN_IF_ERROR(right ? SpendOnSearch(runtime, self.text(), *wanted)
+                             : runtime.SpendBytes(self.bytes().size()));
   const std::string_view part =
       std::string_view(self.bytes()).substr(window.begin, window.end - window.begin);
-  const size_t found = right ? part.rfind(wanted->bytes()) : part.find(wanted->bytes());
+  const size_t found = right ? part.rfind(wanted->bytes()) : FindBytes(part, wanted->bytes());
   if (found == kNone || !window.inside) {
     if (must_find) return BadInput("index: the substring is not found");
     return Value::Int(-1);
@@ -197,7 +207,7 @@ Result<Value> Count(Runtime& runtime, const Value& self, const Arguments& args) 
   if (!window.inside) return Value::Int(0);
   if (wanted->empty()) return Value::Int(CountCharacters(part) + 1);
   int64_t n = 0;
-  for (size_t at = 0; (at = part.find(wanted->bytes(), at)) != kNone; at += wanted->size()) ++n;
+  for (size_t at = 0; (at = FindBytes(part, wanted->bytes(), at)) != kNone; at += wanted->size()) ++n;
   return Value::Int(n);
 }
 

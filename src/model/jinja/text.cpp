@@ -1,6 +1,7 @@
 #include "model/jinja/text.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "model/text/unicode.h"
 
@@ -76,6 +77,14 @@ size_t ByteOfCharacter(std::string_view text, int64_t index) {
   }
   while (at < text.size() && IsContinuation(text[at])) ++at;
   return at;
+}
+
+size_t FindBytes(std::string_view text, std::string_view wanted, size_t from) {
+  if (from > text.size()) return std::string_view::npos;
+  if (wanted.empty()) return from;
+  const void* found = memmem(text.data() + from, text.size() - from, wanted.data(), wanted.size());
+  if (!found) return std::string_view::npos;
+  return static_cast<size_t>(static_cast<const char*>(found) - text.data());
 }
 
 std::pair<size_t, size_t> StripSpace(std::string_view text, bool left, bool right) {

@@ -93,6 +93,10 @@ int64_t CountCharacters(std::string_view text);
 /// The byte where character `index`, at most CountCharacters(text), begins.
 size_t ByteOfCharacter(std::string_view text, int64_t index);
 
+/// Where `wanted` is found first in `text`, from byte `from` on, or npos: in linear time, as std::string::find
+/// is not.
+size_t FindBytes(std::string_view text, std::string_view wanted, size_t from = 0);
+
 /// [begin, end) of `text` without the white space at its start and at its end.
 std::pair<size_t, size_t> StripSpace(std::string_view text, bool left, bool right);
 

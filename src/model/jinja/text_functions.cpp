@@ -12,10 +12,10 @@ namespace {
 
 bool IsLetter(uint32_t c) { return CharClassTable()[c] == CharClass::kLetter; }
 
-std::string Mapped(uint32_t c, bool upper) {
+std::string Mapped(uint32_t c, bool upper, bool title) {
   std::string out;
   // The one common letter whose capital is two.
-  if (upper && c == 0xDF) return "SS";
+  if (upper && c == 0xDF) return title ? "Ss" : "SS";
   AppendUtf8(upper ? ToUpper(c) : ToLower(c), &out);
   return out;
 }
@@ -65,7 +65,8 @@ Result<Value> ChangeCase(Runtime& runtime, const Text& text, Case to) {
     const bool swapped_up = ToUpper(c.code_point) != c.code_point;
     const bool upper = to == Case::kUpper || (to == Case::kTitle && !in_word) ||
                        (to == Case::kCapitalize && at == 0) || (to == Case::kSwap && swapped_up);
-    out.Append(Mapped(c.code_point, upper), text.OriginAt(at));
+    const bool title = to == Case::kTitle || to == Case::kCapitalize;
+    out.Append(Mapped(c.code_point, upper, title), text.OriginAt(at));
     in_word = IsLetter(c.code_point);
     at = c.end;
   }
@@ -101,7 +102,7 @@ Result<Value> Replace(Runtime& runtime, const Text& text, const Text& old, const
   size_t at = 0;
   bool replaced = false;
   for (; count != 0 && !out.overflowed(); --count) {
-    const size_t found = text.bytes().find(old.bytes(), at + (old.empty() && replaced));
+    const size_t found = FindBytes(text.bytes(), old.bytes(), at + (old.empty() && replaced));
     if (found == std::string::npos) break;
     size_t next = found;
     // Between bytes of one character there is no empty string.

@@ -166,9 +166,10 @@ void Dict::Set(Value key, Value value) {
 bool IsHashable(const Value& value) {
   if (value.is_dict()) return false;
   if (!value.is_sequence()) return true;
+  constexpr size_t kMaxItems = 16;
   const Sequence& sequence = value.sequence();
-  return sequence.type == SequenceType::kTuple &&
-         std::all_of(sequence.items.begin(), sequence.items.end(), IsHashable);
+  return sequence.type == SequenceType::kTuple && sequence.depth == 1 &&
+         sequence.items.size() <= kMaxItems;
 }
 
 std::string_view TypeName(const Value& value) {

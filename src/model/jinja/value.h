@@ -177,7 +177,8 @@ struct Args {
   std::vector<std::pair<std::string, Value>> named;
 };
 
-/// False for lists, dicts, and tuples with such in them.
+/// What can be a key of a dict: scalars, and short tuples of them. (Longer and nested ones, which templates have no
+/// use for, could take for ever to hash.)
 bool IsHashable(const Value& value);
 
 /// "str", "list", "NoneType": as messages of Python name it.
