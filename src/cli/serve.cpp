@@ -11,6 +11,8 @@
 #include "cli/load.h"
 #include "cli/progress.h"
 #include "engine/engine.h"
+#include "model/chat/chat_template.h"
+#include "model/constrain/token_mask.h"
 #include "model/text/tokenizer.h"
 #include "server/api.h"
 #include "server/http_server.h"
@@ -182,6 +184,15 @@ Result<int> RunServe(Flags& flags) {
   if (!planned) return In(source->name(), planned.error());
   const EnginePlan& plan = *planned;
 
+  // A model without a template, or with one that is none, still continues texts.
+  std::optional<ChatTemplate> chat_template;
+  if (Result<ChatTemplate> read = ReadChatTemplate(*source, /*with_tools=*/false)) {
+    chat_template = std::move(read).value();
+  } else {
+    PrintMessage(fmt::format("no chats: {}\n", EscapedControls(read.error().message)));
+  }
+  WEIR_TRY(const auto template_tokens, ReadTemplateTokens(source->metadata()));
+
   LoadedModel loaded;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<HttpServer> server;
@@ -214,7 +225,8 @@ Result<int> RunServe(Flags& flags) {
   if (!load) return load.error();
   loaded = std::move(load).value();
   WEIR_TRY(engine, Engine::Start(*loaded.model, tokenizer.get(), plan.options));
-  api.SetReady({engine.get(), tokenizer.get(), plan});
+  api.SetReady({engine.get(), tokenizer.get(), plan, chat_template ? &*chat_template : nullptr, template_tokens,
+                std::make_shared<TokenIndex>(*tokenizer)});
   PrintMessage(fmt::format("ready after {:.1f} s\n", static_cast<double>(NowNs() - begin_ns) * 1e-9));
 
   while (!Interrupted()) std::this_thread::sleep_for(kPoll);
@@ -256,7 +268,7 @@ Command AddServe(CLI::App& app) {
   app.footer("Examples:\n  weir serve model.gguf\n"
              "  weir serve model.gguf --max-users 16 --ctx 8192 --kv q8_0\n"
              "  weir serve model.gguf --host 0.0.0.0 --api-key-file keys.txt\n"
-             "  curl http://127.0.0.1:8080/v1/completions -d '{\"prompt\":\"The sea\",\"max_tokens\":20}'");
+             "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}'");
   return [flags] { return RunServe(*flags); };
 }
 

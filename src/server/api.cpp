@@ -21,8 +21,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/", false},
     {"GET", "/health", false},          {"GET", "/ready", false},
     {"GET", "/metrics", false},         {"GET", "/v1/models", false},
-    {"POST", "/v1/completions", true},  {"POST", "/tokenize", true},
-    {"POST", "/detokenize", true},
+    {"POST", "/v1/completions", true},  {"POST", "/v1/chat/completions", true},
+    {"POST", "/tokenize", true},        {"POST", "/detokenize", true},
 };
 
 constexpr std::string_view kModelPrefix = "/v1/models/";
@@ -217,7 +217,8 @@ void Api::Serve(Call& call) {
     call.responder->Send({200, Dump(std::get<Json>(result))});
     return Log(call.request, call.summary, call.begin_ns);
   }
-  auto order = ReadCompletion(json, *model_);
+  auto order =
+      call.request.path == "/v1/completions" ? ReadCompletion(json, *model_) : ReadChat(json, *model_);
   body = Json();
   if (const ApiError* const error = std::get_if<ApiError>(&order)) return Refuse(call, *error);
   ServeAnswer(call, std::get<AnswerOrder>(std::move(order)));

@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/engine.h"
 #include "server/access.h"
@@ -18,6 +20,8 @@
 
 namespace weir {
 
+class ChatTemplate;
+class TokenIndex;
 class Tokenizer;
 
 /// What is served once it is loaded. All must outlive the Api.
@@ -25,6 +29,9 @@ struct ServedModel {
   Engine* engine = nullptr;
   const Tokenizer* tokenizer = nullptr;
   EnginePlan plan;
+  const ChatTemplate* chat_template = nullptr;  // none: no chats
+  std::vector<std::pair<std::string, std::string>> template_tokens;  // RenderOptions::tokens
+  std::shared_ptr<const TokenIndex> token_index;  // for answers that must be JSON
 };
 
 struct ApiOptions {

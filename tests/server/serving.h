@@ -8,11 +8,18 @@
 #include <vector>
 
 #include "engine/engine_testing.h"
+#include "model/chat/chat_template.h"
+#include "model/constrain/token_mask.h"
 #include "server/api.h"
 #include "server/http_client.h"
 #include "server/http_server.h"
 
 namespace weir {
+
+inline constexpr const char* kTemplate =
+    "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + "
+    "'<|im_end|>\\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
+    "{%- if enable_thinking is defined and enable_thinking %}{{- '<think>\\n' }}{%- endif %}{%- endif %}";
 
 class Serving {
  public:
@@ -42,7 +49,14 @@ class Serving {
   static EngineOptions DefaultEngine() {
     return {.max_sequences = 4, .context_tokens = 512, .n_checkpoints = 8};
   }
-  void SetReady() { api_->SetReady({engine_.get(), TinyModel().tokenizer.get(), {}}); }
+  void SetReady() {
+    api_->SetReady({.engine = engine_.get(),
+                    .tokenizer = TinyModel().tokenizer.get(),
+                    .plan = {},
+                    .chat_template = &chat_template_,
+                    .template_tokens = {},
+                    .token_index = std::make_shared<TokenIndex>(*TinyModel().tokenizer)});
+  }
 
   int port() const { return server_->port(); }
   Engine& engine() { return *engine_; }
@@ -63,6 +77,8 @@ class Serving {
   }
 
  private:
+  // The shape of Qwen3.5's: thinking of earlier answers is dropped, and the answer begins within its own.
+  const ChatTemplate chat_template_ = ChatTemplate::Parse(kTemplate, "test").value();
   std::unique_ptr<Engine> engine_;
   mutable std::mutex mutex_;
   std::vector<AccessRecord> log_;

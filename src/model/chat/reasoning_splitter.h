@@ -36,6 +36,9 @@ class ReasoningSplitter {
   /// Whether the answer is in its thinking part.
   bool thinking() const { return state_ == State::kThinking; }
 
+  /// What ends the thinking that the answer is in; empty if it is in none.
+  std::string_view closing_tag() const { return thinking() ? tags_->close : std::string_view(); }
+
   /// For control tokens, which have no text for users: whether this is a tag or begins one, so that
   /// it must be pushed nevertheless.
   static bool IsTagText(std::string_view token);

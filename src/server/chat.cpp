@@ -1,0 +1,230 @@
+// /v1/chat/completions: conversations through the model's template.
+#include <algorithm>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "model/chat/chat_prompt.h"
+#include "model/chat/chat_template.h"
+#include "model/chat/reasoning_splitter.h"
+#include "model/constrain/json_schema.h"
+#include "model/constrain/token_mask.h"
+#include "model/text/tokenizer.h"
+#include "server/endpoints.h"
+
+namespace weir {
+namespace {
+
+constexpr size_t kPromptEnd = 256;  // bytes that show whether the answer begins within its thinking
+
+/// A text, or an array of parts with texts.
+bool ReadContent(Fields& fields, std::string* content) {
+  const Json* const found = fields.Any("content");
+  if (!found) return true;
+  if (found->is_string()) {
+    *content = found->get<std::string>();
+    return true;
+  }
+  if (!found->is_array()) {
+    fields.Fail("content", "expected a string or an array of parts");
+    return false;
+  }
+  for (const Json& part : *found) {
+    const bool is_text = part.is_object() && part.value("type", Json()) == "text" && part.size() == 2 &&
+                         part.contains("text") && part["text"].is_string();
+    if (!is_text) {
+      fields.Fail("content", R"(expected parts like {"type":"text","text":".."}: this model reads text only)",
+                  "unsupported_value");
+      return false;
+    }
+    *content += part["text"].get_ref<const std::string&>();
+  }
+  return true;
+}
+
+/// One message as templates know them.
+Json ReadMessage(const Json& message, size_t index, std::optional<ApiError>* error) {
+  Fields fields(message, fmt::format("messages[{}]", index));
+  std::string role, content, name, reasoning, call_id;
+  fields.String("role", &role);
+  if (role == "developer") role = "system";  // OpenAI's newer word for it
+  if (role != "system" && role != "user" && role != "assistant" && role != "tool") {
+    fields.Fail("role", "expected system, developer, user, assistant or tool");
+  }
+  ReadContent(fields, &content);
+  fields.String("name", &name);
+  fields.String("reasoning_content", &reasoning);
+  fields.String("tool_call_id", &call_id);
+  fields.Only("refusal", nullptr);
+  fields.Only("audio", nullptr);
+  fields.Only("function_call", nullptr);
+  fields.Only("tool_calls", Json::array());
+  Json json{{"role", role}, {"content", content}};
+  if (!name.empty()) json["name"] = name;
+  if (!reasoning.empty()) json["reasoning_content"] = reasoning;
+  if (!call_id.empty()) json["tool_call_id"] = call_id;
+  *error = fields.End();
+  return json;
+}
+
+Json ReadMessages(Fields& fields) {
+  Json list = Json::array();
+  const Json* const found = fields.Any("messages");
+  if (!found || !found->is_array() || found->empty()) {
+    fields.Fail("messages", "expected an array with at least one message");
+    return list;
+  }
+  for (const Json& message : *found) {
+    std::optional<ApiError> error;
+    list.push_back(ReadMessage(message, list.size(), &error));
+    if (error) {
+      fields.Fail(*error);
+      return list;
+    }
+  }
+  return list;
+}
+
+/// Variables of the template beside the messages.
+Json ReadTemplateFields(Fields& fields) {
+  Json variables = Json::object();
+  if (const Json* const found = fields.Any("chat_template_kwargs")) {
+    if (!found->is_object() || found->contains("messages") || found->contains("add_generation_prompt")) {
+      fields.Fail("chat_template_kwargs", "expected an object of variables of the template");
+    } else {
+      variables = *found;
+    }
+  }
+  if (fields.Any("enable_thinking")) {
+    bool think = true;
+    fields.Bool("enable_thinking", &think);
+    variables["enable_thinking"] = think;
+  }
+  return variables;
+}
+
+/// What the answer must be; nothing: any text.
+std::optional<Grammar> ReadResponseFormat(Fields& fields) {
+  const Json* const found = fields.Any("response_format");
+  if (!found) return std::nullopt;
+  Fields format(*found, "response_format");
+  std::string type;
+  format.String("type", &type);
+  const Json* const schema = format.Any("json_schema");
+  std::optional<Grammar> grammar;
+  if (type == "json_object") {
+    grammar = JsonObjectGrammar();
+  } else if (type == "json_schema") {
+    if (!schema || !schema->is_object() || !schema->contains("schema")) {
+      format.Fail("json_schema", "expected an object with a schema");
+    } else if (Result<Grammar> made = JsonSchemaGrammar((*schema)["schema"]); made) {
+      grammar = std::move(made).value();
+    } else {
+      format.Fail("json_schema", made.error().message, "unsupported_value");
+    }
+  } else if (type != "text") {
+    format.Fail("type", "expected text, json_object or json_schema");
+  }
+  if (const auto error = format.End()) fields.Fail(*error);
+  return grammar;
+}
+
+void RefuseUnsupported(Fields& fields) {
+  fields.Only("tools", Json::array());
+  fields.Only("functions", Json::array());
+  fields.Only("tool_choice", "none");
+  fields.Only("function_call", "none");
+  fields.Only("modalities", Json::array({"text"}));
+  fields.Only("audio", nullptr);
+  fields.Only("prediction", nullptr);
+  fields.Only("store", false);
+  fields.Only("service_tier", "auto");
+  for (const char* name : {"metadata", "parallel_tool_calls", "prompt_cache_key", "safety_identifier"}) {
+    fields.Ignore(name);
+  }
+}
+
+/// The conversation as the model's template writes it.
+class Renderer {
+ public:
+  Renderer(const ServedModel& model, const Json& variables) : model_(model), variables_(variables) {
+    options_.tokens = model.template_tokens;
+    // The day, not the time: a prompt that changes every second could never be reused.
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    localtime_r(&now, &local);
+    local.tm_hour = local.tm_min = local.tm_sec = 0;
+    options_.now = local;
+  }
+
+  Result<TypedText> Render(const Json& messages, bool add_generation_prompt) const {
+    Json request = variables_;
+    request["messages"] = messages;
+    request["add_generation_prompt"] = add_generation_prompt;
+    return model_.chat_template->Render(request, options_);
+  }
+
+  /// What later requests may have in common with this one: the conversation without what announces the answer,
+  /// with an answer and a next question (templates drop earlier thinking), and the system's part of it.
+  std::vector<TypedText> Later(const Json& messages) const {
+    std::vector<TypedText> later;
+    const auto add = [&](const Json& other, bool add_generation_prompt) {
+      if (Result<TypedText> text = Render(other, add_generation_prompt)) {
+        later.push_back(std::move(text).value());
+      }
+    };
+    const Json user{{"role", "user"}, {"content", "."}};
+    add(messages, false);
+    Json longer = messages;
+    longer.push_back({{"role", "assistant"}, {"content", "."}});
+    longer.push_back(user);
+    add(longer, true);
+    if (messages[0]["role"] == "system") add(Json::array({messages[0], user}), true);
+    return later;
+  }
+
+ private:
+  const ServedModel& model_;
+  const Json& variables_;
+  RenderOptions options_;
+};
+
+}  // namespace
+
+std::variant<AnswerOrder, ApiError> ReadChat(const Json& body, const ServedModel& model) {
+  if (!model.chat_template) {
+    return ApiError{400, "this model has no chat template; use /v1/completions", "", "no_chat_template"};
+  }
+  Fields fields(body);
+  AnswerParams params;
+  ReadAnswerParams(fields, &params);
+  int64_t max_tokens = 0;
+  fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
+  fields.Int("max_completion_tokens", 1, INT32_MAX, &max_tokens);
+  if (max_tokens > 0) params.max_tokens = max_tokens;
+  const Json messages = ReadMessages(fields);
+  const Json variables = ReadTemplateFields(fields);
+  std::optional<Grammar> grammar = ReadResponseFormat(fields);
+  RefuseUnsupported(fields);
+  if (const auto error = fields.End()) return *error;
+
+  const Renderer renderer(model, variables);
+  Result<TypedText> text = renderer.Render(messages, true);
+  if (!text) return ApiError{400, text.error().message, "messages", "template_error"};
+  ChatPrompt prompt = MakeChatPrompt(*model.tokenizer, *text, renderer.Later(messages));
+
+  AnswerOrder order = MakeOrder(AnswerKind::kChat, params);
+  const std::string plain = PlainText(*text);
+  order.reasoning_prompt = plain.substr(plain.size() - std::min(plain.size(), kPromptEnd));
+  if (!AddPrompt(fields, params, std::move(prompt.tokens), std::move(prompt.checkpoints), 0,
+                 model.engine->options().context_tokens, &order)) {
+    return *fields.End();
+  }
+  if (grammar) {
+    Request& request = order.requests[0];
+    request.constraint = std::make_shared<Constraint>(std::move(*grammar), model.token_index);
+    request.constrained_after = ReasoningSplitter(order.reasoning_prompt).closing_tag();
+  }
+  return order;
+}
+
+}  // namespace weir
