@@ -139,6 +139,7 @@ TEST(ChatOnATerminal, CommandsThatFailLeaveTheConversationAsItIs) {
   const std::string saved = terminal.folder("chat.json");
   terminal.Type("/save " + saved + "\r/reset\r/load " + saved + "\r");
   EXPECT_EQ(terminal.WaitFor("2 messages loaded").find("TIMEOUT"), std::string::npos);
+  terminal.WaitFor("> ");  // between lines Ctrl-D is the terminal's, and is lost
   terminal.Type(kCtrlD);
   EXPECT_EQ(terminal.Exit(), 0);
   EXPECT_FALSE(std::filesystem::exists(terminal.folder("data/weir/chat-history")));
@@ -156,6 +157,7 @@ TEST(ChatOnATerminal, AFullContextIsSaid) {
   EXPECT_EQ(terminal.WaitFor("the context has 64").find("TIMEOUT"), std::string::npos);
   terminal.Type("/reset\rShort?\r");
   EXPECT_EQ(terminal.WaitFor("new tokens").find("TIMEOUT"), std::string::npos);
+  terminal.WaitFor("> ");
   terminal.Type(kCtrlD);
   EXPECT_EQ(terminal.Exit(), 0);
 }
@@ -212,6 +214,7 @@ TEST(ChatOnATerminal, WithoutATemplateTheTextGoesOn) {
   terminal.Type(" and\r");
   const std::string second = terminal.WaitFor("new tokens");
   EXPECT_EQ(NumberBefore(second, "prompt"), n_first + 4 + 1) << second;
+  terminal.WaitFor("> ");
   terminal.Type(kCtrlD);
   EXPECT_EQ(terminal.Exit(), 0);
 }

@@ -310,7 +310,7 @@ TEST(OpenModel, ErrorsListWhatExists) {
            {"synth:qwen3.5-2b", "synth:qwen3.5-2b:QUANT"},
            {"synth:", "llama-3.2-1b"},
            {"synth:qwen3.5-2b:", "Q4_K_M"},
-           {"hf:org/repo:Q8_0", "path"}}) {
+           {"hf:org/repo:Q8_0", "weir pull"}}) {
     const auto source = OpenModel(name);
     ASSERT_FALSE(source.ok()) << name;
     EXPECT_EQ(source.error().code, ErrorCode::kBadInput);

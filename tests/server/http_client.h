@@ -144,7 +144,7 @@ inline ClientAnswer Ask(int port, const std::string& request) {
 /// Whether `condition` comes true within 10 seconds.
 template <class Condition>
 bool Eventually(Condition condition) {
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 6000; ++i) {
     if (condition()) return true;
     usleep(10'000);
   }
