@@ -13,13 +13,11 @@
 
 namespace weir {
 
-inline std::string TestData(const std::string& name) { return WEIR_TEST_DATA "/" + name; }
+/// Path of `name` in tests/data.
+std::string TestData(const std::string& name);
 
 /// Path of `name` in the shared folder (WEIR_SHARED, or ../shared beside the repository).
-inline std::string SharedData(const std::string& name) {
-  const char* root = std::getenv("WEIR_SHARED");
-  return std::string(root ? root : WEIR_SHARED_DEFAULT) + "/" + name;
-}
+std::string SharedData(const std::string& name);
 
 inline nlohmann::json ReadJson(const std::string& path) {
   std::ifstream file(path);
