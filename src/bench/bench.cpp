@@ -257,7 +257,8 @@ class Bench {
       }
       return Stopped();
     };
-    return RunClosedLoop(cell.target, load, cell.subject.prompt_ids(), stop, writer);
+    return weir::RunAttempt(cell.target, PlanClosedLoop(load, cell.subject.prompt_ids()), stop,
+                            writer);
   }
 
   const BenchOptions& options_;

@@ -1,10 +1,13 @@
 #include "bench/in_process.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
+#include <thread>
 
 #include "bench/model_row.h"
 #include "machine/memory_use.h"
+#include "model/text/tokenizer.h"
 #include "util/clock.h"
 
 namespace weir {
@@ -12,6 +15,7 @@ namespace {
 
 constexpr int64_t kNormalToken = 1;  // tokenizer.ggml.token_type
 constexpr int64_t kWaitMs = 5;       // for one stream, before the others are looked at again
+constexpr int64_t kShortWaitNs = 200'000;
 
 /// Ids of ordinary tokens; all ids if the file does not tell them from control tokens.
 std::vector<int32_t> PromptIds(const ModelSource& source, int64_t n_vocab) {
@@ -31,24 +35,35 @@ class InProcessTarget : public Target {
  public:
   explicit InProcessTarget(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
-  Result<int64_t> Submit(Request request) override {
+  Result<int64_t> Submit(const Query& query) override {
+    if (query.ids.empty()) return BadInput("the engine takes a prompt of token ids");
+    Request request;
+    request.prompt = query.ids;
+    request.max_tokens = query.max_tokens;
+    request.ignore_eos = query.fixed_length;
+    request.gate = query.gate;
     WEIR_TRY(Stream stream, engine_->Submit(std::move(request)));
-    running_.push_back({next_id_, std::move(stream), false});
+    running_.push_back({next_id_, std::move(stream), static_cast<int64_t>(query.ids.size())});
     return next_id_++;
   }
 
-  std::optional<TargetEvent> Next(int64_t timeout_ms) override {
-    const int64_t deadline = NowNs() + timeout_ms * 1'000'000;
-    while (!running_.empty()) {
+  std::optional<TargetEvent> Next(int64_t timeout_ns) override {
+    const int64_t deadline = NowNs() + timeout_ns;
+    while (true) {
       // From the stream after the last one that had something: events of one step come in this
       // order.
       for (size_t i = 0; i < running_.size(); ++i) {
         if (auto event = Take((at_ + i) % running_.size(), 0)) return event;
       }
-      if (NowNs() >= deadline) break;
-      if (auto event = Take(WorthWaitingFor(), std::min(timeout_ms, kWaitMs))) return event;
+      const int64_t left_ns = deadline - NowNs();
+      if (left_ns <= 0) return std::nullopt;
+      const int64_t wait_ms = std::min(left_ns / 1'000'000, kWaitMs);
+      if (running_.empty() || wait_ms == 0) {
+        std::this_thread::sleep_for(std::chrono::nanoseconds(std::min(left_ns, kShortWaitNs)));
+      } else if (auto event = Take(WorthWaitingFor(), wait_ms)) {
+        return event;
+      }
     }
-    return std::nullopt;
   }
 
   void CancelAll() override { running_.clear(); }
@@ -64,17 +79,29 @@ class InProcessTarget : public Target {
   struct Running {
     int64_t id;
     Stream stream;
-    bool decoding;
+    int64_t n_prompt;
+    int64_t n_cached = 0;
+    bool decoding = false;
   };
 
   std::optional<TargetEvent> Take(size_t index, int64_t timeout_ms) {
     Running& running = running_[index];
     const std::optional<Event> event = running.stream.Next(timeout_ms);
     if (!event) return std::nullopt;
-    TargetEvent taken{running.id, event->token >= 0, event->time_ns, event->finished, event->error};
+    TargetEvent taken;
+    taken.request = running.id;
+    taken.token = event->token >= 0;
+    taken.id = event->token;
+    taken.time_ns = event->time_ns;
+    taken.finished = event->finished;
+    taken.error = event->error;
     running.decoding = true;
+    if (event->n_cached > 0) running.n_cached = event->n_cached;
     at_ = index + 1;
     if (event->finished) {
+      taken.facts = AnswerFacts{};
+      taken.facts->prompt_tokens = running.n_prompt;
+      taken.facts->cached_tokens = running.n_cached;
       running_.erase(running_.begin() + static_cast<int64_t>(index));
       at_ = index;
     }
@@ -105,11 +132,17 @@ class InProcessSubject : public Subject {
         footprint_(Model::Plan(*source_, Dtype::kInt8)),
         row_(DescribeModel(name, *source_)) {
     if (config_) prompt_ids_ = PromptIds(*source_, config_->n_vocab);
+    // A model without one can be measured all the same.
+    if (auto tokenizer = Tokenizer::Create(source_->metadata())) {
+      tokenizer_ = std::move(tokenizer).value();
+    }
   }
 
   const ModelRow& row() const override { return row_; }
   int64_t context_length() const override { return config_ ? config_->context_length : 0; }
   const std::vector<int32_t>& prompt_ids() const override { return prompt_ids_; }
+  const Tokenizer* tokenizer() const override { return tokenizer_.get(); }
+  TargetFacts facts() const override { return {"weir", "", "", options_.n_threads, true}; }
 
   Result<int64_t> Plan(int users, int64_t tokens) const override {
     if (!config_) return config_.error();
@@ -158,6 +191,7 @@ class InProcessSubject : public Subject {
   const Result<ModelFootprint> footprint_;
   ModelRow row_;
   std::vector<int32_t> prompt_ids_;
+  std::unique_ptr<Tokenizer> tokenizer_;
   std::unique_ptr<Model> model_;
 };
 

@@ -1,9 +1,7 @@
 // The closed loop: N users, each of whom asks again as soon as its answer is complete.
 #pragma once
 
-#include <functional>
-
-#include "bench/target.h"
+#include "bench/load.h"
 
 namespace weir {
 
@@ -20,16 +18,13 @@ struct Workload {
 std::vector<std::vector<int32_t>> MakePrompts(const std::vector<int32_t>& ids, int n_prompts,
                                               int64_t n_tokens, uint64_t seed);
 
-/// Whether to stop; asked between events.
-using ShouldStop = std::function<bool()>;
+/// The plan of a workload with prompts of random ids. The first request of all users is gated: they
+/// are prefilled, released together and end together.
+LoadPlan PlanClosedLoop(const Workload& load, const std::vector<int32_t>& prompt_ids);
 
-/// Runs the workload once, every event into `writer` as it arrives. The first request of all users
-/// is gated: they are prefilled, released together and end together; the hash of the logits is
-/// taken there, because which users share a later step depends on timing. A request is scheduled
-/// when its user's previous one ends. A target that fails or a stop is in the row, and all that
-/// happened until then is written; an Error is one of the writer's.
-Result<AttemptRow> RunClosedLoop(Target& target, const Workload& load,
-                                 const std::vector<int32_t>& prompt_ids, const ShouldStop& stop,
-                                 AttemptWriter& writer);
+/// Runs the plan once, every event into `writer` as it arrives. A target that fails or a stop is in
+/// the row, and all that happened until then is written; an Error is one of the writer's.
+Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const ShouldStop& stop,
+                              AttemptWriter& writer);
 
 }  // namespace weir

@@ -36,6 +36,20 @@ std::string_view Name(FinishReason finish) {
 
 }  // namespace
 
+std::string_view Name(CountedBy counted_by) {
+  switch (counted_by) {
+    case CountedBy::kEngine:
+      return "engine";
+    case CountedBy::kUsage:
+      return "usage";
+    case CountedBy::kTokenizer:
+      return "tokenizer";
+    case CountedBy::kChunks:
+      break;
+  }
+  return "chunks";
+}
+
 Result<AttemptWriter> AttemptWriter::Begin(Database& database, int64_t cell, int repeat,
                                            std::optional<int64_t> rates_before) {
   WEIR_TRY(const int64_t id, database.Insert("INSERT INTO attempt (cell, repeat, status, "

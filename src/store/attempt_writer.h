@@ -4,12 +4,22 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/engine.h"
 #include "store/database.h"
 
 namespace weir {
+
+/// Who counted the tokens of an answer.
+enum class CountedBy {
+  kEngine,     // each token is an event of its own
+  kUsage,      // the server, in the answer's `usage`
+  kTokenizer,  // weir, with a tokenizer that the user named
+  kChunks,     // nobody: pieces of text as they arrived, at least one token each
+};
+std::string_view Name(CountedBy counted_by);
 
 /// A request, when it is sent.
 struct RequestRow {

@@ -21,7 +21,7 @@ struct NullScript {
   std::set<int> failing_attempts;  // counted over the run, the warm-ups too
   std::string hash = "0123456789abcdef";
   bool hash_changes = false;
-  std::vector<Request> requests;  // all that were submitted
+  std::vector<Query> requests;  // all that were submitted
   int n_attempts = 0;             // begun
 };
 
@@ -30,9 +30,9 @@ class NullTarget : public Target {
  public:
   explicit NullTarget(NullScript& script) : script_(script) {}
 
-  Result<int64_t> Submit(Request request) override {
-    script_.requests.push_back(request);
-    sequences_.push_back({next_id_, std::move(request), 0});
+  Result<int64_t> Submit(const Query& query) override {
+    script_.requests.push_back(query);
+    sequences_.push_back({next_id_, query, 0});
     return next_id_++;
   }
 
@@ -60,7 +60,7 @@ class NullTarget : public Target {
  private:
   struct Sequence {
     int64_t id;
-    Request request;
+    Query request;
     int64_t n_tokens;
   };
 
@@ -72,7 +72,7 @@ class NullTarget : public Target {
   }
 
   void Prefill(Sequence& sequence) {
-    const auto n_prompt = static_cast<int64_t>(sequence.request.prompt.size());
+    const auto n_prompt = static_cast<int64_t>(sequence.request.ids.size());
     AddStep(n_prompt * script_.prefill_ns_per_token, 0, static_cast<int>(n_prompt), {});
     Give(sequence);
     End();
@@ -94,7 +94,7 @@ class NullTarget : public Target {
   }
 
   void Give(Sequence& sequence) {
-    TargetEvent event{sequence.id, true, script_.clock_ns, {}, ""};
+    TargetEvent event{sequence.id, true, script_.clock_ns};
     if (script_.failing_attempts.contains(script_.n_attempts) && sequence.n_tokens == 2) {
       event = {sequence.id, false, script_.clock_ns, FinishReason::kError,
                "the null target was told to fail"};
@@ -122,6 +122,7 @@ class NullSubject : public Subject {
   const ModelRow& row() const override { return row_; }
   int64_t context_length() const override { return 1000; }
   const std::vector<int32_t>& prompt_ids() const override { return ids_; }
+  TargetFacts facts() const override { return {"null", "", "", 1, true}; }
   Result<int64_t> Plan(int users, int64_t) const override {
     if (users > most_users_) return Refused("{} users need too much", users);
     return 1000 * users;

@@ -68,7 +68,7 @@ inline Recorded Record(Target& target, const Workload& load, const std::vector<i
   const int64_t model = *store.AddModel({"null.gguf", "", "", false, 0, 0, 0, "f"});
   const int64_t cell = *store.BeginCell(run, model, {load.users, 1, 1, 1, 1, {}});
   AttemptWriter writer = store.BeginAttempt(cell, 1, {}).value();
-  const Result<AttemptRow> row = RunClosedLoop(target, load, prompt_ids, stop, writer);
+  const Result<AttemptRow> row = RunAttempt(target, PlanClosedLoop(load, prompt_ids), stop, writer);
   EXPECT_TRUE(row.ok()) << row.error().message;
   Recorded recorded{*row, {}, {}};
   ReadRequests(store.database(), recorded);

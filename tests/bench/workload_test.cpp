@@ -56,13 +56,12 @@ TEST(ClosedLoop, RequestsAreGreedyFixedLengthAndGatedFirst) {
   ASSERT_EQ(script.requests.size(), 4u);
   std::set<int32_t> first;
   for (size_t i = 0; i < 4; ++i) {
-    const Request& request = script.requests[i];
-    EXPECT_EQ(request.prompt.size(), 4u);
+    const Query& request = script.requests[i];
+    EXPECT_EQ(request.ids.size(), 4u);
     EXPECT_EQ(request.max_tokens, 5);
-    EXPECT_TRUE(request.ignore_eos);
-    EXPECT_EQ(request.sampling.temperature, 0);
+    EXPECT_TRUE(request.fixed_length);
     EXPECT_EQ(request.gate.has_value(), i < 2);
-    first.insert(request.prompt[0]);
+    first.insert(request.ids[0]);
   }
   EXPECT_EQ(script.requests[0].gate->size, 2);
   EXPECT_EQ(first.size(), 4u);
