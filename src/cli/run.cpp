@@ -13,8 +13,8 @@
 #include "cli/generation.h"
 #include "cli/hub.h"
 #include "cli/load.h"
+#include "cli/text_input.h"
 #include "engine/engine.h"
-#include "model/text/utf8.h"
 #include "util/interrupt.h"
 #include "util/terminal.h"
 #include "util/terminal_input.h"
@@ -56,15 +56,6 @@ Result<OpenedModel> Open(const Flags& flags) {
   WEIR_TRY(model.config, ReadConfig(*model.source));
   WEIR_TRY(model.tokenizer, OpenTokenizer(*model.source, model.config.n_vocab));
   return model;
-}
-
-/// Text as models take it.
-std::string Repaired(const std::string& text, const char* name) {
-  if (IsValidUtf8(text)) return text;
-  PrintMessage(fmt::format("{}: bytes that are not UTF-8 became U+FFFD\n", name));
-  std::string repaired;
-  RepairUtf8(text, true, &repaired);
-  return repaired;
 }
 
 /// An engine with the model that it runs.
@@ -180,7 +171,7 @@ Result<int> RunText(const Flags& flags, const OpenedModel& model, const std::str
 
 Conversation FirstMessages(const Flags& flags) {
   Conversation conversation;
-  conversation.SetSystem(Repaired(flags.system, "--system"));
+  conversation.SetSystem(RepairText(flags.system, "--system"));
   return conversation;
 }
 
@@ -338,7 +329,7 @@ Result<int> Run(const Flags& flags) {
   WEIR_TRY(const ChatFormat format, FormatOf(flags, model));
   WEIR_TRY(const std::optional<std::string> text, GivenText(flags));
   if (!text) return RunSession(flags, model, format);
-  const std::string prompt = Repaired(*text, "the prompt");
+  const std::string prompt = RepairText(*text, "the prompt");
   if (!format.is_template) return RunText(flags, model, prompt);
   if (prompt.empty()) return BadInput("--prompt is empty: expected a message");
   Conversation conversation = FirstMessages(flags);
