@@ -24,40 +24,8 @@ std::vector<float> RopeFrequencies(const ModelConfig& config, Vector factors) {
   return frequencies;
 }
 
-/// What attention over the contexts of the slices costs.
-StepCost AttentionCost(const ModelConfig& config, KvType kv_type, std::span<const Slice> slices) {
-  StepCost cost;
-  for (const Slice& slice : slices) {
-    const int64_t n_tokens = static_cast<int64_t>(slice.tokens.size());
-    cost.kv_bytes += (slice.position + n_tokens) * KvBytesPerToken(config, kv_type);
-    for (int64_t t = 0; t < n_tokens; ++t) {
-      cost.f32_macs += config.n_full_layers() * config.n_heads * config.head_dim * 2 *
-                       (slice.position + t + 1);
-    }
-  }
-  return cost;
-}
-
-/// The convolution's share of the recurrent state; its few operations are not counted.
-StepCost ConvolutionCost(const ModelConfig& config, std::span<const Slice> slices) {
-  StepCost cost;
-  cost.state_bytes = static_cast<int64_t>(slices.size()) * config.n_linear_layers() * 2 * 3 *
-                     config.conv_dim() * static_cast<int64_t>(sizeof(float));
-  return cost;
-}
-
-/// The rest of the state, and the delta rule's three passes over it for each row (S^T k, S^T q, the
-/// update).
-StepCost DeltaRuleCost(const ModelConfig& config, std::span<const Slice> slices) {
-  int64_t n_rows = 0;
-  for (const Slice& slice : slices) n_rows += static_cast<int64_t>(slice.tokens.size());
-  StepCost cost;
-  cost.state_bytes =
-      static_cast<int64_t>(slices.size()) * 2 * StateBytesPerSequence(config) -
-      ConvolutionCost(config, slices).state_bytes;
-  cost.f32_macs = n_rows * config.n_linear_layers() * config.n_value_heads * 3 *
-                  config.linear_dim * config.linear_dim;
-  return cost;
+SliceShape ShapeOf(const Slice& slice) {
+  return {static_cast<int64_t>(slice.tokens.size()), slice.position, slice.n_logits};
 }
 
 }  // namespace
@@ -73,17 +41,9 @@ struct Model::Impl {
   std::vector<float> rope_frequencies;
   mutable std::atomic<int64_t> n_tiles_unpacked{0};
 
-  StepCost Cost(std::span<const Slice> slices, KvType kv_type, int64_t n_experts_run) const;
+  StepCost Cost(std::span<const Slice> slices, KvType kv_type, int64_t n_experts_run,
+                StepProfiler* profiler) const;
 };
-
-StepCost& StepCost::operator+=(const StepCost& other) {
-  weight_bytes += other.weight_bytes;
-  kv_bytes += other.kv_bytes;
-  state_bytes += other.state_bytes;
-  int8_macs += other.int8_macs;
-  f32_macs += other.f32_macs;
-  return *this;
-}
 
 Model::Model(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Model::~Model() = default;
@@ -92,6 +52,12 @@ Result<ModelFootprint> Model::Plan(const ModelSource& source, Dtype dtype) {
   WEIR_TRY(const ModelConfig config, ReadConfig(source));
   WEIR_TRY(const std::unique_ptr<WeightPlan> plan, BindWeights(source, config, dtype));
   return plan->footprint;
+}
+
+Result<ModelCost> Model::Cost(const ModelSource& source, Dtype dtype) {
+  WEIR_TRY(const ModelConfig config, ReadConfig(source));
+  WEIR_TRY(const std::unique_ptr<WeightPlan> plan, BindWeights(source, config, dtype));
+  return plan->cost;
 }
 
 Result<std::unique_ptr<Model>> Model::Load(const ModelSource& source, const LoadOptions& options,
@@ -146,40 +112,33 @@ float* Model::Forward(std::span<const Slice> slices, Cache& cache, Workspace& wo
                           impl_->rope_frequencies, slices, cache, workspace, threads, profiler);
   transformer.Forward();
   impl_->n_tiles_unpacked += transformer.n_tiles_unpacked();
-  if (cost) *cost = impl_->Cost(slices, cache.kv_type(), transformer.n_experts_run());
-  if (profiler) {
-    profiler->AddCost(StepPart::kAttention, AttentionCost(config(), cache.kv_type(), slices));
-    profiler->AddCost(StepPart::kConvolution, ConvolutionCost(config(), slices));
-    profiler->AddCost(StepPart::kDeltaRule, DeltaRuleCost(config(), slices));
-  }
+  const StepCost step =
+      impl_->Cost(slices, cache.kv_type(), transformer.n_experts_run(), profiler);
+  if (cost) *cost = step;
   return workspace.logits;
 }
 
-StepCost Model::Impl::Cost(std::span<const Slice> slices, KvType kv_type,
-                           int64_t n_experts_run) const {
+StepCost Model::Impl::Cost(std::span<const Slice> slices, KvType kv_type, int64_t n_experts_run,
+                           StepProfiler* profiler) const {
+  StepCost attention, convolution, delta_rule;
   int64_t n_rows = 0, n_logits = 0;
   for (const Slice& slice : slices) {
-    n_rows += static_cast<int64_t>(slice.tokens.size());
-    n_logits += slice.n_logits;
+    const SliceShape shape = ShapeOf(slice);
+    n_rows += shape.n_tokens;
+    n_logits += shape.n_logits;
+    attention += AttentionCost(config, kv_type, shape);
+    convolution += ConvolutionCost(config);
+    delta_rule += DeltaRuleCost(config, shape);
   }
-  StepCost cost = AttentionCost(config, kv_type, slices);
-  cost += ConvolutionCost(config, slices);
-  cost += DeltaRuleCost(config, slices);
-  cost.weight_bytes = plan->trunk.bytes + (n_logits > 0 ? plan->head.bytes : 0);
-  cost.int8_macs = n_rows * plan->trunk.int8_macs + n_logits * plan->head.int8_macs;
-  cost.f32_macs += n_rows * plan->trunk.f32_macs + n_logits * plan->head.f32_macs;
-  if (config.n_experts > 0) {
-    // Layers may differ in type (use_more_bits): the experts of each layer are taken as the mean expert.
-    WeightCost all;
-    for (const LayerWeights& layer : plan->weights.layers) {
-      all.bytes += layer.moe.cost.bytes;
-      all.int8_macs += layer.moe.cost.int8_macs;
-      all.f32_macs += layer.moe.cost.f32_macs;
-    }
-    cost.weight_bytes += n_experts_run * all.bytes / config.n_layers;
-    cost.int8_macs += n_rows * config.n_experts_used * all.int8_macs;
-    cost.f32_macs += n_rows * config.n_experts_used * all.f32_macs;
+  if (profiler) {
+    profiler->AddCost(StepPart::kAttention, attention);
+    profiler->AddCost(StepPart::kConvolution, convolution);
+    profiler->AddCost(StepPart::kDeltaRule, delta_rule);
   }
+  StepCost cost = plan->cost.Weights(config, n_rows, n_logits, n_experts_run);
+  cost += attention;
+  cost += convolution;
+  cost += delta_rule;
   return cost;
 }
 

@@ -12,6 +12,7 @@
 #include "kernels/kernel_table.h"
 #include "model/cache.h"
 #include "model/config.h"
+#include "model/step_cost.h"
 #include "util/thread_pool.h"
 
 namespace weir {
@@ -33,17 +34,6 @@ struct Slice {
   int32_t slot = 0;                // recurrent slot
   int32_t n_logits = 0;            // logits are wanted for the last n_logits tokens
   std::span<const Snapshot> snapshots = {};  // in the order of n_tokens, without equal ones
-};
-
-/// The work of one step in the terms of the limit T* (docs/metrics.md): bytes are those of the file's own
-/// formats. Experts count as often as the step really used distinct ones.
-struct StepCost {
-  int64_t weight_bytes = 0;
-  int64_t kv_bytes = 0;     // KV read: each sequence's positions once
-  int64_t state_bytes = 0;  // recurrent state, read + written
-  int64_t int8_macs = 0;    // of quantised weights
-  int64_t f32_macs = 0;     // of F32/F16/BF16 weights, attention and the delta rule
-  StepCost& operator+=(const StepCost& other);
 };
 
 enum class Dtype { kInt8, kF32 };  // int8 activations; or dequantised weights and f32 activations
@@ -70,6 +60,8 @@ class Model {
  public:
   /// Checks every tensor the architecture needs (name, type, shape) and computes the footprint.
   static Result<ModelFootprint> Plan(const ModelSource& source, Dtype dtype);
+  /// What its steps will cost, from the tensor table alone.
+  static Result<ModelCost> Cost(const ModelSource& source, Dtype dtype);
   /// Packs the weights, in parallel. The caller has checked that the footprint fits. kInterrupted when
   /// options.progress says so.
   static Result<std::unique_ptr<Model>> Load(const ModelSource& source, const LoadOptions& options,

@@ -160,16 +160,15 @@ void BindFfn(Binder& binder, const std::string& block, const std::string& suffix
 void BindMoe(Binder& binder, const ModelConfig& config, const std::string& block, MoeWeights& w,
              WeightPlan& plan) {
   const int64_t n_ff = config.n_ff_expert, n = config.n_experts;
-  binder.Matrix(block + "ffn_gate_inp.weight", config.n_embd, n, w.router, plan.trunk);
-  binder.Matrix(block + "ffn_gate_inp_shexp.weight", config.n_embd, 1, w.shared_gate, plan.trunk);
-  BindFfn(binder, block, "_shexp", config.n_embd, config.n_ff_shared, w.shared, plan.trunk);
+  binder.Matrix(block + "ffn_gate_inp.weight", config.n_embd, n, w.router, plan.cost.trunk);
+  binder.Matrix(block + "ffn_gate_inp_shexp.weight", config.n_embd, 1, w.shared_gate, plan.cost.trunk);
+  BindFfn(binder, block, "_shexp", config.n_embd, config.n_ff_shared, w.shared, plan.cost.trunk);
   if (!binder.ok()) return;
   w.experts.resize(static_cast<size_t>(n));
   const bool fused = binder.Has(block + "ffn_gate_up_exps.weight");
+  WeightCost cost;  // of all experts, which are alike
   for (int64_t e = 0; e < n && binder.ok(); ++e) {
     FfnWeights& expert = w.experts[static_cast<size_t>(e)];
-    WeightCost& cost = w.cost;
-    cost = {};
     if (fused) {
       const std::string name = block + "ffn_gate_up_exps.weight";
       binder.Rows(name, config.n_embd, 2 * n_ff, n, e * 2 * n_ff, n_ff, expert.gate, cost);
@@ -183,6 +182,7 @@ void BindMoe(Binder& binder, const ModelConfig& config, const std::string& block
     binder.Rows(block + "ffn_down_exps.weight", n_ff, config.n_embd, n, e * config.n_embd,
                 config.n_embd, expert.down, cost);
   }
+  plan.cost.experts += {cost.bytes / n, cost.int8_macs / n, cost.f32_macs / n};
 }
 
 void BindLayer(Binder& binder, const ModelConfig& config, int64_t index, LayerWeights& layer,
@@ -191,19 +191,19 @@ void BindLayer(Binder& binder, const ModelConfig& config, int64_t index, LayerWe
   layer.recurrent = config.recurrent[static_cast<size_t>(index)];
   layer.kind_index = std::count(config.recurrent.begin(), config.recurrent.begin() + index,
                                 layer.recurrent);
-  binder.FloatVector(block + "attn_norm.weight", config.n_embd, layer.mixer_norm, plan.trunk);
+  binder.FloatVector(block + "attn_norm.weight", config.n_embd, layer.mixer_norm, plan.cost.trunk);
   const bool hybrid = config.gated_attention;
   binder.FloatVector(block + (hybrid ? "post_attention_norm.weight" : "ffn_norm.weight"),
-                     config.n_embd, layer.ffn_norm, plan.trunk);
+                     config.n_embd, layer.ffn_norm, plan.cost.trunk);
   if (layer.recurrent) {
-    BindDeltaNet(binder, config, block, layer.delta_net, plan.trunk);
+    BindDeltaNet(binder, config, block, layer.delta_net, plan.cost.trunk);
   } else {
-    BindAttention(binder, config, block, layer.attention, plan.trunk);
+    BindAttention(binder, config, block, layer.attention, plan.cost.trunk);
   }
   if (config.n_experts > 0) {
     BindMoe(binder, config, block, layer.moe, plan);
   } else {
-    BindFfn(binder, block, "", config.n_embd, config.n_ff, layer.ffn, plan.trunk);
+    BindFfn(binder, block, "", config.n_embd, config.n_ff, layer.ffn, plan.cost.trunk);
   }
 }
 
@@ -282,11 +282,11 @@ Result<std::unique_ptr<WeightPlan>> BindWeights(const ModelSource& source, const
   w.tied = !binder.Has("output.weight");
   WeightCost embedding_rows;  // read row by row, not streamed, unless it is the head too
   binder.Matrix("token_embd.weight", config.n_embd, config.n_vocab, w.token_embd,
-                w.tied ? plan->head : embedding_rows);
-  if (!w.tied) binder.Matrix("output.weight", config.n_embd, config.n_vocab, w.lm_head, plan->head);
-  binder.FloatVector("output_norm.weight", config.n_embd, w.output_norm, plan->trunk);
+                w.tied ? plan->cost.head : embedding_rows);
+  if (!w.tied) binder.Matrix("output.weight", config.n_embd, config.n_vocab, w.lm_head, plan->cost.head);
+  binder.FloatVector("output_norm.weight", config.n_embd, w.output_norm, plan->cost.trunk);
   if (config.arch == Arch::kLlama) {
-    binder.OptionalVector("rope_freqs.weight", config.n_rot / 2, w.rope_factors, plan->trunk);
+    binder.OptionalVector("rope_freqs.weight", config.n_rot / 2, w.rope_factors, plan->cost.trunk);
   }
   w.layers.resize(static_cast<size_t>(config.n_layers));
   for (int64_t i = 0; i < config.n_layers && binder.ok(); ++i) {

@@ -17,13 +17,6 @@ namespace weir {
 /// Small float tensors (norms, biases) dequantised; null where an optional one is absent.
 using Vector = const float*;
 
-/// Bytes of the file and multiply-accumulates per row that the parts of a step cost.
-struct WeightCost {
-  int64_t bytes = 0;
-  int64_t int8_macs = 0;  // per activation row
-  int64_t f32_macs = 0;   // per activation row
-};
-
 struct AttentionWeights {
   PackedMatrix q;    // [n_heads * head_dim (* 2 with gates)][n_embd]
   PackedMatrix k, v; // [n_kv_heads * head_dim][n_embd]
@@ -52,7 +45,6 @@ struct MoeWeights {
   std::vector<FfnWeights> experts;  // [n_experts]
   PackedMatrix shared_gate;         // [1][n_embd]
   FfnWeights shared;
-  WeightCost cost;  // of one expert
 };
 
 struct LayerWeights {
@@ -94,8 +86,7 @@ struct WeightPlan {
   std::vector<VectorJob> vectors;
   size_t arena_bytes = 0;
 
-  WeightCost trunk;       // everything that runs for each row: layers, norms, dense FFN, shared experts
-  WeightCost head;        // LM head: rows with logits
+  ModelCost cost;
   ModelFootprint footprint;
 };
 
