@@ -1,7 +1,5 @@
 #include "bench/workload.h"
 
-#include <map>
-
 namespace weir {
 namespace {
 
@@ -13,31 +11,39 @@ uint64_t NextRandom(uint64_t& state) {
   return x ^ (x >> 31);
 }
 
-/// A load's events as rows.
+RequestRow RowOf(const RequestRecord& record) {
+  RequestRow row{record.user,         record.round,        record.gated,
+                 record.scheduled_ns, record.submitted_ns, record.prompt_tokens.value_or(record.planned_prompt_tokens),
+                 record.max_tokens};
+  row.warm_up = record.warm_up;
+  row.sent_ns = record.sent_ns;
+  row.headers_ns = record.headers_ns;
+  row.first_chunk_ns = record.first_chunk_ns;
+  row.first_reasoning_ns = record.first_reasoning_ns;
+  row.first_content_ns = record.first_content_ns;
+  row.ended_ns = record.ended_ns;
+  row.cached_tokens = record.cached_tokens;
+  row.answer_tokens = record.generated_tokens;
+  row.counted_by = record.counted_by;
+  row.token_ns = TokenTimes(record);
+  row.finish = record.finish;
+  row.error = record.error;
+  return row;
+}
+
+/// A load's requests as rows, each committed as soon as it has ended.
 class Recorder : public LoadObserver {
  public:
   explicit Recorder(AttemptWriter& writer) : writer_(writer) {}
 
-  Status OnSubmitted(const RequestRecord& record) override {
-    WEIR_TRY(rows_[record.query],
-             writer_.AddRequest({record.user, record.round, record.gated, record.scheduled_ns,
-                                 record.submitted_ns, record.planned_prompt_tokens,
-                                 record.max_tokens}));
+  Status OnEnded(const RequestRecord& record) override {
+    writer_.AddRequest(RowOf(record));
     return {};
   }
-  Status OnArrival(const RequestRecord& record) override {
-    return writer_.AddToken(rows_[record.query], record.generated_tokens - 1,
-                            record.arrivals.back().time_ns);
-  }
-  Status OnEnded(const RequestRecord& record) override {
-    if (!record.ended_ns) return {};
-    return writer_.EndRequest(rows_[record.query], *record.ended_ns, *record.finish, record.error);
-  }
-  Status OnPoll(int64_t now_ns) override { return writer_.CommitIfDue(now_ns); }
+  Status OnPoll(int64_t) override { return writer_.Flush(); }
 
  private:
   AttemptWriter& writer_;
-  std::map<int64_t, int64_t> rows_;  // id in the database of each query
 };
 
 }  // namespace
@@ -85,8 +91,8 @@ Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const Should
   (void)target.TakeSteps();
   Recorder recorder(writer);
   WEIR_TRY(const LoadOutcome outcome, RunLoad(target, plan, stop, recorder));
+  WEIR_RETURN_IF_ERROR(writer.Flush());
   WEIR_RETURN_IF_ERROR(writer.AddSteps(target.TakeSteps()));
-  WEIR_RETURN_IF_ERROR(writer.Commit());
   AttemptRow row;
   row.reason = outcome.first_error;
   row.status = outcome.n_failed > 0 ? AttemptStatus::kFailed

@@ -21,7 +21,8 @@ enum class CountedBy {
 };
 std::string_view Name(CountedBy counted_by);
 
-/// A request, when it is sent.
+/// A request and what came of it. Stamps are those of one monotonic clock; what the target does not show, or what
+/// did not happen, is absent.
 struct RequestRow {
   int user = 0;
   int round = 0;
@@ -30,9 +31,39 @@ struct RequestRow {
   int64_t submitted_ns = 0;
   int64_t prompt_tokens = 0;
   int64_t max_tokens = 0;
+  bool warm_up = false;  // in no figure
+  std::optional<int64_t> sent_ns = {}, headers_ns = {}, first_chunk_ns = {};
+  std::optional<int64_t> first_reasoning_ns = {}, first_content_ns = {};
+  std::optional<int64_t> ended_ns = {};  // absent: it was still running when the attempt ended
+  std::optional<int64_t> cached_tokens = {};
+  std::optional<int64_t> answer_tokens = {};   // absent: as many as there are times
+  CountedBy counted_by = CountedBy::kEngine;
+  std::vector<int64_t> token_ns = {};  // of each token
+  std::optional<FinishReason> finish = {};
+  std::string error = {};
 };
 
 enum class AttemptStatus { kOk, kFailed, kInterrupted };
+
+/// What others did to the machine during an attempt; absent where the system does not say.
+struct DisturbanceRow {
+  std::optional<double> steal_share, other_share;  // of the processors' time
+  std::optional<int64_t> throttles, swap_pages, major_faults;
+  std::optional<double> frequency_share;  // least / greatest
+};
+
+struct EnergyRow {
+  std::string boundary, source;
+  double joules = 0, seconds = 0;
+  std::optional<double> idle_w;
+};
+
+/// One reading during an attempt.
+struct SampleRow {
+  int64_t time_ns = 0;
+  std::string name;
+  double value = 0;
+};
 
 /// What an attempt came to.
 struct AttemptRow {
@@ -41,39 +72,38 @@ struct AttemptRow {
   std::optional<int64_t> peak_memory_bytes;
   std::optional<std::string> logits_hash;
   std::optional<int64_t> rates_after;  // id
+  std::optional<std::string> answers_hash = {};
+  std::string rejected = {};  // why it is in no figure although it is whole
+  std::optional<int64_t> begin_ns = {}, end_ns = {}, block = {};
+  std::optional<DisturbanceRow> disturbance = {};
+  std::vector<EnergyRow> energy = {};
+  std::vector<SampleRow> samples = {};
 };
 
-/// One attempt, `interrupted` until Finish. Rows collect in a transaction that CommitIfDue and
-/// Commit close; a writer that is dropped loses those that are not committed. The store must stay
-/// where it is, and keeps its write lock while a transaction is open.
+/// One attempt, `interrupted` until Finish. Requests are kept in memory until Flush writes them in one short
+/// transaction: nobody else waits for the database while a target works. The store must stay where it is.
 class AttemptWriter {
  public:
   /// Starts the attempt, committed at once.
   static Result<AttemptWriter> Begin(Database& database, int64_t cell, int repeat,
                                      std::optional<int64_t> rates_before);
 
-  /// The request's id in the database.
-  Result<int64_t> AddRequest(const RequestRow& request);
-  Status AddToken(int64_t request, int64_t ordinal, int64_t time_ns);
-  Status EndRequest(int64_t request, int64_t time_ns, FinishReason finish,
-                    const std::string& error);
+  /// A request that has ended, or that will not be waited for any longer.
+  void AddRequest(RequestRow request) { pending_.push_back(std::move(request)); }
+  bool HasPending() const { return !pending_.empty(); }
+  /// Commits the requests that were added: to be called as soon as there is nothing else to do.
+  Status Flush();
   Status AddSteps(const std::vector<StepRecord>& steps);
-
-  /// Commits every half second of the caller's clock: to be called about as often as that.
-  Status CommitIfDue(int64_t now_ns);
-  Status Commit();
   Status Finish(const AttemptRow& row);
 
  private:
-  AttemptWriter(Database& database, int64_t id, Statement add_request, Statement add_token,
-                Statement end_request);
-  Status Open();
+  AttemptWriter(Database& database, int64_t id, Statement add_request);
+  Status AddSide(const AttemptRow& row);
 
   Database* database_;
   int64_t id_;
-  Statement add_request_, add_token_, end_request_;
-  std::optional<Transaction> transaction_;
-  int64_t committed_ns_ = 0;
+  Statement add_request_;
+  std::vector<RequestRow> pending_;
 };
 
 }  // namespace weir

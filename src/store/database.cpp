@@ -8,7 +8,7 @@
 namespace weir {
 namespace {
 
-constexpr int kBusyTimeoutMs = 1000;
+constexpr int kBusyTimeoutMs = 3000;
 
 constexpr const char* kOtherFile = "name another file with --db";
 
@@ -142,6 +142,16 @@ Result<Database> Database::Open(const std::string& path, OpenMode mode) {
   if (code != SQLITE_OK) return DatabaseError(handle, path);
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
   return database;
+}
+
+Result<Database> Database::CopyToMemory() {
+  WEIR_TRY(Database copy, Open(":memory:", OpenMode::kCreate));
+  copy.path_ = path_;
+  sqlite3_backup* backup = sqlite3_backup_init(copy.handle_.get(), "main", handle_.get(), "main");
+  if (!backup) return DatabaseError(copy.handle_.get(), path_);
+  sqlite3_backup_step(backup, -1);
+  if (sqlite3_backup_finish(backup) != SQLITE_OK) return DatabaseError(copy.handle_.get(), path_);
+  return copy;
 }
 
 Status Database::Run(const std::string& sql) {

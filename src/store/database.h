@@ -90,6 +90,9 @@ class Database {
   /// `path` may be ":memory:". kCreate makes the file, not its folder. Nothing is read yet.
   static Result<Database> Open(const std::string& path, OpenMode mode);
 
+  /// A copy in memory, which nobody else sees.
+  Result<Database> CopyToMemory();
+
   /// Runs statements without parameters.
   Status Run(const std::string& sql);
   Result<Statement> Prepare(std::string_view sql);

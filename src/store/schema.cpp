@@ -1,10 +1,20 @@
 #include "store/schema.h"
 
+#include <initializer_list>
+#include <iterator>
+
 #include "store/schema_v1.h"
 #include "store/schema_v2.h"
+#include "store/schema_v3.h"
 
 namespace weir {
 namespace {
+
+/// What each version adds to the one before it. A new database goes through all of them, so that it is the same
+/// as one that was migrated.
+constexpr std::initializer_list<const char*> kVersions[] = {
+    {kTablesV1, kViewsV1}, {kChangesV2}, {kTablesV3, kViewsV3}};
+static_assert(std::size(kVersions) == kSchemaVersion);
 
 constexpr int kApplicationId = 0x77656972;  // "weir"
 
@@ -14,16 +24,21 @@ Status RecordVersion(Database& database) {
   return database.Run(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
 }
 
+/// Brings the schema from `version` (0: nothing) to this one.
+Status Upgrade(Database& database, int64_t version) {
+  for (; version < kSchemaVersion; ++version) {
+    for (const char* sql : kVersions[version]) WEIR_RETURN_IF_ERROR(database.Run(sql));
+  }
+  return RecordVersion(database);
+}
+
 Status Create(Database& database) {
   WEIR_TRY(Transaction transaction, Transaction::Begin(database));
   // Another weir may have created it between the check and the lock.
   WEIR_TRY(const int64_t n_tables, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
   if (n_tables > 0) return CheckSchema(database);
-  for (const char* sql : {kTablesV1, kViewsV1, kChangesV2}) {
-    WEIR_RETURN_IF_ERROR(database.Run(sql));
-  }
   WEIR_RETURN_IF_ERROR(database.Run(fmt::format("PRAGMA application_id = {}", kApplicationId)));
-  WEIR_RETURN_IF_ERROR(RecordVersion(database));
+  WEIR_RETURN_IF_ERROR(Upgrade(database, 0));
   return transaction.Commit();
 }
 
@@ -32,8 +47,7 @@ Status Migrate(Database& database) {
   // Another weir may have done it between the check and the lock.
   WEIR_TRY(const int64_t version, database.QueryInt("PRAGMA user_version"));
   if (version >= kSchemaVersion) return {};
-  WEIR_RETURN_IF_ERROR(database.Run(kChangesV2));
-  WEIR_RETURN_IF_ERROR(RecordVersion(database));
+  WEIR_RETURN_IF_ERROR(Upgrade(database, version));
   return transaction.Commit();
 }
 

@@ -129,7 +129,12 @@ Result<Store> Store::Open(const std::string& path) {
 Result<Store> Store::OpenReadOnly(const std::string& path) {
   WEIR_TRY(Database database, Database::Open(path, OpenMode::kReadOnly));
   WEIR_RETURN_IF_ERROR(CheckSchema(database));
-  return Store(std::move(database));
+  WEIR_TRY(const int64_t version, database.QueryInt("PRAGMA user_version"));
+  if (version == kSchemaVersion) return Store(std::move(database));
+  WEIR_TRY(Database copy, database.CopyToMemory());
+  WEIR_RETURN_IF_ERROR(PrepareSchema(copy));
+  WEIR_RETURN_IF_ERROR(copy.Run("PRAGMA query_only = ON"));
+  return Store(std::move(copy));
 }
 
 Result<int64_t> Store::BeginRun(const RunRow& run) {

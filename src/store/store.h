@@ -1,6 +1,6 @@
-// The results database: what was run, on what, and every raw time stamp. Written by one program at
-// a time. Each call below is one transaction; what happens during an attempt is committed every
-// half second, so that a crash loses no more than that.
+// The results database: what was run, on what, and every raw time stamp. Several programs may write one
+// file: each call below is one short transaction, a request is written when it ends, and a crash loses
+// those in flight only.
 #pragma once
 
 #include <cstdint>
@@ -116,6 +116,7 @@ class Store {
   static Result<std::string> DefaultPath();
   /// Opens for writing, creating file and schema if missing; an Error if it cannot be written to.
   static Result<Store> Open(const std::string& path);
+  /// Of a file that an older weir wrote, a migrated copy in memory: the file stays as it is.
   static Result<Store> OpenReadOnly(const std::string& path);
 
   Result<int64_t> BeginRun(const RunRow& run);

@@ -26,7 +26,7 @@ inline void ReadRequests(Database& database, Recorded& recorded) {
       database
           .Prepare(
               "SELECT user, round, gated, scheduled_ns, ended_ns, finish, ordinal, time_ns "
-              "FROM request LEFT JOIN token_time ON request = id ORDER BY id, ordinal")
+              "FROM request LEFT JOIN token_time ON request = id ORDER BY submitted_ns, user, ordinal")
           .value();
   ASSERT_TRUE(query
                   .ForEach([&](const Statement& row) {

@@ -11,41 +11,6 @@ Predictions SomePredictions(int64_t model) {
   return {model, "int8", "f16", {3.5, 0.02}, {33.1, std::nullopt}};
 }
 
-TEST_F(StoreTest, AVersion1DatabaseIsMigratedAndKeepsItsRows) {
-  std::filesystem::copy_file(TestData("results-v1.db"), Path());
-  {
-    // A reader takes it as it is.
-    Result<Store> reader = Store::OpenReadOnly(Path());
-    ASSERT_TRUE(reader.ok()) << reader.error().message;
-    EXPECT_EQ(*reader->database().QueryInt("PRAGMA user_version"), 1);
-  }
-  std::vector<CellResult> before;
-  for (int round = 0; round < 2; ++round) {
-    Store store = OpenOrDie(Path());
-    EXPECT_EQ(*store.database().QueryInt("PRAGMA user_version"), kSchemaVersion);
-    EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM schema_version"), 2);
-    const std::vector<CellResult> cells = *store.Results(1);
-    ASSERT_EQ(cells.size(), 1u);
-    EXPECT_EQ(cells[0].status, CellStatus::kOk);
-    EXPECT_EQ(cells[0].decode_samples.size(), 2u);
-    const int64_t run = *store.BeginRun(SomeRun());
-    const Result<int64_t> row = store.AddQuality(run, {"a.txt", "00", 512, 1, 1, 511},
-                                                 SomePredictions(cells[0].id), std::nullopt);
-    EXPECT_TRUE(row.ok()) << row.error().message;
-  }
-  // What a new file and a migrated one have is the same.
-  Store migrated = OpenOrDie(Path()), fresh = OpenOrDie(Path("fresh.db"));
-  const auto schema = [](Store& store) {
-    std::string text;
-    Result<Statement> query = store.database().Prepare(
-        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name");
-    EXPECT_TRUE(query->ForEach([&](const Statement& row) { text += row.Text(0) + ";\n"; }).ok());
-    return text;
-  };
-  EXPECT_EQ(schema(migrated), schema(fresh));
-  EXPECT_EQ(*fresh.database().QueryInt("SELECT count(*) FROM schema_version"), 1);
-}
-
 TEST_F(StoreTest, WhatAQualityRowDoesNotKnowIsNull) {
   Store store = OpenOrDie(Path());
   const int64_t run = *store.BeginRun(SomeRun());

@@ -60,12 +60,11 @@ class StoreTest : public testing::Test {
     Result<AttemptWriter> writer = store.BeginAttempt(cell, repeat, rates_before);
     ASSERT_TRUE(writer.ok()) << writer.error().message;
     for (const WholeRequest& request : attempt.requests) {
-      const Result<int64_t> id = writer->AddRequest(request.row);
-      ASSERT_TRUE(id.ok()) << id.error().message;
-      for (size_t i = 0; i < request.token_ns.size(); ++i) {
-        ASSERT_TRUE(writer->AddToken(*id, static_cast<int64_t>(i), request.token_ns[i]).ok());
-      }
-      ASSERT_TRUE(writer->EndRequest(*id, request.token_ns.back(), FinishReason::kLength, "").ok());
+      RequestRow row = request.row;
+      row.token_ns = request.token_ns;
+      row.ended_ns = request.token_ns.back();
+      row.finish = FinishReason::kLength;
+      writer->AddRequest(std::move(row));
     }
     ASSERT_TRUE(writer->AddSteps(attempt.steps).ok());
     const Status finished = writer->Finish(attempt);
