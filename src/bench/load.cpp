@@ -204,6 +204,7 @@ class Load {
     record.prompt_tokens = facts.prompt_tokens;
     record.cached_tokens = facts.cached_tokens;
     record.counted_by = facts.counted_by;
+    record.recounted_tokens = facts.recounted_tokens;
     if (facts.counted_by != CountedBy::kEngine) record.generated_tokens = facts.generated_tokens;
     if (facts.tokens_of_event.size() != record.arrivals.size()) return;
     for (size_t i = 0; i < record.arrivals.size(); ++i) {

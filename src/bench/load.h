@@ -36,6 +36,7 @@ struct RequestRecord {
   bool fixed_length = true;
   std::optional<int64_t> prompt_tokens, cached_tokens;  // as the target counted them
   int64_t generated_tokens = 0;
+  std::optional<int64_t> recounted_tokens;  // AnswerFacts
   CountedBy counted_by = CountedBy::kEngine;
   std::optional<FinishReason> finish;
   std::string error;  // with kError; also an answer of the wrong length

@@ -43,6 +43,7 @@ struct AnswerFacts {
   std::optional<int64_t> first_chunk_ns;  // of any kind, also one that says only who speaks
   std::optional<int64_t> prompt_tokens, cached_tokens;  // as the target counted them
   int64_t generated_tokens = 0;
+  std::optional<int64_t> recounted_tokens;  // of the answer's text, by weir's tokenizer
   CountedBy counted_by = CountedBy::kEngine;
   /// Tokens of each event that brought any, in order; empty: one each.
   std::vector<int32_t> tokens_of_event;
