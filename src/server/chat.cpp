@@ -128,6 +128,15 @@ std::optional<Grammar> ReadResponseFormat(Fields& fields) {
   return grammar;
 }
 
+void ReadLogprobs(Fields& fields, AnswerParams* params) {
+  bool wanted = false;
+  int64_t n_top = 0;
+  fields.Bool("logprobs", &wanted);
+  fields.Int("top_logprobs", 0, TokenLogprobs::kMaxTop, &n_top);
+  if (n_top > 0 && !wanted) fields.Fail("top_logprobs", "only for a request with \"logprobs\": true");
+  if (wanted) params->n_logprobs = static_cast<int>(n_top);
+}
+
 void RefuseUnsupported(Fields& fields) {
   fields.Only("tools", Json::array());
   fields.Only("functions", Json::array());
@@ -201,6 +210,7 @@ std::variant<AnswerOrder, ApiError> ReadChat(const Json& body, const ServedModel
   fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
   fields.Int("max_completion_tokens", 1, INT32_MAX, &max_tokens);
   if (max_tokens > 0) params.max_tokens = max_tokens;
+  ReadLogprobs(fields, &params);
   const Json messages = ReadMessages(fields);
   const Json variables = ReadTemplateFields(fields);
   std::optional<Grammar> grammar = ReadResponseFormat(fields);

@@ -1,6 +1,7 @@
 // /v1/completions: prompts that are continued as they are.
 #include <nlohmann/json.hpp>
 
+#include "model/text/stream_decoder.h"
 #include "model/text/tokenizer.h"
 #include "server/endpoints.h"
 
@@ -27,14 +28,26 @@ std::vector<int32_t> EncodePrompt(const std::string& text, const Tokenizer& toke
   return ids;
 }
 
+struct Prompt {
+  std::vector<int32_t> ids;
+  std::string text;  // for `echo`
+};
+
+std::string Decode(const std::vector<int32_t>& ids, const Tokenizer& tokenizer) {
+  StreamDecoder decoder(tokenizer, /*show_control=*/true);
+  std::string text;
+  for (const int32_t id : ids) text += decoder.Push(id);
+  return text + decoder.Flush();
+}
+
 /// A string, an array of token ids, or an array of either.
-std::vector<std::vector<int32_t>> ReadPrompts(Fields& fields, const Tokenizer& tokenizer) {
-  std::vector<std::vector<int32_t>> prompts;
+std::vector<Prompt> ReadPrompts(Fields& fields, const Tokenizer& tokenizer) {
+  std::vector<Prompt> prompts;
   const Json* const found = fields.Any("prompt");
   const auto wrong = [&] {
     fields.Fail("prompt", found ? "expected text, an array of token ids, or an array of those"
                                 : "missing: expected text or an array of token ids");
-    return std::vector<std::vector<int32_t>>();
+    return std::vector<Prompt>();
   };
   if (!found) return wrong();
   const bool single = found->is_string() || (found->is_array() && !found->empty() && (*found)[0].is_number());
@@ -44,15 +57,18 @@ std::vector<std::vector<int32_t>> ReadPrompts(Fields& fields, const Tokenizer& t
     fields.Fail("prompt", fmt::format("expected at most {} prompts, found {}", kMaxPrompts, list.size()));
     return {};
   }
-  for (const Json& prompt : list) {
-    std::vector<int32_t> ids;
-    if (prompt.is_string()) {
-      ids = EncodePrompt(prompt.get_ref<const std::string&>(), tokenizer);
-      if (ids.empty()) fields.Fail("prompt", "expected at least one token, found none");
-    } else if (!prompt.is_array() || !ReadIds(prompt, &ids)) {
+  for (const Json& json : list) {
+    Prompt prompt;
+    if (json.is_string()) {
+      prompt.text = json.get<std::string>();
+      prompt.ids = EncodePrompt(prompt.text, tokenizer);
+      if (prompt.ids.empty()) fields.Fail("prompt", "expected at least one token, found none");
+    } else if (json.is_array() && ReadIds(json, &prompt.ids)) {
+      prompt.text = Decode(prompt.ids, tokenizer);
+    } else {
       return wrong();
     }
-    prompts.push_back(std::move(ids));
+    prompts.push_back(std::move(prompt));
   }
   return prompts;
 }
@@ -67,16 +83,23 @@ std::variant<AnswerOrder, ApiError> ReadCompletion(const Json& body, const Serve
   fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
   if (max_tokens > 0) params.max_tokens = max_tokens;
   fields.Only("best_of", params.n);
-  fields.Only("echo", false);
-  fields.Only("logprobs", nullptr);
+  bool echo = false;
+  fields.Bool("echo", &echo);
+  int64_t n_logprobs = -1;
+  fields.Int("logprobs", 0, TokenLogprobs::kMaxTop, &n_logprobs);
+  params.n_logprobs = static_cast<int>(n_logprobs);
+  if (echo && n_logprobs >= 0) {
+    fields.Fail("echo", "not supported together with logprobs: the prompt has none", "unsupported_parameter");
+  }
   fields.Only("suffix", "");
-  const std::vector<std::vector<int32_t>> prompts = ReadPrompts(fields, *model.tokenizer);
+  std::vector<Prompt> prompts = ReadPrompts(fields, *model.tokenizer);
   if (const auto error = fields.End()) return *error;
 
   AnswerOrder order = MakeOrder(AnswerKind::kText, params);
-  for (const std::vector<int32_t>& prompt : prompts) {
-    if (!AddPrompt(fields, params, prompt, {}, kDefaultTokens, model.engine->options().context_tokens,
-                   &order)) {
+  for (Prompt& prompt : prompts) {
+    if (echo) order.echoes.push_back(std::move(prompt.text));
+    if (!AddPrompt(fields, params, std::move(prompt.ids), {}, kDefaultTokens,
+                   model.engine->options().context_tokens, &order)) {
       return *fields.End();
     }
   }

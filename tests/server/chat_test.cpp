@@ -148,6 +148,10 @@ TEST(Chat, NamesTheFieldThatIsWrong) {
        "response_format.json_schema", "invalid_value"},
       {R"("messages":[{"role":"user","content":"a"}],"chat_template_kwargs":{"messages":[]})",
        "chat_template_kwargs", "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a"}],"logprobs":5)", "logprobs", "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a"}],"top_logprobs":5)", "top_logprobs", "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a"}],"logprobs":true,"top_logprobs":21)", "top_logprobs",
+       "invalid_value"},
       {R"("messages":[{"role":"user","content":"a"}],"modalities":["audio"])", "modalities",
        "unsupported_parameter"},
   };

@@ -85,6 +85,10 @@ ToolCallParser::ToolCallParser(const Json& tools) {
 
 ToolCallParser::~ToolCallParser() = default;
 
+bool ToolCallParser::IsTagText(std::string_view token) {
+  return token == kOpen || token == kClose || token == kList || token == kArguments || token == kPython;
+}
+
 ToolPiece ToolCallParser::Push(std::string_view text) {
   ToolPiece piece;
   held_ += text;

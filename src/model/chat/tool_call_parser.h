@@ -38,6 +38,10 @@ class ToolCallParser {
   /// The rest, at the end of the answer.
   ToolPiece Flush();
 
+  /// For control tokens, which have no text for users: whether this one belongs to a notation, so that it must
+  /// be pushed nevertheless.
+  static bool IsTagText(std::string_view token);
+
  private:
   struct Tools;
   enum class State { kBegin, kText, kCall, kWhole };

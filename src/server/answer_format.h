@@ -1,0 +1,76 @@
+// The shapes in which clients get answers: one per API, over the same parts.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/request.h"
+#include "server/json_fields.h"
+
+namespace weir {
+
+class Tokenizer;
+
+enum class AnswerKind { kText, kChat };
+
+/// A call of a tool that the model asks for.
+struct AnswerCall {
+  std::string id, name, arguments;  // arguments: a JSON object as text
+};
+
+/// A token for `logprobs`.
+struct LoggedToken {
+  int32_t id = 0;
+  TokenLogprobs logprobs;
+};
+
+/// What came of a choice: all of it, or of a stream what has not been sent yet.
+struct AnswerPart {
+  int index = 0;  // of the choice
+  std::string reasoning, content;
+  std::vector<AnswerCall> calls;
+  std::vector<LoggedToken> tokens;
+  std::optional<FinishReason> finished;
+  // Of parts sent before: calls, and characters of text (for logprobs' text_offset).
+  int64_t n_calls_before = 0, n_characters_before = 0;
+
+  bool empty() const { return reasoning.empty() && content.empty() && calls.empty() && tokens.empty(); }
+};
+
+struct AnswerUsage {
+  int64_t n_prompt_tokens = 0, n_cached_tokens = 0, n_answer_tokens = 0;
+};
+
+/// What every document of an answer carries.
+struct AnswerHead {
+  std::string id, model;
+  int64_t created_s = 0;
+  bool logprobs = false;
+  bool include_usage = false;  // at the end of a stream
+};
+
+/// One answer. The events of a stream are text, complete with their framing.
+class AnswerFormat {
+ public:
+  virtual ~AnswerFormat() = default;
+  /// The whole answer; `parts` are the choices.
+  virtual Json Whole(std::span<const AnswerPart* const> parts, const AnswerUsage& usage) const = 0;
+  virtual std::string Begin(size_t n_choices) = 0;
+  /// Where there are several choices, called by a thread for each.
+  virtual std::string Part(const AnswerPart& part) = 0;
+  virtual std::string End(const AnswerUsage& usage) = 0;
+  /// In place of the end.
+  virtual std::string Failure(const ApiError& error) = 0;
+};
+
+/// `tokenizer` must outlive the format.
+std::unique_ptr<AnswerFormat> MakeAnswerFormat(AnswerKind kind, AnswerHead head, const Tokenizer& tokenizer);
+
+/// Number of characters (code points) of a text in UTF-8.
+int64_t CountCharacters(std::string_view text);
+
+}  // namespace weir
