@@ -191,6 +191,10 @@ Result<int> RunServe(Flags& flags) {
   } else {
     PrintMessage(fmt::format("no chats: {}\n", EscapedControls(read.error().message)));
   }
+  std::optional<ChatTemplate> tool_template;
+  if (Result<ChatTemplate> read = ReadChatTemplate(*source, /*with_tools=*/true)) {
+    tool_template = std::move(read).value();
+  }
   WEIR_TRY(const auto template_tokens, ReadTemplateTokens(source->metadata()));
 
   LoadedModel loaded;
@@ -225,8 +229,13 @@ Result<int> RunServe(Flags& flags) {
   if (!load) return load.error();
   loaded = std::move(load).value();
   WEIR_TRY(engine, Engine::Start(*loaded.model, tokenizer.get(), plan.options));
-  api.SetReady({engine.get(), tokenizer.get(), plan, chat_template ? &*chat_template : nullptr, template_tokens,
-                std::make_shared<TokenIndex>(*tokenizer)});
+  api.SetReady({.engine = engine.get(),
+                .tokenizer = tokenizer.get(),
+                .plan = plan,
+                .chat_template = chat_template ? &*chat_template : nullptr,
+                .tool_template = tool_template ? &*tool_template : nullptr,
+                .template_tokens = template_tokens,
+                .token_index = std::make_shared<TokenIndex>(*tokenizer)});
   PrintMessage(fmt::format("ready after {:.1f} s\n", static_cast<double>(NowNs() - begin_ns) * 1e-9));
 
   while (!Interrupted()) std::this_thread::sleep_for(kPoll);

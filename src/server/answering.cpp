@@ -31,6 +31,16 @@ AnswerHead MakeHead(const AnswerOrder& order, std::string model_name) {
           .include_usage = order.include_usage};
 }
 
+/// Nine letters and digits: some templates insist on that.
+std::string CallId() {
+  constexpr std::string_view kSigns = "0123456789abcdefghijklmnopqrstuvwxyz";
+  std::string id;
+  for (uint64_t number = RandomNumber(); id.size() < 9; number /= kSigns.size()) {
+    id += kSigns[number % kSigns.size()];
+  }
+  return id;
+}
+
 /// Control tokens have no text for users, but by some the parts of an answer are told apart.
 bool IsTagText(std::string_view piece) {
   return ReasoningSplitter::IsTagText(piece) || ToolCallParser::IsTagText(piece);
@@ -92,7 +102,7 @@ struct Answering::Choice {
     part.content += piece.content;
     for (const ToolCall& call : piece.calls) {
       if (DoneCalling()) return;
-      part.calls.push_back({fmt::format("call_{:016x}", RandomNumber()), call.name, call.arguments});
+      part.calls.push_back({CallId(), call.name, call.arguments});
     }
   }
   /// Where one call is all that is wanted, nothing that follows it is.

@@ -30,6 +30,7 @@ struct ServedModel {
   const Tokenizer* tokenizer = nullptr;
   EnginePlan plan;
   const ChatTemplate* chat_template = nullptr;  // none: no chats
+  const ChatTemplate* tool_template = nullptr;  // for chats with tools; none: chat_template
   std::vector<std::pair<std::string, std::string>> template_tokens;  // RenderOptions::tokens
   std::shared_ptr<const TokenIndex> token_index;  // for answers that must be JSON
 };

@@ -10,6 +10,7 @@
 #include "model/constrain/token_mask.h"
 #include "model/text/tokenizer.h"
 #include "server/endpoints.h"
+#include "server/tools.h"
 
 namespace weir {
 namespace {
@@ -57,11 +58,18 @@ Json ReadMessage(const Json& message, size_t index, std::optional<ApiError>* err
   fields.Only("refusal", nullptr);
   fields.Only("audio", nullptr);
   fields.Only("function_call", nullptr);
-  fields.Only("tool_calls", Json::array());
+  Json calls = Json::array();
+  if (const Json* const found = fields.Any("tool_calls")) {
+    std::optional<ApiError> wrong;
+    calls = ReadToolCalls(*found, fmt::format("messages[{}].tool_calls", index), &wrong);
+    if (wrong) fields.Fail(*wrong);
+    if (!calls.empty() && role != "assistant") fields.Fail("tool_calls", "only for messages of the assistant");
+  }
   Json json{{"role", role}, {"content", content}};
   if (!name.empty()) json["name"] = name;
   if (!reasoning.empty()) json["reasoning_content"] = reasoning;
   if (!call_id.empty()) json["tool_call_id"] = call_id;
+  if (!calls.empty()) json["tool_calls"] = std::move(calls);
   *error = fields.End();
   return json;
 }
@@ -88,7 +96,9 @@ Json ReadMessages(Fields& fields) {
 Json ReadTemplateFields(Fields& fields) {
   Json variables = Json::object();
   if (const Json* const found = fields.Any("chat_template_kwargs")) {
-    if (!found->is_object() || found->contains("messages") || found->contains("add_generation_prompt")) {
+    const auto reserved = {"messages", "add_generation_prompt", "tools"};
+    if (!found->is_object() ||
+        std::ranges::any_of(reserved, [found](const char* name) { return found->contains(name); })) {
       fields.Fail("chat_template_kwargs", "expected an object of variables of the template");
     } else {
       variables = *found;
@@ -138,16 +148,14 @@ void ReadLogprobs(Fields& fields, AnswerParams* params) {
 }
 
 void RefuseUnsupported(Fields& fields) {
-  fields.Only("tools", Json::array());
   fields.Only("functions", Json::array());
-  fields.Only("tool_choice", "none");
   fields.Only("function_call", "none");
   fields.Only("modalities", Json::array({"text"}));
   fields.Only("audio", nullptr);
   fields.Only("prediction", nullptr);
   fields.Only("store", false);
   fields.Only("service_tier", "auto");
-  for (const char* name : {"metadata", "parallel_tool_calls", "prompt_cache_key", "safety_identifier"}) {
+  for (const char* name : {"metadata", "prompt_cache_key", "safety_identifier"}) {
     fields.Ignore(name);
   }
 }
@@ -155,7 +163,10 @@ void RefuseUnsupported(Fields& fields) {
 /// The conversation as the model's template writes it.
 class Renderer {
  public:
-  Renderer(const ServedModel& model, const Json& variables) : model_(model), variables_(variables) {
+  Renderer(const ServedModel& model, const Json& variables)
+      : template_(variables.contains("tools") && model.tool_template ? *model.tool_template
+                                                                     : *model.chat_template),
+        variables_(variables) {
     options_.tokens = model.template_tokens;
     // The day, not the time: a prompt that changes every second could never be reused.
     const std::time_t now = std::time(nullptr);
@@ -169,7 +180,7 @@ class Renderer {
     Json request = variables_;
     request["messages"] = messages;
     request["add_generation_prompt"] = add_generation_prompt;
-    return model_.chat_template->Render(request, options_);
+    return template_.Render(request, options_);
   }
 
   /// What later requests may have in common with this one: the conversation without what announces the answer,
@@ -192,10 +203,72 @@ class Renderer {
   }
 
  private:
-  const ServedModel& model_;
+  const ChatTemplate& template_;
   const Json& variables_;
   RenderOptions options_;
 };
+
+/// What a chat request says, before the template sees it.
+struct ChatRequest {
+  AnswerParams params;
+  Json messages;
+  Json variables;  // of the template
+  ToolOrder tools;
+  std::optional<Grammar> format;  // of the answer
+};
+
+ChatRequest ReadRequest(Fields& fields) {
+  ChatRequest request;
+  ReadAnswerParams(fields, &request.params);
+  int64_t max_tokens = 0;
+  fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
+  fields.Int("max_completion_tokens", 1, INT32_MAX, &max_tokens);
+  if (max_tokens > 0) request.params.max_tokens = max_tokens;
+  ReadLogprobs(fields, &request.params);
+  request.messages = ReadMessages(fields);
+  request.variables = ReadTemplateFields(fields);
+  request.format = ReadResponseFormat(fields);
+  request.tools = ReadTools(fields);
+  if (request.format && !request.tools.tools.empty()) {
+    fields.Fail("response_format", "not supported together with tools", "unsupported_parameter");
+  }
+  if (!request.tools.tools.empty()) request.variables["tools"] = request.tools.tools;
+  RefuseUnsupported(fields);
+  return request;
+}
+
+/// Whether what is rendered tells the model of its tools.
+bool ShowsTools(const ChatRequest& request, const ServedModel& model, const std::string& rendered) {
+  Json without = request.variables;
+  without.erase("tools");
+  const Result<TypedText> text = Renderer(model, without).Render(request.messages, true);
+  return !text || PlainText(*text) != rendered;
+}
+
+/// Sets what the answer must be.
+std::optional<ApiError> Constrain(ChatRequest& request, const ServedModel& model, const std::string& rendered,
+                                  AnswerOrder* order) {
+  std::optional<CallConstraint> constraint;
+  if (request.format) {
+    constraint = {std::move(*request.format), ""};
+  } else if (!request.tools.tools.empty()) {
+    if (!ShowsTools(request, model, rendered)) {
+      return ApiError{400, "tools: this model's template knows none", "tools", "unsupported_parameter"};
+    }
+    auto made = ConstrainCalls(request.tools, rendered.find("<tool_call>") != std::string::npos);
+    if (!made) return ApiError{400, "tools: " + made.error().message, "tools", "unsupported_value"};
+    constraint = std::move(made).value();
+    order->tools = std::make_shared<const Json>(std::move(request.tools.tools));
+    order->parallel_calls = request.tools.parallel;
+  }
+  if (!constraint) return std::nullopt;
+  Request& answer = order->requests[0];
+  answer.constraint = std::make_shared<Constraint>(std::move(constraint->grammar), model.token_index);
+  answer.constrained_after = constraint->after.empty()
+                                 ? ReasoningSplitter(order->reasoning_prompt).closing_tag()
+                                 : std::move(constraint->after);
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -204,36 +277,22 @@ std::variant<AnswerOrder, ApiError> ReadChat(const Json& body, const ServedModel
     return ApiError{400, "this model has no chat template; use /v1/completions", "", "no_chat_template"};
   }
   Fields fields(body);
-  AnswerParams params;
-  ReadAnswerParams(fields, &params);
-  int64_t max_tokens = 0;
-  fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
-  fields.Int("max_completion_tokens", 1, INT32_MAX, &max_tokens);
-  if (max_tokens > 0) params.max_tokens = max_tokens;
-  ReadLogprobs(fields, &params);
-  const Json messages = ReadMessages(fields);
-  const Json variables = ReadTemplateFields(fields);
-  std::optional<Grammar> grammar = ReadResponseFormat(fields);
-  RefuseUnsupported(fields);
+  ChatRequest request = ReadRequest(fields);
   if (const auto error = fields.End()) return *error;
 
-  const Renderer renderer(model, variables);
-  Result<TypedText> text = renderer.Render(messages, true);
+  const Renderer renderer(model, request.variables);
+  Result<TypedText> text = renderer.Render(request.messages, true);
   if (!text) return ApiError{400, text.error().message, "messages", "template_error"};
-  ChatPrompt prompt = MakeChatPrompt(*model.tokenizer, *text, renderer.Later(messages));
+  ChatPrompt prompt = MakeChatPrompt(*model.tokenizer, *text, renderer.Later(request.messages));
 
-  AnswerOrder order = MakeOrder(AnswerKind::kChat, params);
+  AnswerOrder order = MakeOrder(AnswerKind::kChat, request.params);
   const std::string plain = PlainText(*text);
   order.reasoning_prompt = plain.substr(plain.size() - std::min(plain.size(), kPromptEnd));
-  if (!AddPrompt(fields, params, std::move(prompt.tokens), std::move(prompt.checkpoints), 0,
+  if (!AddPrompt(fields, request.params, std::move(prompt.tokens), std::move(prompt.checkpoints), 0,
                  model.engine->options().context_tokens, &order)) {
     return *fields.End();
   }
-  if (grammar) {
-    Request& request = order.requests[0];
-    request.constraint = std::make_shared<Constraint>(std::move(*grammar), model.token_index);
-    request.constrained_after = ReasoningSplitter(order.reasoning_prompt).closing_tag();
-  }
+  if (const auto error = Constrain(request, model, plain, &order)) return *error;
   return order;
 }
 

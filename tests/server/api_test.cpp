@@ -101,7 +101,7 @@ TEST(Api, StreamsWhatItWouldSendWhole) {
     EXPECT_EQ(event["choices"][0]["finish_reason"], &event == &events.back() ? json("length") : json());
     text += event["choices"][0]["text"].get<std::string>();
   }
-  EXPECT_EQ(text, whole["choices"][0]["text"]);
+  EXPECT_EQ(whole["choices"][0]["text"], text);
 }
 
 TEST(Api, FramesEachEventByItself) {
@@ -142,7 +142,7 @@ TEST(Api, AnswersSeveralPromptsSeveralTimes) {
     const json& choice = event["choices"][0];
     texts[choice["index"].get<size_t>()] += choice["text"].get<std::string>();
   }
-  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(texts[i], whole["choices"][i]["text"]);
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(whole["choices"][i]["text"], texts[i]);
 }
 
 TEST(Api, StopsBeforeAStopString) {

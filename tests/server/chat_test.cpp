@@ -41,7 +41,7 @@ TEST(Chat, AnswersAConversation) {
   EXPECT_EQ(events[0]["choices"][0]["delta"], (json{{"role", "assistant"}, {"content", ""}}));
   std::string text;
   for (const json& event : events) text += event["choices"][0]["delta"].value("content", "");
-  EXPECT_EQ(text, choice["message"]["content"]);
+  EXPECT_EQ(choice["message"]["content"], text);
   EXPECT_EQ(events.back()["choices"][0]["finish_reason"], "length");
 }
 
@@ -138,8 +138,6 @@ TEST(Chat, NamesTheFieldThatIsWrong) {
       {R"("messages":[{"role":"user","content":"a"},{"role":"user","content":"a","mood":1}])",
        "messages[1].mood", "unknown_parameter"},
       {R"("prompt":"a")", "messages", "invalid_value"},
-      {R"("messages":[{"role":"user","content":"a"}],"tools":[{"type":"function"}])", "tools",
-       "unsupported_parameter"},
       {R"("messages":[{"role":"user","content":"a"}],"max_tokens":0)", "max_tokens", "invalid_value"},
       {R"("messages":[{"role":"user","content":"a"}],"max_tokens":512)", "messages", "context_length_exceeded"},
       {R"("messages":[{"role":"user","content":"a"}],"response_format":{"type":"xml"})", "response_format.type",

@@ -16,10 +16,27 @@
 
 namespace weir {
 
-inline constexpr const char* kTemplate =
-    "{%- for message in messages %}{{- '<|im_start|>' + message.role + '\\n' + message.content + "
-    "'<|im_end|>\\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}"
-    "{%- if enable_thinking is defined and enable_thinking %}{{- '<think>\\n' }}{%- endif %}{%- endif %}";
+/// In the manner of Qwen's: tools are listed first, calls stand between tags, the answer may begin within its thinking.
+inline constexpr const char* kTemplate = R"({%- if tools %}
+    {{- '<|im_start|>system\nCall tools between <tool_call> and </tool_call>:\n' }}
+    {%- for tool in tools %}{{- tool | tojson + '\n' }}{%- endfor %}
+    {{- '<|im_end|>\n' }}
+{%- endif %}
+{%- for message in messages %}
+    {{- '<|im_start|>' + message.role + '\n' + message.content }}
+    {%- for call in message.tool_calls or [] %}
+        {{- '<tool_call>\n<function=' + call.function.name + '>\n' }}
+        {%- for key, value in call.function.arguments | items %}
+            {{- '<parameter=' + key + '>\n' + (value if value is string else value | tojson) + '\n</parameter>\n' }}
+        {%- endfor %}
+        {{- '</function>\n</tool_call>' }}
+    {%- endfor %}
+    {{- '<|im_end|>\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\n' }}
+    {%- if enable_thinking is defined and enable_thinking %}{{- '<think>\n' }}{%- endif %}
+{%- endif %})";
 
 class Serving {
  public:
@@ -49,13 +66,15 @@ class Serving {
   static EngineOptions DefaultEngine() {
     return {.max_sequences = 4, .context_tokens = 512, .n_checkpoints = 8};
   }
-  void SetReady() {
-    api_->SetReady({.engine = engine_.get(),
-                    .tokenizer = TinyModel().tokenizer.get(),
-                    .plan = {},
-                    .chat_template = &chat_template_,
-                    .template_tokens = {},
-                    .token_index = std::make_shared<TokenIndex>(*TinyModel().tokenizer)});
+  void SetReady() { api_->SetReady(model()); }
+  ServedModel model() const {
+    return {.engine = engine_.get(),
+            .tokenizer = TinyModel().tokenizer.get(),
+            .plan = {},
+            .chat_template = &chat_template_,
+            .tool_template = nullptr,
+            .template_tokens = {},
+            .token_index = token_index_};
   }
 
   int port() const { return server_->port(); }
@@ -77,8 +96,8 @@ class Serving {
   }
 
  private:
-  // The shape of Qwen3.5's: thinking of earlier answers is dropped, and the answer begins within its own.
   const ChatTemplate chat_template_ = ChatTemplate::Parse(kTemplate, "test").value();
+  const std::shared_ptr<const TokenIndex> token_index_ = std::make_shared<TokenIndex>(*TinyModel().tokenizer);
   std::unique_ptr<Engine> engine_;
   mutable std::mutex mutex_;
   std::vector<AccessRecord> log_;
