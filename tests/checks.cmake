@@ -9,3 +9,9 @@ if(NOT WEIR_SANITIZE)
   add_test(NAME page.browser COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/page/run $<TARGET_FILE:weir>)
   set_tests_properties(page.browser PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
 endif()
+
+# The API as the client that most programs use sees it. Skipped, as it says, where npm has not installed that.
+if(NOT WEIR_SANITIZE)
+  add_test(NAME openai.client COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/openai/run $<TARGET_FILE:weir>)
+  set_tests_properties(openai.client PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endif()

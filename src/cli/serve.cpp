@@ -35,7 +35,7 @@ constexpr int64_t kCheckpointInterval = 8192;
 
 struct Flags {
   ModelFlags model;
-  std::string host = "127.0.0.1", key_file;
+  std::string host = "127.0.0.1", key_file, template_file;
   int port = 8080, max_users = 4, max_queue = 64, n_checkpoints = -1, itl_target_ms = 200;
   int64_t context = 0, kv_tokens = 0;
   double drain_s = 5;
@@ -111,6 +111,29 @@ std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType k
   return text;
 }
 
+struct Templates {
+  std::optional<ChatTemplate> chat, tools;
+};
+
+/// A model without a template, or with one that is none, still continues texts.
+Result<Templates> ReadTemplates(const Flags& flags, const ModelSource& source) {
+  Templates templates;
+  if (!flags.template_file.empty()) {
+    WEIR_TRY(const std::string text, ReadInput(flags.template_file));
+    WEIR_TRY(templates.chat, ChatTemplate::Parse(text, flags.template_file));
+    return templates;
+  }
+  if (Result<ChatTemplate> read = ReadChatTemplate(source, /*with_tools=*/false)) {
+    templates.chat = std::move(read).value();
+  } else {
+    PrintMessage(fmt::format("no chats: {}\n", EscapedControls(read.error().message)));
+  }
+  if (Result<ChatTemplate> read = ReadChatTemplate(source, /*with_tools=*/true)) {
+    templates.tools = std::move(read).value();
+  }
+  return templates;
+}
+
 /// What clients know the model by: no path of this machine.
 std::string PublicName(const std::string& model) {
   const std::string name = model.substr(model.find_last_of('/') + 1);
@@ -184,17 +207,7 @@ Result<int> RunServe(Flags& flags) {
   if (!planned) return In(source->name(), planned.error());
   const EnginePlan& plan = *planned;
 
-  // A model without a template, or with one that is none, still continues texts.
-  std::optional<ChatTemplate> chat_template;
-  if (Result<ChatTemplate> read = ReadChatTemplate(*source, /*with_tools=*/false)) {
-    chat_template = std::move(read).value();
-  } else {
-    PrintMessage(fmt::format("no chats: {}\n", EscapedControls(read.error().message)));
-  }
-  std::optional<ChatTemplate> tool_template;
-  if (Result<ChatTemplate> read = ReadChatTemplate(*source, /*with_tools=*/true)) {
-    tool_template = std::move(read).value();
-  }
+  WEIR_TRY(const Templates templates, ReadTemplates(flags, *source));
   WEIR_TRY(const auto template_tokens, ReadTemplateTokens(source->metadata()));
 
   LoadedModel loaded;
@@ -232,8 +245,8 @@ Result<int> RunServe(Flags& flags) {
   api.SetReady({.engine = engine.get(),
                 .tokenizer = tokenizer.get(),
                 .plan = plan,
-                .chat_template = chat_template ? &*chat_template : nullptr,
-                .tool_template = tool_template ? &*tool_template : nullptr,
+                .chat_template = templates.chat ? &*templates.chat : nullptr,
+                .tool_template = templates.tools ? &*templates.tools : nullptr,
                 .template_tokens = template_tokens,
                 .token_index = std::make_shared<TokenIndex>(*tokenizer)});
   PrintMessage(fmt::format("ready after {:.1f} s\n", static_cast<double>(NowNs() - begin_ns) * 1e-9));
@@ -267,6 +280,7 @@ Command AddServe(CLI::App& app) {
   app.add_option("--itl-target", flags->itl_target_ms,
                  "milliseconds between two tokens of a user that others' prompts may cost; 0: no limit")
       ->check(CLI::Range(0, 60'000));
+  app.add_option("--chat-template", flags->template_file, "a Jinja template instead of the model's own");
   app.add_option("--api-key-file", flags->key_file, "keys that clients may use, one a line");
   app.add_flag("--insecure", flags->insecure, "listen to other machines without a key");
   app.add_option("--allow-host", flags->allowed_hosts,

@@ -13,30 +13,9 @@
 #include "server/api.h"
 #include "server/http_client.h"
 #include "server/http_server.h"
+#include "test_data.h"
 
 namespace weir {
-
-/// In the manner of Qwen's: tools are listed first, calls stand between tags, the answer may begin within its thinking.
-inline constexpr const char* kTemplate = R"({%- if tools %}
-    {{- '<|im_start|>system\nCall tools between <tool_call> and </tool_call>:\n' }}
-    {%- for tool in tools %}{{- tool | tojson + '\n' }}{%- endfor %}
-    {{- '<|im_end|>\n' }}
-{%- endif %}
-{%- for message in messages %}
-    {{- '<|im_start|>' + message.role + '\n' + message.content }}
-    {%- for call in message.tool_calls or [] %}
-        {{- '<tool_call>\n<function=' + call.function.name + '>\n' }}
-        {%- for key, value in call.function.arguments | items %}
-            {{- '<parameter=' + key + '>\n' + (value if value is string else value | tojson) + '\n</parameter>\n' }}
-        {%- endfor %}
-        {{- '</function>\n</tool_call>' }}
-    {%- endfor %}
-    {{- '<|im_end|>\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\n' }}
-    {%- if enable_thinking is defined and enable_thinking %}{{- '<think>\n' }}{%- endif %}
-{%- endif %})";
 
 class Serving {
  public:
@@ -96,7 +75,7 @@ class Serving {
   }
 
  private:
-  const ChatTemplate chat_template_ = ChatTemplate::Parse(kTemplate, "test").value();
+  const ChatTemplate chat_template_ = ChatTemplate::Parse(ReadText(TestData("tools.jinja")), "test").value();
   const std::shared_ptr<const TokenIndex> token_index_ = std::make_shared<TokenIndex>(*TinyModel().tokenizer);
   std::unique_ptr<Engine> engine_;
   mutable std::mutex mutex_;
