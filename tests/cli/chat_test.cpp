@@ -139,7 +139,6 @@ TEST(ChatOnATerminal, CommandsThatFailLeaveTheConversationAsItIs) {
   const std::string saved = terminal.folder("chat.json");
   terminal.Type("/save " + saved + "\r/reset\r/load " + saved + "\r");
   EXPECT_EQ(terminal.WaitFor("2 messages loaded").find("TIMEOUT"), std::string::npos);
-  terminal.WaitFor("> ");  // between lines Ctrl-D is the terminal's, and is lost
   terminal.Type(kCtrlD);
   EXPECT_EQ(terminal.Exit(), 0);
   EXPECT_FALSE(std::filesystem::exists(terminal.folder("data/weir/chat-history")));
@@ -160,6 +159,16 @@ TEST(ChatOnATerminal, AFullContextIsSaid) {
   terminal.WaitFor("> ");
   terminal.Type(kCtrlD);
   EXPECT_EQ(terminal.Exit(), 0);
+}
+
+TEST(ChatOnATerminal, CtrlDIsHeardBeforeThePromptToo) {
+  PseudoTerminal at_once(RunTiny(""));
+  at_once.Type(kCtrlD);
+  EXPECT_EQ(at_once.Exit(), 0);
+  PseudoTerminal after_lines(RunTiny(""));
+  after_lines.Type(std::string("/reset\r/frobnicate\r") + kCtrlD);
+  EXPECT_EQ(after_lines.Exit(), 0);
+  EXPECT_NE(after_lines.rest().find("is no command"), std::string::npos) << after_lines.rest();
 }
 
 TEST(ChatOnATerminal, ATerminationSignalEndsIt) {

@@ -39,9 +39,6 @@ class PseudoTerminal {
   PseudoTerminal& operator=(const PseudoTerminal&) = delete;
 
   void Type(const std::string& keys) {
-    // As a person would, after the prompt has come: a Ctrl-D that arrives before libedit has the terminal in its
-    // mode is lost.
-    usleep(200'000);
     for (size_t at = 0; at < keys.size();) {
       const ssize_t n = write(terminal_, keys.data() + at, keys.size() - at);
       if (n <= 0) return;

@@ -20,6 +20,7 @@ constexpr int kHistorySize = 1000;
 // How often the width of a terminal on which nobody types is looked at.
 constexpr int kResizePollMs = 200;
 constexpr wchar_t kPasteBegins[] = L"\x1b[200~";
+constexpr char kCtrlD = '\x04';
 constexpr std::wstring_view kPasteEnds = L"\x1b[201~";
 // A terminal that frames what is pasted lets us tell its line feeds from the return key.
 constexpr char kFramePastes[] = "\x1b[?2004h", kNoFrames[] = "\x1b[?2004l";
@@ -71,13 +72,15 @@ struct LineEditor::Impl {
   std::wstring prompt;
   int width = 0;
   Ending ending = Ending::kLine;
-  std::string typed;  // before Ctrl-C
+  bool typed_ahead = false;  // what comes was typed before the terminal gave us single keys
+  std::string typed;         // before Ctrl-C
 };
 
 /// libedit's source of characters: 1, 0 at the end of the input, -1 to give up the line.
 int LineEditor::Impl::NextKey(EditLine* editor, wchar_t* key) {
   Impl& self = Of(editor);
   if (self.ending != Ending::kLine) return -1;
+  if (WaitForInput(0) != InputState::kReady) self.typed_ahead = false;
   std::string bytes;
   for (;;) {
     switch (WaitForInput(kResizePollMs)) {
@@ -85,11 +88,13 @@ int LineEditor::Impl::NextKey(EditLine* editor, wchar_t* key) {
       case InputState::kNothing: self.FollowWidth(); continue;
       case InputState::kReady: break;
     }
-    const std::optional<unsigned char> byte = ReadInputByte();
+    std::optional<unsigned char> byte = ReadInputByte();
     if (!byte) {
       self.ending = Ending::kEnd;
       return 0;
     }
+    // Linux keeps a Ctrl-D that was typed while the terminal collected lines as a zero.
+    if (*byte == 0 && self.typed_ahead) byte = kCtrlD;
     bytes += static_cast<char>(*byte);
     const Utf8Step step = DecodeUtf8(bytes);
     if (step.cut) continue;
@@ -188,6 +193,7 @@ std::unique_ptr<LineEditor> LineEditor::Create(std::FILE* screen,
 LineEditor::Line LineEditor::Read(const std::string& prompt) {
   impl_->prompt = Wide(prompt);
   impl_->ending = Ending::kLine;
+  impl_->typed_ahead = true;
   impl_->width = TerminalWidth();
   el_resize(impl_->editor);
   std::fputs(kFramePastes, impl_->screen);
