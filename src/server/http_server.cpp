@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "server/http_exchange.h"
+#include "util/processors.h"
 
 namespace weir {
 namespace {
@@ -44,9 +45,10 @@ constexpr int kVanishedSeconds = 30, kProbeSeconds = 10, kProbes = 3;
 template <int kLevel, int kName>
 using IntOption = asio::detail::socket_option::integer<kLevel, kName>;
 
-void SetSocketOptions(tcp::socket& socket) {
+void SetSocketOptions(tcp::socket& socket, int send_buffer_bytes) {
   error_code ignored;  // an old kernel without one of these serves all the same
   socket.set_option(tcp::no_delay(true), ignored);
+  socket.set_option(asio::socket_base::send_buffer_size(send_buffer_bytes), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
 #ifdef TCP_USER_TIMEOUT
   socket.set_option(IntOption<IPPROTO_TCP, TCP_KEEPIDLE>(kVanishedSeconds), ignored);
@@ -454,7 +456,7 @@ void HttpServer::Impl::Accept() {
 }
 
 void HttpServer::Impl::Admit(tcp::socket socket) {
-  SetSocketOptions(socket);
+  SetSocketOptions(socket, options.send_buffer_bytes);
   if (static_cast<int>(sessions.size()) >= options.max_connections) {
     static constexpr std::string_view kFull =
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
@@ -483,6 +485,7 @@ void HttpServer::Impl::Remove(const std::shared_ptr<Session>& session) {
 }
 
 void HttpServer::Impl::Run() {
+  NameThisThread("weir-http");
   const auto work = asio::make_work_guard(io);
   for (;;) {
     try {

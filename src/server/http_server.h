@@ -21,6 +21,9 @@ struct HttpOptions {
   size_t max_body_bytes = 8 << 20;
   size_t max_bodies_bytes = 128 << 20;  // of all requests that are not yet answered
   size_t max_unsent_bytes = 1 << 20;    // of one stream, before its client counts as too slow
+  // What the system holds beside that of what a client has not taken in. Left alone it grows to megabytes, the
+  // whole of most answers: a client that does not read would then never count as slow.
+  int send_buffer_bytes = 64 << 10;
   // A connection that takes longer is closed: for the next request to begin, for all of its head, for all of
   // its body, for the client to take in what was written.
   std::chrono::milliseconds idle_timeout{75'000};

@@ -288,6 +288,7 @@ TEST(Api, RefusesBodiesThatAreNoJson) {
 TEST(Api, LogsWhoWhatHowLongAndNothingElse) {
   Serving serving;
   serving.Post("/v1/completions", {{"prompt", "secret"}, {"max_tokens", 2}, {"ignore_eos", true}});
+  ASSERT_TRUE(Eventually([&] { return serving.log().size() == 1; }));
   serving.Get("/nowhere?secret");
   ASSERT_TRUE(Eventually([&] { return serving.log().size() == 2; }));
   const AccessRecord done = serving.log()[0], refused = serving.log()[1];

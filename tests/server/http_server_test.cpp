@@ -2,6 +2,7 @@
 #include "server/http_server.h"
 
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 
 #include <atomic>
 #include <mutex>
@@ -179,6 +180,54 @@ TEST_F(HttpServerTest, ClosesConnectionsThatAreTooSlow) {
   EXPECT_EQ(body.ReadAnswer().status, 408);
   EXPECT_TRUE(idle.Ended());
   EXPECT_TRUE(Eventually([&] { return server_->n_connections() == 0; }));
+}
+
+TEST_F(HttpServerTest, ClosesConnectionsThatAreNeverIdleAndNeverDone) {
+  Start({.header_timeout = milliseconds(300), .body_timeout = milliseconds(300)});
+  Client head(port()), body(port());
+  head.Send("GET / HTTP/1.1\r\nA: ");
+  body.Send("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n");
+  // A byte now and then; after the time is up the server does not listen any more.
+  for (int i = 0; i < 40; ++i) {
+    head.Send("a");
+    body.Send("a");
+    usleep(10'000);
+  }
+  EXPECT_EQ(head.ReadAnswer().status, 408);
+  EXPECT_EQ(body.ReadAnswer().status, 408);
+  EXPECT_EQ(n_handled_, 0);
+}
+
+/// The server's end of a client's connection: it is in this process.
+int ServersEnd(const Client& client) {
+  sockaddr_in own{}, peer{};
+  socklen_t size = sizeof(own);
+  getsockname(client.fd(), reinterpret_cast<sockaddr*>(&own), &size);
+  for (int fd = 0; fd < 1024; ++fd) {
+    size = sizeof(peer);
+    if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0 && peer.sin_port == own.sin_port) return fd;
+  }
+  return -1;
+}
+
+TEST_F(HttpServerTest, AsksTheSystemToNoticePeersThatVanish) {
+  // A peer whose cable is cut sends nothing that could be noticed; what the system is told to do about it can.
+  Start({.send_buffer_bytes = 10'000});
+  Client client(port());
+  client.Send(Get("/hold"));
+  Held();
+  const int fd = ServersEnd(client);
+  const auto option = [fd](int level, int name) {
+    int value = -1;
+    socklen_t size = sizeof(value);
+    EXPECT_EQ(getsockopt(fd, level, name, &value, &size), 0);
+    return value;
+  };
+  EXPECT_EQ(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPIDLE), 30);  // seconds of silence, then
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_KEEPINTVL) * option(IPPROTO_TCP, TCP_KEEPCNT), 30);
+  EXPECT_EQ(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);  // milliseconds without acknowledgement
+  EXPECT_LE(option(SOL_SOCKET, SO_SNDBUF), 20'000);  // the system doubles it
 }
 
 TEST_F(HttpServerTest, LimitsConnectionsAndTheMemoryOfBodies) {

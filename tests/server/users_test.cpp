@@ -1,6 +1,7 @@
 // Many clients at once, and clients that go.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "server/serving.h"
@@ -92,21 +93,47 @@ TEST(Clients, ThatGoStopTheirAnswers) {
 }
 
 TEST(Clients, ThatDoNotReadStopTheirAnswersOnly) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "with sanitizers the answers take longer than a test should";
-#endif
   // The model writes faster than this client reads; another one is served all the while.
   HttpOptions http;
   http.max_unsent_bytes = 1000;
+  http.send_buffer_bytes = 4096;
   Serving serving(LongAnswers(2), {}, http);
-  Client lazy(serving.port());
-  int small = 1;
-  setsockopt(lazy.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+  Client lazy(serving.port(), /*receive_buffer_bytes=*/1);
   json body = LongRequest(true);
   body["n"] = 2;
   lazy.Send(Post("/v1/completions", body.dump()));
   EXPECT_EQ(serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}}).status, 200);
-  EXPECT_TRUE(Eventually([&] { return serving.Idle(); }));
+  ASSERT_TRUE(Eventually([&] { return serving.log().size() == 2 && serving.Idle(); }));
+  const std::vector<AccessRecord> log = serving.log();
+  EXPECT_EQ(std::ranges::count(log, 499, [](const AccessRecord& record) { return record.summary.status; }), 1);
+  EXPECT_LT(serving.engine().CurrentStatus().n_generated_tokens, 1000);
+}
+
+TEST(Clients, ThatGoLeaveNoPagesBehind) {
+  // One is answered, one waits for its place, one has not sent all of its request.
+  EngineOptions options = LongAnswers(1);
+  options.n_checkpoints = 0;
+  Serving serving(options);
+  const auto n_free = [&] { return serving.engine().CurrentStatus().n_free_pages; };
+  EXPECT_EQ(serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}}).status, 200);
+  ASSERT_TRUE(Eventually([&] { return serving.Idle(); }));
+  const int64_t n_pages = serving.engine().CurrentStatus().n_pages;
+  EXPECT_EQ(n_free(), n_pages);
+  Client active(serving.port()), waiting(serving.port()), sending(serving.port());
+  const std::string request = Post("/v1/completions", LongRequest(true).dump());
+  active.Send(request);
+  active.ReadUntil("data: ");
+  waiting.Send(request);
+  sending.Send(request.substr(0, request.size() - 1));
+  ASSERT_TRUE(Eventually([&] { return serving.engine().CurrentStatus().n_queued == 1; }));
+  EXPECT_LT(n_free(), n_pages);
+  waiting.Hang();
+  EXPECT_TRUE(Eventually([&] { return serving.engine().CurrentStatus().n_queued == 0; }));
+  EXPECT_EQ(serving.engine().CurrentStatus().n_active, 1);
+  active.Hang();
+  sending.Hang();
+  EXPECT_TRUE(Eventually([&] { return serving.Idle() && n_free() == n_pages; }));
+  EXPECT_TRUE(Eventually([&] { return serving.server().n_connections() == 0; }));
 }
 
 TEST(Clients, AreToldWhenTheServerEnds) {
