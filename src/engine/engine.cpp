@@ -14,6 +14,7 @@
 #include "model/text/utf8.h"
 #include "model/workspace.h"
 #include "util/clock.h"
+#include "util/processors.h"
 #include "util/thread_pool.h"
 
 namespace weir {
@@ -108,7 +109,7 @@ struct Engine::Impl {
   std::vector<int32_t> sampled;  // [draws.size()]
   int64_t step_begin_ns = 0;
 
-  std::atomic<int64_t> busy_since_ns = 0;
+  std::atomic<int64_t> waiting_since_ns = 0;  // written with the inbox locked
 
   mutable std::mutex records_mutex;
   EngineStatus status;
@@ -164,12 +165,14 @@ Result<std::shared_ptr<Outbox>> Engine::Impl::Submit(Request request) {
   {
     std::lock_guard lock(inbox->mutex);
     inbox->arrivals.push_back(std::move(sequence));
+    if (waiting_since_ns == 0) waiting_since_ns = NowNs();
   }
   inbox->changed.notify_one();
   return outbox;
 }
 
 void Engine::Impl::Run() {
+  NameThisThread("weir-engine");
   const ThreadPool::PinCaller pin(threads);
   bool idle = true;
   while (Receive(idle)) {
@@ -179,9 +182,15 @@ void Engine::Impl::Run() {
   for (auto& [id, sequence] : sequences) sequence->End(FinishReason::kCancelled);
 }
 
-/// Takes what has come; false if the engine is to stop. With `wait`, not before something has come.
+/// Takes what has come, after a step; false if the engine is to stop. With `wait` there was nothing to compute:
+/// not before something has come.
 bool Engine::Impl::Receive(bool wait) {
   std::unique_lock lock(inbox->mutex);
+  if (sequences.empty() && inbox->arrivals.empty()) {
+    waiting_since_ns = 0;
+  } else if (!wait) {
+    waiting_since_ns = step_begin_ns;
+  }
   if (wait) {
     inbox->changed.wait(lock, [this] {
       return inbox->stopping || inbox->some_cancelled || !inbox->arrivals.empty();
@@ -224,7 +233,6 @@ bool Engine::Impl::Step() {
   const std::span<const PlannedSlice> plan =
       scheduler.Plan(prefill_budget.Tokens(scheduler.n_decoding()));
   if (plan.empty()) return false;
-  busy_since_ns = step_begin_ns;
   StepRecord record;
   record.begin_ns = step_begin_ns;
   if (profiler) profiler->Begin(step_begin_ns);
@@ -238,7 +246,6 @@ bool Engine::Impl::Step() {
   }
   sampled.clear();
   for (const Draw& draw : draws) sampled.push_back(draw.token.value_or(0));
-  busy_since_ns = 0;
   scheduler.Commit(sampled);
   prefill_budget.Observe(record.n_decode_rows, record.n_prefill_rows,
                          record.end_ns - record.begin_ns);
@@ -360,6 +367,7 @@ Result<std::unique_ptr<Engine>> Engine::Start(const Model& model, const Tokenize
                                         resolved.kv_type.value_or(DefaultKvType(model.dtype())),
                                         KvPages(resolved), Slots(resolved)));
   WEIR_TRY(impl->workspace, model.MakeWorkspace(MaxRows(resolved), MaxLogits(resolved)));
+  impl->Publish();
   impl->engine_thread = std::thread([raw = impl.get()] { raw->Run(); });
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
@@ -374,7 +382,7 @@ const EngineOptions& Engine::options() const { return impl_->options; }
 EngineStatus Engine::CurrentStatus() const {
   std::lock_guard lock(impl_->records_mutex);
   EngineStatus status = impl_->status;
-  status.busy_since_ns = impl_->busy_since_ns;
+  status.waiting_since_ns = impl_->waiting_since_ns;
   return status;
 }
 

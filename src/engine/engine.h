@@ -64,7 +64,9 @@ struct EngineStatus {
   // Since the start.
   int64_t n_preempted = 0;
   int64_t n_prefilled_tokens = 0, n_cached_tokens = 0, n_generated_tokens = 0;
-  int64_t busy_since_ns = 0;  // NowNs() when the step began that is being computed; 0: none is
+  // NowNs() when the last step ended, or, if there was nothing to compute then, when something came; 0 while
+  // there is nothing. Long ago: the engine is stuck, in a step or between two.
+  int64_t waiting_since_ns = 0;
 };
 
 /// The stream of one request. Dropping it cancels the request.

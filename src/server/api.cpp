@@ -126,9 +126,11 @@ std::optional<HttpAnswer> Api::Guard(const HttpRequest& head) {
 
 HttpAnswer Api::Health() const {
   if (!ready_) return {200, R"({"status":"loading"})"};
-  const int64_t busy_since_ns = model_->engine->CurrentStatus().busy_since_ns;
-  if (busy_since_ns != 0 && NowNs() - busy_since_ns > options_.stall_ns) {
-    return {503, R"({"status":"stalled"})"};
+  const EngineStatus engine = model_->engine->CurrentStatus();
+  const int64_t waited_ns = engine.waiting_since_ns == 0 ? 0 : NowNs() - engine.waiting_since_ns;
+  if (waited_ns > options_.stall_ns) {
+    return {503, fmt::format(R"({{"status":"stalled","reason":"there is work, and no step has ended for {:.0f} s"}})",
+                             static_cast<double>(waited_ns) * 1e-9)};
   }
   return {200, R"({"status":"ok"})"};
 }

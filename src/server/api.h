@@ -40,7 +40,8 @@ struct ApiOptions {
   AccessRules access;
   int max_users = 1;    // of the engine
   int max_queue = 64;   // choices that may wait beside them
-  int64_t stall_ns = 300'000'000'000;  // a step that takes longer turns /health red
+  // With work to do and no step ended for this long, the engine counts as stuck: /health turns red.
+  int64_t stall_ns = 120'000'000'000;
 };
 
 /// One line of the log. It never holds what users or the model said.

@@ -2,6 +2,7 @@
 
 #ifdef __linux__
 #include <sched.h>
+#include <sys/prctl.h>
 #endif
 
 namespace weir {
@@ -25,10 +26,13 @@ void UseProcessors(std::span<const int> processors) {
   sched_setaffinity(0, sizeof(set), &set);
 }
 
+void NameThisThread(const char* name) { prctl(PR_SET_NAME, name); }
+
 #else
 
 std::vector<int> UsableProcessors() { return {}; }
 void UseProcessors(std::span<const int>) {}
+void NameThisThread(const char*) {}
 
 #endif
 

@@ -1,4 +1,4 @@
-// The processors that a thread may run on.
+// The processors that a thread may run on, and its name.
 #pragma once
 
 #include <span>
@@ -11,5 +11,8 @@ namespace weir {
 std::vector<int> UsableProcessors();
 /// Keeps the calling thread on these. A wish: nothing happens where the system does not grant it.
 void UseProcessors(std::span<const int> processors);
+
+/// What tools that list threads call this one; 15 bytes of it where the system keeps no more.
+void NameThisThread(const char* name);
 
 }  // namespace weir
