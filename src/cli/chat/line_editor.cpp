@@ -196,6 +196,8 @@ LineEditor::Line LineEditor::Read(const std::string& prompt) {
   impl_->typed_ahead = true;
   impl_->width = TerminalWidth();
   el_resize(impl_->editor);
+  // libedit shows the prompt first, and the terminal would echo what is typed in between.
+  el_wset(impl_->editor, EL_PREP_TERM, 1);
   std::fputs(kFramePastes, impl_->screen);
   std::fflush(impl_->screen);
   int n = 0;
