@@ -106,7 +106,8 @@ class Bench {
       plans.push_back(subject.Plan(users, TokensPerUser()));
       if (plans.back()) most = std::max(most, *plans.back());
     }
-    const Status loaded = most > 0 ? Load(subject, most) : Status();
+    const bool any = std::any_of(plans.begin(), plans.end(), [](const auto& plan) { return plan.ok(); });
+    const Status loaded = any ? Load(subject, most) : Status();
     bool load_failed_in_row = false;
     estimate_.Done(RoughLoadSeconds(subject.row()), 0);
     for (size_t i = 0; i < plans.size() && !Stopped(); ++i) {
@@ -227,7 +228,7 @@ class Bench {
         AttemptWriter writer,
         store_.BeginAttempt(cell.id, repeat, before ? std::optional(before->id) : std::nullopt));
     instruments_.ResetPeakMemory();
-    WEIR_TRY(AttemptRow row, RunWatched(cell, load, writer));
+    WEIR_TRY(AttemptRow row, RunWatched(cell, repeat, load, writer));
     row.peak_memory_bytes = instruments_.PeakMemory();
     const bool whole = row.status == AttemptStatus::kOk;
     const EngineProfile profile = cell.target.TakeProfile();
@@ -246,7 +247,7 @@ class Bench {
     return whole;
   }
 
-  Result<AttemptRow> RunWatched(Cell& cell, const Workload& load, AttemptWriter& writer) {
+  Result<AttemptRow> RunWatched(Cell& cell, int repeat, const Workload& load, AttemptWriter& writer) {
     const int64_t begin = NowNs();
     int64_t told = begin;
     Tell(0);
@@ -257,8 +258,17 @@ class Bench {
       }
       return Stopped();
     };
-    return weir::RunAttempt(cell.target, PlanClosedLoop(load, cell.subject.prompt_ids()), stop,
-                            writer);
+    // A server may keep what it has computed, so no repeat has the prompts of another; the engine in
+    // this process keeps nothing, and must give the same bits each time.
+    const uint64_t salt = cell.subject.facts().gates ? 0 : static_cast<uint64_t>(repeat) + 1;
+    const Result<LoadPlan> plan = PlanLoad(load, cell.subject, salt);
+    if (!plan) {
+      AttemptRow row;
+      row.status = AttemptStatus::kFailed;
+      row.reason = plan.error().message;
+      return row;
+    }
+    return weir::RunAttempt(cell.target, *plan, stop, writer);
   }
 
   const BenchOptions& options_;

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "bench/model_row.h"
 #include "machine/memory_use.h"
+#include "model/chat/chat_template.h"
 #include "model/text/tokenizer.h"
 #include "util/clock.h"
 
@@ -142,6 +144,17 @@ class InProcessSubject : public Subject {
   int64_t context_length() const override { return config_ ? config_->context_length : 0; }
   const std::vector<int32_t>& prompt_ids() const override { return prompt_ids_; }
   const Tokenizer* tokenizer() const override { return tokenizer_.get(); }
+  Result<std::vector<int32_t>> ChatIds(const std::vector<ChatTurn>& turns) const override {
+    WEIR_TRY(const ChatTemplate chat, ReadChatTemplate(*source_, false));
+    nlohmann::ordered_json request{{"add_generation_prompt", true}};
+    for (const ChatTurn& turn : turns) {
+      request["messages"].push_back({{"role", turn.role}, {"content", turn.content}});
+    }
+    RenderOptions options;
+    WEIR_TRY(options.tokens, ReadTemplateTokens(source_->metadata()));
+    WEIR_TRY(const TypedText text, chat.Render(request, options));
+    return tokenizer_->Encode(text);
+  }
   TargetFacts facts() const override { return {"weir", "", "", options_.n_threads, true}; }
 
   Result<int64_t> Plan(int users, int64_t tokens) const override {

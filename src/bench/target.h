@@ -103,6 +103,11 @@ class Subject {
   virtual const std::vector<int32_t>& prompt_ids() const = 0;
   /// Cuts prompts of real text to a length; null: there is none.
   virtual const Tokenizer* tokenizer() const { return nullptr; }
+  /// What the model's chat template makes of a chat that the model is to answer. An Error where that is not
+  /// the bench's business or the model has no template.
+  virtual Result<std::vector<int32_t>> ChatIds(const std::vector<ChatTurn>&) const {
+    return BadInput("{}: has no chat template", row().name);
+  }
   /// After Load.
   virtual TargetFacts facts() const = 0;
   /// Bytes that `users` sequences of `tokens` positions take, weights included. kRefused if they do

@@ -1,105 +1,237 @@
 #include "bench/workload.h"
 
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "bench/prompts.h"
+#include "bench/random.h"
+#include "util/read_file.h"
+
 namespace weir {
 namespace {
 
-/// splitmix64: small, and the same everywhere.
-uint64_t NextRandom(uint64_t& state) {
-  uint64_t x = state += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
+// Streams of random numbers of one seed.
+constexpr uint64_t kArrivals = 0x61727269;
+constexpr uint64_t kThinking = 0x7468696e;
 
-RequestRow RowOf(const RequestRecord& record) {
-  RequestRow row{record.user,         record.round,        record.gated,
-                 record.scheduled_ns, record.submitted_ns, record.prompt_tokens.value_or(record.planned_prompt_tokens),
-                 record.max_tokens};
-  row.warm_up = record.warm_up;
-  row.sent_ns = record.sent_ns;
-  row.headers_ns = record.headers_ns;
-  row.first_chunk_ns = record.first_chunk_ns;
-  row.first_reasoning_ns = record.first_reasoning_ns;
-  row.first_content_ns = record.first_content_ns;
-  row.ended_ns = record.ended_ns;
-  row.cached_tokens = record.cached_tokens;
-  row.answer_tokens = record.generated_tokens;
-  row.counted_by = record.counted_by;
-  row.token_ns = TokenTimes(record);
-  row.finish = record.finish;
-  row.error = record.error;
-  return row;
-}
+int64_t Ns(double seconds) { return std::llround(seconds * 1e9); }
 
-/// A load's requests as rows, each committed as soon as it has ended.
-class Recorder : public LoadObserver {
+class Planner {
  public:
-  explicit Recorder(AttemptWriter& writer) : writer_(writer) {}
+  Planner(const Workload& load, const Subject& subject, Prompts prompts)
+      : load_(load),
+        prompts_(std::move(prompts)),
+        arrivals_(load.seed, kArrivals),
+        thinking_(load.seed, kThinking),
+        gated_(subject.facts().gates && load.arrivals == Arrivals::kClosed && load.think_s == 0 &&
+               load.ramp_s == 0 && load.warm_up_rounds == 0) {}
 
-  Status OnEnded(const RequestRecord& record) override {
-    writer_.AddRequest(RowOf(record));
-    return {};
+  Result<LoadPlan> PlanClosed() {
+    const int rounds = load_.warm_up_rounds + load_.requests_per_user;
+    for (int round = 0; round < rounds; ++round) {
+      for (int user = 0; user < load_.users; ++user) {
+        WEIR_TRY(PlannedQuery planned, Ask(user, round));
+        planned.warm_up = round < load_.warm_up_rounds;
+        if (gated_ && round == 0) planned.query.gate = Gate{0, load_.users};
+        if (round == 0) {
+          planned.delay_ns = Ns(load_.ramp_s * user / load_.users);
+        } else {
+          planned.after = Index() - load_.users;
+          planned.continues = round % load_.turns != 0;
+          if (load_.think_s > 0) planned.delay_ns = Ns(thinking_.Exponential(load_.think_s));
+        }
+        plan_.queries.push_back(std::move(planned));
+      }
+    }
+    // A user whose answer is missing would leave the others alone: that is no measurement of N users.
+    plan_.end_at_first_error = gated_;
+    return Finish();
   }
-  Status OnPoll(int64_t) override { return writer_.Flush(); }
+
+  Result<LoadPlan> PlanOpen() {
+    const int n = load_.users * load_.requests_per_user;
+    double at_s = 0;
+    for (int i = 0; i < n; ++i) {
+      WEIR_TRY(PlannedQuery planned, Ask(i, 0));
+      planned.delay_ns = Ns(at_s);
+      plan_.queries.push_back(std::move(planned));
+      at_s += GapAfter(i);
+    }
+    return Finish();
+  }
+
+  Result<LoadPlan> PlanTrace(const Subject& subject, uint64_t salt) {
+    WEIR_TRY(const std::string text, ReadFile(load_.trace, size_t{256} << 20));
+    WEIR_TRY(const std::vector<TracedRequest> trace, ParseTrace(text, load_.trace));
+    for (const TracedRequest& traced : trace) {
+      Workload one = load_;
+      one.prompt_tokens = traced.prompt_tokens;
+      one.gen_tokens = traced.gen_tokens;
+      one.shared_tokens = traced.shared_tokens;
+      one.depth_tokens = 0;
+      // What a group shares depends on the group.
+      one.seed = Random(load_.seed, static_cast<uint64_t>(traced.group) + 1).Next();
+      WEIR_TRY(const Prompts prompts, Prompts::Create(one, subject, salt));
+      PlannedQuery planned;
+      planned.user = static_cast<int>(Index());
+      WEIR_TRY(planned.query, prompts.Make(Index()));
+      planned.delay_ns = Ns(traced.at_s);
+      plan_.queries.push_back(std::move(planned));
+    }
+    return Finish();
+  }
 
  private:
-  AttemptWriter& writer_;
+  int64_t Index() const { return static_cast<int64_t>(plan_.queries.size()); }
+
+  Result<PlannedQuery> Ask(int user, int round) {
+    PlannedQuery planned;
+    planned.user = user;
+    planned.round = round;
+    WEIR_TRY(planned.query, prompts_.Make(Index()));
+    return planned;
+  }
+
+  double GapAfter(int index) {
+    switch (load_.arrivals) {
+      case Arrivals::kPoisson:
+        return arrivals_.Exponential(1 / load_.rate);
+      case Arrivals::kBurst:
+        return (index + 1) % load_.burst == 0 ? load_.burst / load_.rate : 0;
+      default:
+        return 1 / load_.rate;
+    }
+  }
+
+  LoadPlan Finish() {
+    plan_.pattern = Describe(load_);
+    return std::move(plan_);
+  }
+
+  const Workload& load_;
+  const Prompts prompts_;
+  Random arrivals_, thinking_;
+  const bool gated_;
+  LoadPlan plan_;
 };
+
+std::optional<double> Number(const nlohmann::json& object, const char* name) {
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  const double value = found->get<double>();
+  return value >= 0 && value < 1e12 ? std::optional(value) : std::nullopt;
+}
+
+std::optional<TracedRequest> ReadTraced(const nlohmann::json& object) {
+  std::optional<double> at_s = Number(object, "at_s");
+  if (const auto ms = Number(object, "timestamp"); !at_s && ms) at_s = *ms / 1000;
+  const auto tokens = [&](const char* name, const char* other) {
+    const std::optional<double> value = Number(object, name);
+    return value ? value : Number(object, other);
+  };
+  const auto prompt = tokens("prompt_tokens", "input_length");
+  const auto answer = tokens("gen_tokens", "output_length");
+  if (!at_s || !prompt || !answer || *prompt < 1 || *answer < 1) return std::nullopt;
+  if (*prompt > 1 << 24 || *answer > 1 << 24) return std::nullopt;
+  return TracedRequest{*at_s, static_cast<int64_t>(*prompt), static_cast<int64_t>(*answer),
+                       static_cast<int64_t>(Number(object, "shared_tokens").value_or(0)),
+                       static_cast<int64_t>(Number(object, "group").value_or(0))};
+}
 
 }  // namespace
 
-std::vector<std::vector<int32_t>> MakePrompts(const std::vector<int32_t>& ids, int n_prompts,
-                                              int64_t n_tokens, uint64_t seed) {
-  uint64_t state = seed;
-  std::vector<int32_t> first = ids;
-  for (size_t i = first.size() - 1; i > 0; --i)
-    std::swap(first[i], first[NextRandom(state) % (i + 1)]);
-  std::vector<std::vector<int32_t>> prompts(n_prompts);
-  for (int i = 0; i < n_prompts; ++i) {
-    prompts[i].push_back(first[i % first.size()]);
-    for (int64_t j = 1; j < n_tokens; ++j)
-      prompts[i].push_back(ids[NextRandom(state) % ids.size()]);
-  }
-  return prompts;
+std::string_view Name(Arrivals arrivals) {
+  constexpr std::string_view kNames[] = {"closed", "poisson", "constant", "burst", "trace"};
+  return kNames[static_cast<int>(arrivals)];
 }
 
-LoadPlan PlanClosedLoop(const Workload& load, const std::vector<int32_t>& prompt_ids) {
-  const auto prompts = MakePrompts(prompt_ids, load.users * load.requests_per_user,
-                                   load.prompt_tokens, load.seed);
-  LoadPlan plan;
-  plan.pattern = "closed";
-  plan.end_at_first_error = true;
-  for (int round = 0; round < load.requests_per_user; ++round) {
-    for (int user = 0; user < load.users; ++user) {
-      const auto index = static_cast<int64_t>(plan.queries.size());
-      PlannedQuery planned;
-      planned.query.ids = prompts[index];
-      planned.query.prompt_tokens = load.prompt_tokens;
-      planned.query.max_tokens = load.gen_tokens;
-      if (round == 0) planned.query.gate = Gate{0, load.users};
-      planned.user = user;
-      planned.round = round;
-      if (round > 0) planned.after = index - load.users;
-      plan.queries.push_back(std::move(planned));
+std::string_view Name(PromptKind prompts) {
+  constexpr std::string_view kNames[] = {"auto", "text", "random", "file"};
+  return kNames[static_cast<int>(prompts)];
+}
+
+std::string Describe(const Workload& load) {
+  std::string line = std::string(Name(load.arrivals));
+  const auto add = [&](std::string_view name, const auto& value) {
+    line += fmt::format(" {}={}", name, value);
+  };
+  if (load.arrivals == Arrivals::kTrace) add("trace", load.trace);
+  add("users", load.users);
+  add("requests", load.requests_per_user);
+  if (load.rate > 0) add("rate", load.rate);
+  if (load.arrivals == Arrivals::kBurst) add("burst", load.burst);
+  if (load.think_s > 0) add("think_s", load.think_s);
+  if (load.ramp_s > 0) add("ramp_s", load.ramp_s);
+  if (load.turns > 1) add("turns", load.turns);
+  if (load.warm_up_rounds > 0) add("warm_up", load.warm_up_rounds);
+  add("prompts", Name(load.prompts));
+  if (load.prompts == PromptKind::kFile) add("file", load.file);
+  add("prompt", load.prompt_tokens);
+  if (load.shared_tokens > 0) add("shared", load.shared_tokens);
+  if (load.depth_tokens > 0) add("depth", load.depth_tokens);
+  if (load.chat) line += " chat";
+  add("gen", load.gen_tokens);
+  if (!load.fixed_length) line += " natural";
+  add("seed", load.seed);
+  return line;
+}
+
+Status CheckLoad(const Workload& load) {
+  const bool open = load.arrivals != Arrivals::kClosed && load.arrivals != Arrivals::kTrace;
+  if (open && !(load.rate > 0 && load.rate <= 1e6)) {
+    return BadInput("rate {}: expected requests per second, for arrivals of kind {}", load.rate,
+                    Name(load.arrivals));
+  }
+  if (load.arrivals != Arrivals::kClosed &&
+      (load.think_s > 0 || load.turns > 1 || load.warm_up_rounds > 0 || load.ramp_s > 0)) {
+    return BadInput("think time, turns, ramp and warm-up rounds are those of users who wait: expected "
+                    "closed arrivals, found {}", Name(load.arrivals));
+  }
+  if (load.burst < 1) return BadInput("burst {}: expected at least 1", load.burst);
+  if (load.turns < 1) return BadInput("turns {}: expected at least 1", load.turns);
+  if (!(load.think_s >= 0 && load.think_s < 1e6) || !(load.ramp_s >= 0 && load.ramp_s < 1e6)) {
+    return BadInput("think time {} s, ramp {} s: expected no less than 0", load.think_s, load.ramp_s);
+  }
+  if (load.warm_up_rounds < 0) return BadInput("warm-up rounds {}: expected no less than 0", load.warm_up_rounds);
+  if (load.shared_tokens < 0 || load.shared_tokens > load.prompt_tokens + load.depth_tokens) {
+    return BadInput("{} shared tokens: expected 0 to all {} of the prompt", load.shared_tokens,
+                    load.prompt_tokens + load.depth_tokens);
+  }
+  if (load.depth_tokens < 0) return BadInput("depth {}: expected no less than 0", load.depth_tokens);
+  if (load.prompts == PromptKind::kFile && load.file.empty()) return BadInput("prompts of a file: which one?");
+  if (load.arrivals == Arrivals::kTrace && load.trace.empty()) return BadInput("arrivals of a trace: of which file?");
+  return {};
+}
+
+Result<LoadPlan> PlanLoad(const Workload& load, const Subject& subject, uint64_t salt) {
+  WEIR_RETURN_IF_ERROR(CheckLoad(load));
+  WEIR_TRY(Prompts prompts, Prompts::Create(load, subject, salt));
+  Planner planner(load, subject, std::move(prompts));
+  if (load.arrivals == Arrivals::kClosed) return planner.PlanClosed();
+  if (load.arrivals == Arrivals::kTrace) return planner.PlanTrace(subject, salt);
+  return planner.PlanOpen();
+}
+
+Result<std::vector<TracedRequest>> ParseTrace(std::string_view text, const std::string& name) {
+  std::vector<TracedRequest> trace;
+  for (int line = 1; !text.empty(); ++line) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view json = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (json.find_first_not_of(" \t\r") == json.npos) continue;
+    const auto object = nlohmann::json::parse(json, nullptr, false);
+    const auto traced = object.is_object() ? ReadTraced(object) : std::nullopt;
+    if (!traced) {
+      return BadInput("{}:{}: expected a JSON object with at_s, prompt_tokens and gen_tokens", name, line);
     }
+    trace.push_back(*traced);
   }
-  return plan;
-}
-
-Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const ShouldStop& stop,
-                              AttemptWriter& writer) {
-  (void)target.TakeSteps();
-  Recorder recorder(writer);
-  WEIR_TRY(const LoadOutcome outcome, RunLoad(target, plan, stop, recorder));
-  WEIR_RETURN_IF_ERROR(writer.Flush());
-  WEIR_RETURN_IF_ERROR(writer.AddSteps(target.TakeSteps()));
-  AttemptRow row;
-  row.reason = outcome.first_error;
-  row.status = outcome.n_failed > 0 ? AttemptStatus::kFailed
-               : outcome.stopped    ? AttemptStatus::kInterrupted
-                                    : AttemptStatus::kOk;
-  row.logits_hash = outcome.logits_hash;
-  return row;
+  if (trace.empty()) return BadInput("{}: expected at least one request", name);
+  std::stable_sort(trace.begin(), trace.end(), [](const auto& a, const auto& b) { return a.at_s < b.at_s; });
+  const double begin_s = trace.front().at_s;
+  for (TracedRequest& traced : trace) traced.at_s -= begin_s;
+  return trace;
 }
 
 }  // namespace weir

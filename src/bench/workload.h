@@ -1,29 +1,82 @@
-// The closed loop: N users, each of whom asks again as soon as its answer is complete.
+// What a cell asks of its target, and the plan of it.
 #pragma once
+
+#include <string>
+#include <string_view>
 
 #include "bench/load.h"
 
 namespace weir {
 
+/// When requests come.
+enum class Arrivals {
+  kClosed,    // N users, each of whom asks again when its answer is complete
+  kPoisson,   // at random moments, whether or not the ones before are answered
+  kConstant,  // at equal distances
+  kBurst,     // several at once, at equal distances
+  kTrace,     // as in a file
+};
+std::string_view Name(Arrivals arrivals);
+
+enum class PromptKind {
+  kAuto,       // text where there is a tokenizer or a server; else random ids
+  kText,       // paragraphs of a novel, recombined
+  kRandomIds,
+  kFile,       // a file of prompts
+};
+std::string_view Name(PromptKind prompts);
+
 struct Workload {
-  int users = 1;
-  int requests_per_user = 1;
+  int users = 1;              // in an open loop only the number of its requests depends on it
+  int requests_per_user = 1;  // without the warm-up
   int64_t prompt_tokens = 1;
-  int64_t gen_tokens = 1;  // exactly, end-of-text tokens are ignored
-  uint64_t seed = 0;       // of the prompts
+  int64_t gen_tokens = 1;
+  uint64_t seed = 0;  // of prompts, arrivals and think times, which are independent of each other
+
+  Arrivals arrivals = Arrivals::kClosed;
+  double rate = 0;         // requests a second, of an open loop
+  int burst = 1;           // requests that come together, with kBurst
+  std::string trace = {};  // a file: see ParseTrace
+  double think_s = 0;      // mean of the exponential time between an answer and the next request
+  double ramp_s = 0;       // users start one after the other, all of them within this time
+  int turns = 1;           // requests of a user that make one conversation: each sends all before it
+  int warm_up_rounds = 0;  // first requests of each user, in no figure, that the others follow on
+
+  PromptKind prompts = PromptKind::kAuto;
+  std::string file = {};      // of prompts
+  int64_t shared_tokens = 0;  // of prompt_tokens, the same for all users: a warm prefix cache
+  int64_t depth_tokens = 0;   // of context before the prompt: how deep the answer begins
+  bool chat = false;          // with the model's chat template
+  /// Answers have exactly gen_tokens tokens, end-of-text tokens are ignored; else they end where the model
+  /// ends them, gen_tokens at the latest.
+  bool fixed_length = true;
 };
 
-/// n_prompts prompts of n_tokens ids each, made of `ids` at random. No two begin with the same
-/// token (as long as there are enough), so that no prefix of one can be reused for another.
-std::vector<std::vector<int32_t>> MakePrompts(const std::vector<int32_t>& ids, int n_prompts,
-                                              int64_t n_tokens, uint64_t seed);
+/// What defines the load, in one line; workloads with equal lines are the same.
+std::string Describe(const Workload& load);
 
-/// The plan of a workload with prompts of random ids. The first request of all users is gated: they
-/// are prefilled, released together and end together.
-LoadPlan PlanClosedLoop(const Workload& load, const std::vector<int32_t>& prompt_ids);
+/// kBadInput, naming what is wrong, for a workload that makes no sense.
+Status CheckLoad(const Workload& load);
 
-/// Runs the plan once, every event into `writer` as it arrives. A target that fails or a stop is in
-/// the row, and all that happened until then is written; an Error is one of the writer's.
+/// All requests, before the clock starts. The first request of all users of a closed loop without think time,
+/// ramp or warm-up is gated, where the subject can do that: they are prefilled, released together and end
+/// together. `salt`: see Prompts; a target that may keep prompts needs another one for each repeat.
+Result<LoadPlan> PlanLoad(const Workload& load, const Subject& subject, uint64_t salt);
+
+/// One request of a trace.
+struct TracedRequest {
+  double at_s = 0;  // after the first one
+  int64_t prompt_tokens = 0, gen_tokens = 0;
+  int64_t shared_tokens = 0;  // of the prompt: the same as in all requests of its group
+  int64_t group = 0;
+};
+
+/// JSON lines with "at_s", "prompt_tokens", "gen_tokens" and perhaps "shared_tokens" and "group"; or as
+/// Mooncake's traces have it, with "timestamp" in ms, "input_length" and "output_length". In order of time.
+Result<std::vector<TracedRequest>> ParseTrace(std::string_view text, const std::string& name);
+
+/// Runs the plan once, every request into `writer` as it ends. A target that fails or a stop is in the row, and
+/// all that happened until then is written; an Error is one of the writer's.
 Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const ShouldStop& stop,
                               AttemptWriter& writer);
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "bench/workload.h"
+#include "null_target.h"
 
 namespace weir {
 
@@ -68,7 +69,10 @@ inline Recorded Record(Target& target, const Workload& load, const std::vector<i
   const int64_t model = *store.AddModel({"null.gguf", "", "", false, 0, 0, 0, "f"});
   const int64_t cell = *store.BeginCell(run, model, {load.users, 1, 1, 1, 1, {}});
   AttemptWriter writer = store.BeginAttempt(cell, 1, {}).value();
-  const Result<AttemptRow> row = RunAttempt(target, PlanClosedLoop(load, prompt_ids), stop, writer);
+  NullSubject subject;
+  subject.ids_ = prompt_ids;
+  const LoadPlan plan = PlanLoad(load, subject, 0).value();
+  const Result<AttemptRow> row = RunAttempt(target, plan, stop, writer);
   EXPECT_TRUE(row.ok()) << row.error().message;
   Recorded recorded{*row, {}, {}};
   ReadRequests(store.database(), recorded);
