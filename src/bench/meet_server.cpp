@@ -53,9 +53,10 @@ void NameEngine(StreamClient& client, const std::string& owner, ServerFacts& ser
   } else if (owner == "vllm") {
     server.target.engine = "vllm";
     server.target.version = TextAt(Fetch(client, root + "/version"), "/version");
-  } else if (const Json ollama = Fetch(client, root + "/api/version"); ollama.is_object()) {
+  } else if (const std::string version = TextAt(Fetch(client, root + "/api/version"), "/version");
+             !version.empty()) {
     server.target.engine = "ollama";
-    server.target.version = TextAt(ollama, "/version");
+    server.target.version = version;
   } else {
     server.target.engine = owner.empty() ? "unknown" : owner;
   }

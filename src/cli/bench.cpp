@@ -14,6 +14,7 @@
 #include "bench/explain.h"
 #include "bench/in_process.h"
 #include "bench/machine_instruments.h"
+#include "cli/bench_target.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/hub.h"
@@ -30,6 +31,7 @@ namespace {
 
 struct Flags {
   std::vector<std::string> models{"synth:qwen3.5-0.8b:Q8_0", "synth:qwen3.5-2b:UD-IQ2_XXS"};
+  TargetFlags target;
   BenchOptions options;
   std::vector<std::string> users{"1", "2", "4"};  // numbers and ranges
   std::string db;
@@ -76,6 +78,12 @@ Result<std::vector<int>> ParseUsers(const std::vector<std::string>& texts) {
 Result<std::vector<std::unique_ptr<Subject>>> OpenSubjects(const Flags& flags,
                                                            const InProcessOptions& in_process) {
   std::vector<std::unique_ptr<Subject>> subjects;
+  if (!flags.target.target.empty()) {
+    WEIR_TRY(std::unique_ptr<Subject> subject, OpenTarget(flags.target));
+    WEIR_RETURN_IF_ERROR(CheckContext(flags.options, *subject));
+    subjects.push_back(std::move(subject));
+    return subjects;
+  }
   std::set<std::string> seen;
   for (const std::string& model : flags.models) {
     if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
@@ -196,6 +204,7 @@ Command AddBench(CLI::App& app) {
   BenchOptions& options = flags->options;
   app.add_option("MODEL", flags->models, "A .gguf file, hf:ORG/REPO[:QUANT] or synth:NAME:QUANT (weir synth --list)")
       ->capture_default_str();
+  AddTargetFlags(app, flags->target);
   app.add_option("--users", flags->users,
                  "Numbers of users that ask at the same time, ranges too: 1-8,16")
       ->delimiter(',')
@@ -226,7 +235,8 @@ Command AddBench(CLI::App& app) {
       "  weir bench\n"
       "  weir bench model.gguf --users 1,8,32\n"
       "  weir bench model.gguf --users 1-40 --explain\n"
-      "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n\n"
+      "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n"
+      "  weir bench --target http://127.0.0.1:8080 --tokenizer model.gguf\n\n"
       "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not "
       "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");
