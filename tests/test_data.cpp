@@ -5,6 +5,8 @@ namespace weir {
 
 std::string TestData(const std::string& name) { return WEIR_TEST_DATA "/" + name; }
 
+std::string ArticleData(const std::string& name) { return WEIR_TEST_DATA "/../../data/articles/" + name; }
+
 std::string SharedData(const std::string& name) {
   const char* root = std::getenv("WEIR_SHARED");
   return std::string(root ? root : WEIR_SHARED_DEFAULT) + "/" + name;

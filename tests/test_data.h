@@ -16,6 +16,9 @@ namespace weir {
 /// Path of `name` in tests/data.
 std::string TestData(const std::string& name);
 
+/// Path of `name` in data/articles.
+std::string ArticleData(const std::string& name);
+
 /// Path of `name` in the shared folder (WEIR_SHARED, or ../shared beside the repository).
 std::string SharedData(const std::string& name);
 

@@ -29,6 +29,8 @@ Command AddRun(CLI::App& app);
 Command AddServe(CLI::App& app);
 Command AddSynth(CLI::App& app);
 Command AddBench(CLI::App& app);
+Command AddAudit(CLI::App& app);
+Command AddFit(CLI::App& app);
 Command AddMachine(CLI::App& app);
 Command AddPerplexity(CLI::App& app);
 Command AddQuantise(CLI::App& app);

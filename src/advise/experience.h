@@ -1,0 +1,57 @@
+// What measured rows teach about rows that were not measured.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "machine/rates.h"
+#include "store/database.h"
+#include "util/error.h"
+
+namespace weir {
+
+struct Range {
+  double low = 0, high = 0;
+};
+
+/// What the efficiency of a cell depends on most.
+struct CellTraits {
+  double bits_per_weight = 0;  // of the file
+  double weight_bytes = 0;     // of the file
+  double users = 1;
+};
+
+/// A measured figure, above 0.
+struct Experience {
+  int64_t cell = 0;  // row id
+  CellTraits traits;
+  double value = 0;
+};
+
+struct Lesson {
+  Range range;
+  std::vector<int64_t> cells;  // that it rests on, nearest first
+};
+
+/// Expects `traits` to behave as its neighbours do: a local regression of the logarithm, weighted by nearness. The
+/// range is as wide as such predictions of each neighbour from the others were wrong, and never narrower than
+/// 10 %. Nothing where there are too few neighbours, or where they scatter so much that the range would exceed
+/// kWidestLesson.
+inline constexpr double kWidestLesson = 1.5;  // high / low
+std::optional<Lesson> Learn(std::span<const Experience> rows, const CellTraits& traits);
+
+/// What cells of a machine reached.
+struct MachineExperience {
+  std::optional<MachineRates> rates;       // the best of the last run that measured all four
+  std::vector<Experience> decode_share;    // of the limit
+  std::vector<Experience> prefill_gmac_s;  // multiply-accumulates of all kinds
+};
+/// Of all good cells that were measured on the machine with that fingerprint, with the build's kind of kernels (isa)
+/// and so many threads.
+Result<MachineExperience> ReadExperience(Database& database, const std::string& machine, const std::string& isa,
+                                         int threads);
+
+}  // namespace weir

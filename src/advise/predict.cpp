@@ -1,0 +1,70 @@
+#include "advise/predict.h"
+
+#include <cmath>
+
+#include "model/limit.h"
+
+namespace weir {
+namespace {
+
+// Middles of the estimates, for machines where weir has not measured. Decode: the share of T* of one user, how it
+// falls with users, and what a layer costs besides (launching its kernels). Prefill: the share of the rate that
+// multiplies, which is low where that is an int8 rate that no mixture of formats can use whole.
+constexpr double kDecodeShare = 0.62, kUsersExponent = -0.15, kLayerSeconds = 100e-6;
+constexpr double kPrefillInt8Share = 0.3, kPrefillFloatShare = 0.5;
+
+Range Around(double middle) {
+  const double half = std::sqrt(kWidestEstimate);
+  return {middle / half, middle * half};
+}
+
+StepCost DecodeStep(const SpeedQuestion& question) {
+  const std::vector<SliceShape> slices(static_cast<size_t>(question.users), {1, question.depth, 1});
+  return question.cost.Step(question.config, question.kv_type, slices,
+                            ExpectedExperts(question.config, question.users));
+}
+
+CellTraits TraitsOf(const SpeedQuestion& question, double users) {
+  const auto bytes = static_cast<double>(question.footprint.file_tensor_bytes);
+  return {8 * bytes / static_cast<double>(question.footprint.n_params), bytes, users};
+}
+
+Range Milliseconds(double macs, Range gmac_s) {
+  return {macs / gmac_s.high * 1e-6, macs / gmac_s.low * 1e-6};
+}
+
+}  // namespace
+
+double DecodeLimitSeconds(const SpeedQuestion& question, const MachineRates& rates) {
+  return LimitNs(DecodeStep(question), rates) * 1e-9;
+}
+
+double PrefillMacs(const SpeedQuestion& question) {
+  const SliceShape prompt{std::max<int64_t>(1, question.depth), 0, 1};
+  const StepCost cost = question.cost.Step(question.config, question.kv_type, {&prompt, 1},
+                                           ExpectedExperts(question.config, prompt.n_tokens));
+  return static_cast<double>(cost.int8_macs + cost.f32_macs);
+}
+
+SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine) {
+  const MachineRates rates = machine.Rates();
+  const double limit = DecodeLimitSeconds(question, rates), users = question.users;
+  const double layers = machine.kind == MachineKind::kCpu ? 0 : static_cast<double>(question.config.n_layers);
+  const double step = limit / (kDecodeShare * std::pow(users, kUsersExponent)) + layers * kLayerSeconds;
+  const double prefill = rates.int8_gmac_s * (machine.int8_tops ? kPrefillInt8Share : kPrefillFloatShare);
+  return {question.users, users / limit, Around(users / step),
+          Milliseconds(PrefillMacs(question), Around(prefill)), {}};
+}
+
+std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const MachineRates& rates,
+                                       const MachineExperience& experience) {
+  const std::optional<Lesson> share = Learn(experience.decode_share, TraitsOf(question, question.users));
+  const std::optional<Lesson> prefill = Learn(experience.prefill_gmac_s, TraitsOf(question, 1));
+  if (!share || !prefill) return std::nullopt;
+  const double limit_tok_s = question.users / DecodeLimitSeconds(question, rates);
+  return SpeedPrediction{question.users, limit_tok_s,
+                         {limit_tok_s * share->range.low, limit_tok_s * share->range.high},
+                         Milliseconds(PrefillMacs(question), prefill->range), share->cells};
+}
+
+}  // namespace weir
