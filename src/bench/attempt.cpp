@@ -27,24 +27,26 @@ RequestRow RowOf(const RequestRecord& record) {
 /// A load's requests as rows, each committed as soon as it has ended.
 class Recorder : public LoadObserver {
  public:
-  explicit Recorder(AttemptWriter& writer) : writer_(writer) {}
+  Recorder(AttemptWriter& writer, StreamWatch* watch) : writer_(writer), watch_(watch) {}
 
   Status OnEnded(const RequestRecord& record) override {
     writer_.AddRequest(RowOf(record));
+    if (watch_) watch_->Add(record);
     return {};
   }
   Status OnPoll(int64_t) override { return writer_.Flush(); }
 
  private:
   AttemptWriter& writer_;
+  StreamWatch* const watch_;
 };
 
 }  // namespace
 
 Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const ShouldStop& stop,
-                              AttemptWriter& writer) {
+                              AttemptWriter& writer, StreamWatch* watch) {
   (void)target.TakeSteps();
-  Recorder recorder(writer);
+  Recorder recorder(writer, watch);
   WEIR_TRY(const LoadOutcome outcome, RunLoad(target, plan, stop, recorder));
   WEIR_RETURN_IF_ERROR(writer.Flush());
   WEIR_RETURN_IF_ERROR(writer.AddSteps(target.TakeSteps()));

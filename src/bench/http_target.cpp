@@ -5,10 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/answer_reader.h"
+#include "bench/cache_probe.h"
 #include "util/clock.h"
 
 namespace weir {
 namespace {
+
+constexpr int kProbes = 4;
+constexpr int64_t kMostProbeNs = 15'000'000'000;
 
 class HttpTarget : public Target {
  public:
@@ -90,13 +94,24 @@ class HttpSubject : public Subject {
   const std::vector<int32_t>& prompt_ids() const override { return no_ids_; }
   const Tokenizer* tokenizer() const override { return options_.tokenizer.get(); }
   TargetFacts facts() const override {
-    return server_ ? server_->target : TargetFacts{"unknown", "", options_.url, {}, false};
+    if (!server_) return {"unknown", "", options_.url, {}, false};
+    TargetFacts facts = server_->target;
+    facts.flags = flags_;
+    return facts;
   }
   Result<int64_t> Plan(int, int64_t) const override {
     if (!server_) return server_.error();
     return 0;
   }
-  Status Load(const OnProgress&) override { return {}; }
+  Status Load(const OnProgress&) override {
+    if (!server_) return server_.error();
+    const auto target = MakeHttpTarget(options_, *server_);
+    const Result<CacheProbe> probe = ProbeCache(*target, *this, kProbes, kMostProbeNs);
+    if (!probe) return {};  // what fails here fails in the cells too, as rows
+    flags_.clear();
+    if (const auto flag = JudgeCache(*probe)) flags_.push_back(*flag);
+    return {};
+  }
   void Unload() override {}
   Result<std::unique_ptr<Target>> Start(int, int64_t) override {
     if (!server_) return server_.error();
@@ -106,6 +121,7 @@ class HttpSubject : public Subject {
  private:
   const HttpServerOptions options_;
   const Result<ServerFacts> server_;
+  std::vector<Flag> flags_;
   ModelRow row_;
   const std::vector<int32_t> no_ids_;
 };

@@ -68,6 +68,7 @@ struct TargetFacts {
   std::string url;             // empty: in this process
   std::optional<int> threads;  // of the engine; nothing: it does not say
   bool gates = false;          // users can be held at a gate until all of them are prefilled
+  std::vector<Flag> flags = {};  // that every cell gets
 };
 
 /// Accepts requests of a fixed number of users.

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "bench/load.h"
+#include "bench/stream_watch.h"
 
 namespace weir {
 
@@ -76,8 +77,8 @@ struct TracedRequest {
 Result<std::vector<TracedRequest>> ParseTrace(std::string_view text, const std::string& name);
 
 /// Runs the plan once, every request into `writer` as it ends. A target that fails or a stop is in the row, and
-/// all that happened until then is written; an Error is one of the writer's.
+/// all that happened until then is written; an Error is one of the writer's. `watch` may be null.
 Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const ShouldStop& stop,
-                              AttemptWriter& writer);
+                              AttemptWriter& writer, StreamWatch* watch = nullptr);
 
 }  // namespace weir
