@@ -228,7 +228,7 @@ class Bench {
         AttemptWriter writer,
         store_.BeginAttempt(cell.id, repeat, before ? std::optional(before->id) : std::nullopt));
     instruments_.ResetPeakMemory();
-    WEIR_TRY(AttemptRow row, RunWatched(cell, repeat, load, writer));
+    WEIR_TRY(AttemptRow row, RunWatched(cell, load, writer));
     row.peak_memory_bytes = instruments_.PeakMemory();
     const bool whole = row.status == AttemptStatus::kOk;
     const EngineProfile profile = cell.target.TakeProfile();
@@ -247,7 +247,7 @@ class Bench {
     return whole;
   }
 
-  Result<AttemptRow> RunWatched(Cell& cell, int repeat, const Workload& load, AttemptWriter& writer) {
+  Result<AttemptRow> RunWatched(Cell& cell, const Workload& load, AttemptWriter& writer) {
     const int64_t begin = NowNs();
     int64_t told = begin;
     Tell(0);
@@ -258,10 +258,7 @@ class Bench {
       }
       return Stopped();
     };
-    // A server may keep what it has computed, so no repeat has the prompts of another; the engine in
-    // this process keeps nothing, and must give the same bits each time.
-    const uint64_t salt = cell.subject.facts().gates ? 0 : static_cast<uint64_t>(repeat) + 1;
-    const Result<LoadPlan> plan = PlanLoad(load, cell.subject, salt);
+    const Result<LoadPlan> plan = PlanLoad(load, cell.subject, FreshSalt(cell.subject));
     if (!plan) {
       AttemptRow row;
       row.status = AttemptStatus::kFailed;

@@ -6,6 +6,7 @@
 
 #include "bench/prompts.h"
 #include "bench/random.h"
+#include "util/clock.h"
 #include "util/read_file.h"
 
 namespace weir {
@@ -211,6 +212,10 @@ Result<LoadPlan> PlanLoad(const Workload& load, const Subject& subject, uint64_t
   if (load.arrivals == Arrivals::kClosed) return planner.PlanClosed();
   if (load.arrivals == Arrivals::kTrace) return planner.PlanTrace(subject, salt);
   return planner.PlanOpen();
+}
+
+uint64_t FreshSalt(const Subject& subject) {
+  return subject.facts().url.empty() ? 0 : static_cast<uint64_t>(NowNs());
 }
 
 Result<std::vector<TracedRequest>> ParseTrace(std::string_view text, const std::string& name) {

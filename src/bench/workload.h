@@ -64,6 +64,10 @@ Status CheckLoad(const Workload& load);
 /// together. `salt`: see Prompts; a target that may keep prompts needs another one for each repeat.
 Result<LoadPlan> PlanLoad(const Workload& load, const Subject& subject, uint64_t salt);
 
+/// Of prompts that the subject cannot have seen: another number each time for a target that may keep what it
+/// has computed, and always 0, so that repeats give the same bits, for one that keeps nothing.
+uint64_t FreshSalt(const Subject& subject);
+
 /// One request of a trace.
 struct TracedRequest {
   double at_s = 0;  // after the first one
