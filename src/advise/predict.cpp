@@ -10,7 +10,7 @@ namespace {
 // Middles of the estimates, for machines where weir has not measured. Decode: the share of T* of one user, how it
 // falls with users, and what a layer costs besides (launching its kernels). Prefill: the share of the rate that
 // multiplies, which is low where that is an int8 rate that no mixture of formats can use whole.
-constexpr double kDecodeShare = 0.62, kUsersExponent = -0.15, kLayerSeconds = 100e-6;
+constexpr double kDecodeShare = 0.62, kUsersExponent = -0.4, kLayerSeconds = 100e-6;
 constexpr double kPrefillInt8Share = 0.3, kPrefillFloatShare = 0.5;
 
 Range Around(double middle) {
