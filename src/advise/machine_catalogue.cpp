@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <span>
-#include <sstream>
 
 #include "advise/toml_reader.h"
 #include "util/embedded_file.h"
+#include "util/read_file.h"
 
 namespace weir {
 
@@ -19,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr double kGiB = 1 << 30;
+constexpr size_t kMostFileBytes = 1 << 20;
 
 int64_t Bytes(double gib) { return std::llround(gib * kGiB); }
 
@@ -44,23 +44,11 @@ Status ReadSources(const toml::table& table, TomlReader& reader, const std::stri
   return source_reader.Finish();
 }
 
-Result<std::string> ReadWhole(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return Failed("{}: cannot be read", path.string());
-  return text.str();
-}
-
-/// The letters and digits that two names must share to be called alike.
-bool Alike(std::string_view name, std::string_view wanted) {
-  return !wanted.empty() && name.find(wanted) != std::string_view::npos;
-}
-
+/// Those whose names contain what was wanted, or all.
 std::string Names(const std::vector<CatalogueMachine>& machines, std::string_view wanted) {
   std::string alike, all;
   for (const CatalogueMachine& machine : machines) {
-    if (Alike(machine.name, wanted)) alike += (alike.empty() ? "" : ", ") + machine.name;
+    if (!wanted.empty() && machine.name.find(wanted) != std::string::npos) alike += (alike.empty() ? "" : ", ") + machine.name;
     all += (all.empty() ? "" : ", ") + machine.name;
   }
   return alike.empty() ? all : alike;
@@ -122,7 +110,7 @@ Result<MachineCatalogue> MachineCatalogue::Load(const std::string& folder) {
   std::error_code missing;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, missing)) {
     if (entry.path().extension() != ".toml") continue;
-    WEIR_TRY(const std::string text, ReadWhole(entry.path()));
+    WEIR_TRY(const std::string text, ReadFile(entry.path().string(), kMostFileBytes));
     WEIR_TRY(CatalogueMachine machine, ParseMachine(text, entry.path().stem().string(), entry.path().string()));
     std::erase_if(machines, [&](const CatalogueMachine& old) { return old.name == machine.name; });
     machines.push_back(std::move(machine));
