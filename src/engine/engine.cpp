@@ -82,6 +82,7 @@ struct Engine::Impl {
   bool Receive(bool wait);
   void EndCancelled();
   bool Step();
+  bool Deliver(const Draw& draw, const float* hidden);
   void CopyCached();
   void Gather(std::span<const PlannedSlice> plan, StepRecord& record);
   void Compute(StepRecord& record);
@@ -149,6 +150,9 @@ Status Engine::Impl::Check(const Request& request) const {
   if (request.n_logprobs < -1 || request.n_logprobs > TokenLogprobs::kMaxTop) {
     return BadInput("logprobs: expected at most {} ids, found {}", TokenLogprobs::kMaxTop,
                     request.n_logprobs);
+  }
+  if (request.embed && request.max_tokens != 1) {
+    return BadInput("max_tokens: expected 1 for an embedding, found {}", request.max_tokens);
   }
   if (request.constraint && !tokenizer) {
     return BadInput("a constraint needs a model with a tokenizer; this one has none");
@@ -250,12 +254,21 @@ bool Engine::Impl::Step() {
   prefill_budget.Observe(record.n_decode_rows, record.n_prefill_rows,
                          record.end_ns - record.begin_ns);
   Keep(record);
-  for (const Draw& draw : draws) {
-    if (draw.sequence->Take(draw.token, draw.time_ns, draw.logprobs)) {
-      scheduler.Finish(draw.id);
-      sequences.erase(draw.id);
+  for (size_t i = 0; i < draws.size(); ++i) {
+    if (Deliver(draws[i], workspace->last.row(static_cast<int64_t>(i)))) {
+      scheduler.Finish(draws[i].id);
+      sequences.erase(draws[i].id);
     }
   }
+  return true;
+}
+
+/// Tells the stream what came of a row; true at its end. hidden: [n_embd]
+bool Engine::Impl::Deliver(const Draw& draw, const float* hidden) {
+  if (!draw.sequence->request.embed) {
+    return draw.sequence->Take(draw.token, draw.time_ns, draw.logprobs);
+  }
+  draw.sequence->TakeHidden(std::span(hidden, static_cast<size_t>(model.config().n_embd)), draw.time_ns);
   return true;
 }
 
@@ -304,6 +317,8 @@ void Engine::Impl::Compute(StepRecord& record) {
       Draw& draw = draws[i];
       draw.logits_hash =
           HashWords(std::span(workspace->logit_hashes + i * n_blocks, n_blocks));
+      draw.time_ns = NowNs();
+      if (draw.sequence->request.embed) continue;
       Sampler& sampler = draw.sequence->sampler;
       const int n_logprobs = draw.sequence->request.n_logprobs;
       draw.token = n_logprobs < 0 ? sampler.Draw(row, scratch[thread])
@@ -316,7 +331,7 @@ void Engine::Impl::Compute(StepRecord& record) {
 void Engine::Impl::Keep(const StepRecord& record) {
   std::lock_guard lock(records_mutex);
   status.n_prefilled_tokens += record.n_prefill_rows;
-  status.n_generated_tokens += static_cast<int64_t>(draws.size());
+  status.n_generated_tokens += std::ranges::count_if(draws, [](const Draw& d) { return !d.sequence->request.embed; });
   if (recording) records.push_back(record);
   if (profiler) KeepProfile(record);
   if (draws.empty()) return;

@@ -33,6 +33,8 @@ struct Request {
   // such as the end of a model's thinking, behind that. Needs a model with a tokenizer.
   std::shared_ptr<const Constraint> constraint;
   std::string constrained_after;
+  // Nothing is generated (max_tokens 1): the only event has the model's hidden state behind the prompt.
+  bool embed = false;
   int n_logprobs = -1;  // of the likeliest ids beside each token's own, at most kMaxTop; -1: none at all
   std::optional<Gate> gate;
   int priority = 0;  // the higher, the earlier it is served, and the later it is interrupted
@@ -54,6 +56,7 @@ struct Event {
   std::optional<FinishReason> finished;
   std::string error;  // with FinishReason::kError
   std::optional<TokenLogprobs> logprobs;  // of `token`, if they were asked for
+  std::vector<float> embedding;           // [n_embd], normed as the LM head reads it; where Request::embed asks
 };
 
 }  // namespace weir

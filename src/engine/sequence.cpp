@@ -50,6 +50,14 @@ bool Sequence::Take(std::optional<int32_t> token, int64_t time_ns,
   return ended;
 }
 
+void Sequence::TakeHidden(std::span<const float> state, int64_t time_ns) {
+  Event event;
+  event.time_ns = time_ns;
+  event.embedding.assign(state.begin(), state.end());
+  event.finished = FinishReason::kStop;
+  Send(std::move(event));
+}
+
 void Sequence::Answer(int32_t token, Event& event) {
   event.token = token;
   ++n_generated_;

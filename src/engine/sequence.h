@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "engine/outbox.h"
@@ -22,6 +23,8 @@ struct Sequence {
   /// Takes the token that was drawn (nothing: none could be) at time_ns and tells the stream. True
   /// if the sequence has ended with it.
   bool Take(std::optional<int32_t> token, int64_t time_ns, const TokenLogprobs& logprobs);
+  /// Ends with the hidden state [n_embd] behind the prompt, for a request that embeds.
+  void TakeHidden(std::span<const float> state, int64_t time_ns);
   /// Tells the stream that this is the end.
   void End(FinishReason reason);
 

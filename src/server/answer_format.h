@@ -15,7 +15,7 @@ namespace weir {
 
 class Tokenizer;
 
-enum class AnswerKind { kText, kChat };
+enum class AnswerKind { kText, kChat, kEmbedding };
 
 /// A call of a tool that the model asks for.
 struct AnswerCall {
@@ -34,6 +34,7 @@ struct AnswerPart {
   std::string reasoning, content;
   std::vector<AnswerCall> calls;
   std::vector<LoggedToken> tokens;
+  std::vector<float> embedding;  // of length 1
   std::optional<FinishReason> finished;
   // Of parts sent before: calls, and characters of text (for logprobs' text_offset).
   int64_t n_calls_before = 0, n_characters_before = 0;
@@ -51,6 +52,7 @@ struct AnswerHead {
   int64_t created_s = 0;
   bool logprobs = false;
   bool include_usage = false;  // at the end of a stream
+  bool base64 = false;         // embeddings
 };
 
 /// One answer. The events of a stream are text, complete with their framing.
@@ -59,16 +61,21 @@ class AnswerFormat {
   virtual ~AnswerFormat() = default;
   /// The whole answer; `parts` are the choices.
   virtual Json Whole(std::span<const AnswerPart* const> parts, const AnswerUsage& usage) const = 0;
-  virtual std::string Begin(size_t n_choices) = 0;
+
+  // Of those that can be streamed:
+  virtual std::string Begin(size_t /*n_choices*/) { return {}; }
   /// Where there are several choices, called by a thread for each.
-  virtual std::string Part(const AnswerPart& part) = 0;
-  virtual std::string End(const AnswerUsage& usage) = 0;
+  virtual std::string Part(const AnswerPart& /*part*/) { return {}; }
+  virtual std::string End(const AnswerUsage& /*usage*/) { return {}; }
   /// In place of the end.
-  virtual std::string Failure(const ApiError& error) = 0;
+  virtual std::string Failure(const ApiError& /*error*/) { return {}; }
 };
 
 /// `tokenizer` must outlive the format.
 std::unique_ptr<AnswerFormat> MakeAnswerFormat(AnswerKind kind, AnswerHead head, const Tokenizer& tokenizer);
+
+/// The shape of /v1/embeddings: never a stream.
+std::unique_ptr<AnswerFormat> MakeEmbeddingFormat(AnswerHead head);
 
 /// Number of characters (code points) of a text in UTF-8.
 int64_t CountCharacters(std::string_view text);

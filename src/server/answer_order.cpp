@@ -99,7 +99,9 @@ bool AddPrompt(Fields& fields, const AnswerParams& params, std::vector<int32_t> 
   const int64_t n_prompt = static_cast<int64_t>(prompt.size()), left = context_tokens - n_prompt;
   const int64_t n_answer = params.max_tokens.value_or(max_tokens > 0 ? std::min(max_tokens, left) : left);
   if (left < 1 || n_answer > left) {
-    fields.Fail(order->kind == AnswerKind::kChat ? "messages" : "prompt",
+    fields.Fail(order->kind == AnswerKind::kChat   ? "messages"
+                : order->kind == AnswerKind::kText ? "prompt"
+                                                   : "input",
                 fmt::format("a prompt of {} tokens and an answer of {} do not fit the context of {}",
                             n_prompt, std::max<int64_t>(n_answer, 1), context_tokens),
                 "context_length_exceeded");

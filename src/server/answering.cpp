@@ -28,7 +28,8 @@ AnswerHead MakeHead(const AnswerOrder& order, std::string model_name) {
           .model = std::move(model_name),
           .created_s = NowSeconds(),
           .logprobs = order.logprobs,
-          .include_usage = order.include_usage};
+          .include_usage = order.include_usage,
+          .base64 = order.base64};
 }
 
 /// Nine letters and digits: some templates insist on that.
@@ -130,7 +131,7 @@ std::optional<ApiError> Answering::Submit(Engine& engine) {
           std::make_unique<Choice>(static_cast<int>(choices_.size()), std::move(stream).value()));
       Choice& choice = *choices_.back();
       if (!order_.echoes.empty()) choice.part.content = order_.echoes[prompt];
-      if (order_.kind == AnswerKind::kText) continue;
+      if (order_.kind != AnswerKind::kChat) continue;
       choice.splitter.emplace(order_.reasoning_prompt);
       if (order_.tools) choice.tools.emplace(*order_.tools);
       choice.parallel_calls = order_.parallel_calls;
@@ -157,6 +158,7 @@ bool Answering::Take(Choice& choice, const Event& event) {
   choice.n_cached = event.n_cached;
   choice.finished = choice.part.finished = event.finished;
   choice.error = event.error;
+  choice.part.embedding = event.embedding;
   const bool was_thinking = choice.splitter && choice.splitter->thinking();
   if (choice.splitter && event.text.empty() && event.token >= 0 && tokenizer_.IsControl(event.token) &&
       IsTagText(tokenizer_.Piece(event.token))) {

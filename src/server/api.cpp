@@ -22,6 +22,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/health", false},          {"GET", "/ready", false},
     {"GET", "/metrics", false},         {"GET", "/v1/models", false},
     {"POST", "/v1/completions", true},  {"POST", "/v1/chat/completions", true},
+    {"POST", "/v1/embeddings", true},
     {"POST", "/tokenize", true},        {"POST", "/detokenize", true},
 };
 
@@ -219,15 +220,19 @@ void Api::Serve(Call& call) {
     call.responder->Send({200, Dump(std::get<Json>(result))});
     return Log(call.request, call.summary, call.begin_ns);
   }
-  auto order =
-      call.request.path == "/v1/completions" ? ReadCompletion(json, *model_) : ReadChat(json, *model_);
+  const auto read = call.request.path == "/v1/completions"  ? ReadCompletion
+                    : call.request.path == "/v1/embeddings" ? ReadEmbeddings
+                                                            : ReadChat;
+  auto order = read(json, *model_);
   body = Json();
   if (const ApiError* const error = std::get_if<ApiError>(&order)) return Refuse(call, *error);
   ServeAnswer(call, std::get<AnswerOrder>(std::move(order)));
 }
 
 void Api::ServeAnswer(Call& call, AnswerOrder order) {
-  const size_t n_choices = order.requests.size() * order.n_choices;
+  // The texts of one request for embeddings take one place: they are short, and come last.
+  const size_t n_choices =
+      order.kind == AnswerKind::kEmbedding ? 1 : order.requests.size() * order.n_choices;
   if (const auto error = call.admission.Take(static_cast<int64_t>(n_choices) - 1)) {
     return Refuse(call, *error);
   }

@@ -12,6 +12,7 @@ namespace weir {
 
 std::variant<AnswerOrder, ApiError> ReadCompletion(const Json& body, const ServedModel& model);
 std::variant<AnswerOrder, ApiError> ReadChat(const Json& body, const ServedModel& model);
+std::variant<AnswerOrder, ApiError> ReadEmbeddings(const Json& body, const ServedModel& model);
 
 std::variant<Json, ApiError> Tokenize(const Json& body, const ServedModel& model);
 std::variant<Json, ApiError> Detokenize(const Json& body, const ServedModel& model);

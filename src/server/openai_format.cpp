@@ -216,6 +216,7 @@ class ChatFormat final : public OpenAiFormat {
 }  // namespace
 
 std::unique_ptr<AnswerFormat> MakeAnswerFormat(AnswerKind kind, AnswerHead head, const Tokenizer& tokenizer) {
+  if (kind == AnswerKind::kEmbedding) return MakeEmbeddingFormat(std::move(head));
   if (kind == AnswerKind::kText) return std::make_unique<TextFormat>(std::move(head), tokenizer);
   return std::make_unique<ChatFormat>(std::move(head), tokenizer);
 }

@@ -225,3 +225,15 @@ test('serves many at once as it serves one', async () => {
     assert.equal((await ask(seed)).choices[0].message.content, together[seed - 1].choices[0].message.content);
   }
 });
+
+test('embeds texts', async () => {
+  const request = { model, input: ['The river rose.', 'The river rose.', 'A cat'] };
+  const packed = await client.embeddings.create(request);  // the client asks for base64 and unpacks it
+  const plain = await client.embeddings.create({ ...request, encoding_format: 'float' });
+  const product = (a, b) => a.reduce((sum, x, i) => sum + x * b[i], 0);
+  const [a, b, c] = packed.data.map((entry) => entry.embedding);
+  assert.ok(Math.abs(product(a, b) - 1) < 1e-5);
+  assert.ok(product(a, c) < 0.999);
+  plain.data[2].embedding.forEach((x, i) => assert.ok(Math.abs(x - c[i]) < 1e-6));
+  assert.ok(packed.usage.prompt_tokens > 0);
+});
