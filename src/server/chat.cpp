@@ -112,6 +112,24 @@ Json ReadTemplateFields(Fields& fields) {
   return variables;
 }
 
+std::optional<Grammar> ReadSchema(Fields& format, const Json& object) {
+  Fields fields(object, "response_format.json_schema");
+  std::string text;
+  fields.String("name", &text);
+  fields.String("description", &text);
+  fields.Ignore("strict");  // always
+  const Json* const schema = fields.Any("schema");
+  if (!schema) fields.Fail("schema", "missing: expected a JSON Schema");
+  if (const auto error = fields.End()) {
+    format.Fail(*error);
+    return std::nullopt;
+  }
+  Result<Grammar> made = JsonSchemaGrammar(*schema);
+  if (made) return std::move(made).value();
+  format.Fail("json_schema", made.error().message, "unsupported_value");
+  return std::nullopt;
+}
+
 /// What the answer must be; nothing: any text.
 std::optional<Grammar> ReadResponseFormat(Fields& fields) {
   const Json* const found = fields.Any("response_format");
@@ -124,12 +142,10 @@ std::optional<Grammar> ReadResponseFormat(Fields& fields) {
   if (type == "json_object") {
     grammar = JsonObjectGrammar();
   } else if (type == "json_schema") {
-    if (!schema || !schema->is_object() || !schema->contains("schema")) {
+    if (!schema) {
       format.Fail("json_schema", "expected an object with a schema");
-    } else if (Result<Grammar> made = JsonSchemaGrammar((*schema)["schema"]); made) {
-      grammar = std::move(made).value();
     } else {
-      format.Fail("json_schema", made.error().message, "unsupported_value");
+      grammar = ReadSchema(format, *schema);
     }
   } else if (type != "text") {
     format.Fail("type", "expected text, json_object or json_schema");
