@@ -23,34 +23,104 @@ TEST(ManyUsers, GetTheSameTextAsAlone) {
   constexpr int kUsers = 16;
   std::vector<json> bodies;
   for (int i = 0; i < kUsers; ++i) {
-    bodies.push_back({{"prompt", "Story " + std::to_string(i) + std::string(static_cast<size_t>(i) * 7, 'x')},
-                      {"max_tokens", 8 + i},
+    const std::string prompt = "Story " + std::to_string(i) + std::string(static_cast<size_t>(i) * 7, 'x');
+    bodies.push_back({{"max_tokens", 8 + 2 * i},
                       {"temperature", i % 2 ? 0.8 : 0.0},
                       {"seed", i},
-                      {"stream", i % 3 == 0}});
+                      {"stream", i % 3 == 0},
+                      {"ignore_eos", true}});
+    if (i % 4 < 2) {
+      bodies[i]["prompt"] = prompt;
+    } else {
+      bodies[i]["messages"] = {{{"role", "system"}, {"content", "Be brief."}},
+                               {{"role", "user"}, {"content", prompt}}};
+    }
   }
   const auto text = [](const Serving& serving, const json& body) {
-    const ClientAnswer answer = serving.Post("/v1/completions", body);
+    const bool chat = body.contains("messages");
+    const ClientAnswer answer = serving.Post(chat ? "/v1/chat/completions" : "/v1/completions", body);
     EXPECT_EQ(answer.status, 200) << answer.body;
-    if (!body["stream"]) return answer.json()["choices"][0]["text"].get<std::string>();
+    const auto said = [chat](const json& choice, const char* part) {
+      return chat ? choice[part].value("content", "") : choice["text"].get<std::string>();
+    };
+    if (!body["stream"]) return said(answer.json()["choices"][0], "message");
     std::string joined;
-    for (const json& event : Events(answer.body)) joined += event["choices"][0]["text"].get<std::string>();
+    for (const json& event : Events(answer.body)) joined += said(event["choices"][0], "delta");
     return joined;
   };
   std::vector<std::string> alone;
   {
     const Serving lonely({.max_sequences = 1, .context_tokens = 512});
     for (const json& body : bodies) alone.push_back(text(lonely, body));
+    EXPECT_TRUE(std::ranges::none_of(alone, &std::string::empty));
   }
-  const Serving serving({.max_sequences = 6, .context_tokens = 512, .prefill_tokens = 40, .n_checkpoints = 8});
-  std::vector<std::string> together(kUsers);
+  // All at once; and more than fit, so that some wait and prompts are cut.
+  for (const int n_at_once : {kUsers, 6}) {
+    const Serving serving(
+        {.max_sequences = n_at_once, .context_tokens = 512, .prefill_tokens = 40, .n_checkpoints = 8});
+    std::vector<std::string> together(kUsers);
+    std::vector<std::thread> users;
+    for (int i = 0; i < kUsers; ++i) {
+      users.emplace_back([&, i] { together[i] = text(serving, bodies[i]); });
+    }
+    for (std::thread& user : users) user.join();
+    EXPECT_EQ(together, alone);
+    EXPECT_TRUE(Eventually([&] { return serving.Idle(); }));
+  }
+}
+
+/// About n tokens of text.
+std::string TextOf(size_t n) {
+  std::string text;
+  size_t n_tokens = 0;
+  for (int i = 0; n_tokens < n; ++i) {
+    const std::string phrase = " the river " + std::to_string(i) + ",";
+    n_tokens += TinyModel().tokenizer->Encode(phrase, false).size();
+    text += phrase;
+  }
+  return text;
+}
+
+json Chat(const std::string& system, const std::string& user) {
+  return {{"messages", {{{"role", "system"}, {"content", system}}, {{"role", "user"}, {"content", user}}}},
+          {"max_tokens", 4},
+          {"temperature", 0}};
+}
+
+TEST(ManyUsers, OfOneSystemPromptComputeItOnce) {
+  constexpr int kUsers = 16;
+  Serving serving({.max_sequences = kUsers, .context_tokens = 2048, .n_checkpoints = 40});
+  const std::string system = TextOf(1000);
+  const auto n_system = static_cast<int64_t>(TinyModel().tokenizer->Encode(system, false).size());
+  const auto ask = [&](int i) {
+    return serving.Post("/v1/chat/completions", Chat(system, "Question " + std::to_string(i))).json()["usage"];
+  };
+  std::vector<json> usages(kUsers);
   std::vector<std::thread> users;
-  for (int i = 0; i < kUsers; ++i) {
-    users.emplace_back([&, i] { together[i] = text(serving, bodies[i]); });
-  }
+  for (int i = 0; i < kUsers; ++i) users.emplace_back([&, i] { usages[i] = ask(i); });
   for (std::thread& user : users) user.join();
-  EXPECT_EQ(together, alone);
-  EXPECT_TRUE(Eventually([&] { return serving.Idle(); }));
+  int n_shared = 0;
+  for (const json& usage : usages) n_shared += usage["prompt_tokens_details"]["cached_tokens"] >= n_system;
+  EXPECT_EQ(n_shared, kUsers - 1);
+  const std::string metrics = serving.Get("/metrics").body;
+  const std::string name = "\nweir_prefilled_tokens_total ";
+  const int64_t n_computed = std::stoll(metrics.substr(metrics.find(name) + name.size()));
+  EXPECT_LT(n_computed, n_system + kUsers * 40);
+}
+
+TEST(ManyUsers, DoNotReadALongConversationTwice) {
+  Serving serving({.max_sequences = 2, .context_tokens = 4096, .n_checkpoints = 8});
+  json body = Chat("Be brief.", TextOf(3950));
+  const json first = serving.Post("/v1/chat/completions", body).json();
+  ASSERT_GE(first["usage"]["prompt_tokens"], 3950);
+  body["messages"].push_back(first["choices"][0]["message"]);
+  body["messages"].push_back({{"role", "user"}, {"content", "And then?"}});
+  const int64_t before = serving.engine().CurrentStatus().n_prefilled_tokens;
+  const json usage = serving.Post("/v1/chat/completions", body).json()["usage"];
+  const int64_t n_prompt = usage["prompt_tokens"];
+  const int64_t n_cached = usage["prompt_tokens_details"]["cached_tokens"];
+  EXPECT_GE(10 * n_cached, 9 * n_prompt);
+  EXPECT_EQ(serving.engine().CurrentStatus().n_prefilled_tokens - before, n_prompt - n_cached);
 }
 
 TEST(ManyUsers, BeyondTheQueueAreToldToComeBack) {
