@@ -8,6 +8,7 @@ namespace weir {
 namespace {
 
 constexpr size_t kMaxName = 128;
+constexpr size_t kMaxTools = 128;  // OpenAI's; each may come to a large grammar
 
 /// No notation of calls has to quote such a name.
 bool IsName(std::string_view name) {
@@ -136,8 +137,9 @@ Grammar Tagged(Grammar g, bool several, bool within) {
 ToolOrder ReadTools(Fields& fields) {
   ToolOrder order;
   if (const Json* const list = fields.Any("tools")) {
-    if (!list->is_array()) fields.Fail("tools", "expected an array of tools");
-    for (const Json& tool : list->is_array() ? *list : Json::array()) {
+    const bool fits = list->is_array() && list->size() <= kMaxTools;
+    if (!fits) fields.Fail("tools", fmt::format("expected an array of at most {} tools", kMaxTools));
+    for (const Json& tool : fits ? *list : Json::array()) {
       std::optional<ApiError> error;
       ReadTool(tool, &order, &error);
       if (error) {
