@@ -236,7 +236,8 @@ Command AddBench(CLI::App& app) {
       "  weir bench model.gguf --users 1,8,32\n"
       "  weir bench model.gguf --users 1-40 --explain\n"
       "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n"
-      "  weir bench --target http://127.0.0.1:8080 --tokenizer model.gguf\n\n"
+      "  weir bench --target http://127.0.0.1:8080 --tokenizer model.gguf\n"
+      "  weir bench --target 'peer:llama-server -m model.gguf -t 4 --port {port}'\n\n"
       "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not "
       "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");

@@ -1,14 +1,20 @@
 #include "cli/bench_target.h"
 
 #include <cstdlib>
+#include <filesystem>
+#include <map>
 
 #include "bench/open_target.h"
+#include "bench/peer.h"
 #include "cli/hub.h"
 #include "gguf/model_source.h"
 #include "model/text/tokenizer.h"
+#include "store/store.h"
 
 namespace weir {
 namespace {
+
+constexpr std::string_view kPeer = "peer:";
 
 Result<std::shared_ptr<const Tokenizer>> LoadTokenizer(const std::string& model) {
   WEIR_RETURN_IF_ERROR(EnsureLocal(model));
@@ -22,10 +28,51 @@ Result<std::shared_ptr<const Tokenizer>> LoadTokenizer(const std::string& model)
 void AddTargetFlags(CLI::App& app, TargetFlags& flags) {
   app.add_option("--target", flags.target,
                  "Measure an OpenAI-compatible server, http://HOST:PORT, instead of models in this process; or "
-                 "the instrument itself: null, null-http");
+                 "\"peer:COMMAND\", a server that is started and stopped, with {port} where its port belongs; or the "
+                 "instrument itself: null, null-http");
   app.add_option("--model-name", flags.model_name, "Of the server (default: the first that it lists)");
   app.add_option("--tokenizer", flags.tokenizer,
                  "A MODEL whose tokenizer cuts prompts to their length and counts the server's tokens");
+}
+
+void AddLoadFlags(CLI::App& app, Workload& load) {
+  const std::map<std::string, Arrivals> arrivals{{"closed", Arrivals::kClosed},
+                                                 {"poisson", Arrivals::kPoisson},
+                                                 {"constant", Arrivals::kConstant},
+                                                 {"burst", Arrivals::kBurst}};
+  app.add_option("--arrivals", load.arrivals,
+                 "closed: users ask again when they are answered; poisson, constant, burst: --users times --requests "
+                 "requests come at --rate, whether or not those before are answered")
+      ->transform(CLI::CheckedTransformer(arrivals).description(""))
+      ->option_text("closed|poisson|constant|burst");
+  app.add_option("--rate", load.rate, "Requests a second of an open loop");
+  app.add_option("--burst", load.burst, "Requests that come together");
+  app.add_option_function<std::string>(
+      "--trace",
+      [&load](const std::string& file) {
+        load.arrivals = Arrivals::kTrace;
+        load.trace = file;
+      },
+      "Requests as in a file of JSON lines: at_s, prompt_tokens, gen_tokens, or Mooncake's form");
+  app.add_option("--think", load.think_s, "Mean seconds between an answer and the user's next request");
+  app.add_option("--ramp", load.ramp_s, "Seconds in which the users start one after the other");
+  app.add_option("--turns", load.turns, "Requests that make a conversation: each sends all before it");
+  app.add_option("--warm-up", load.warm_up_rounds, "First requests of each user that no figure counts");
+  app.add_option_function<std::string>(
+      "--prompts",
+      [&load](const std::string& kind) {
+        load.prompts = kind == "text"     ? PromptKind::kText
+                       : kind == "random" ? PromptKind::kRandomIds
+                                          : PromptKind::kFile;
+        load.file = load.prompts == PromptKind::kFile ? kind : "";
+      },
+      "text (of a novel, recombined), random (tokens), or a file: ShareGPT's JSON, or JSON lines")
+      ->option_text("text|random|FILE");
+  app.add_option("--shared-tokens", load.shared_tokens, "Of each prompt, the same for all users: a warm prefix");
+  app.add_option("--depth", load.depth_tokens, "Tokens of context before the prompt");
+  app.add_flag("--chat", load.chat, "Prompts as chats, with the model's template");
+  app.add_flag("--natural{false}", load.fixed_length,
+               "Answers end where the model ends them, at --gen-tokens at the latest");
 }
 
 Result<std::unique_ptr<Subject>> OpenTarget(const TargetFlags& flags) {
@@ -35,7 +82,10 @@ Result<std::unique_ptr<Subject>> OpenTarget(const TargetFlags& flags) {
   if (!flags.tokenizer.empty()) {
     WEIR_TRY(options.tokenizer, LoadTokenizer(flags.tokenizer));
   }
-  return OpenTarget(flags.target, std::move(options));
+  if (!flags.target.starts_with(kPeer)) return OpenTarget(flags.target, std::move(options));
+  WEIR_TRY(const std::string results, Store::DefaultPath());
+  const std::string log = (std::filesystem::path(results).parent_path() / "peer.log").string();
+  return OpenPeer({flags.target.substr(kPeer.size()), log, 300, options});
 }
 
 }  // namespace weir

@@ -17,6 +17,8 @@ struct TargetFlags {
 };
 
 void AddTargetFlags(CLI::App& app, TargetFlags& flags);
+/// Everything about a load but the numbers of users, requests and tokens.
+void AddLoadFlags(CLI::App& app, Workload& load);
 
 /// The subject that the flags name; `target` must not be empty. An API key is read from $WEIR_API_KEY.
 Result<std::unique_ptr<Subject>> OpenTarget(const TargetFlags& flags);
