@@ -41,10 +41,12 @@ bool SameBytes(std::string_view given, std::string_view key) {
   return difference == 0;
 }
 
-bool HasKey(std::string_view authorization, const AccessRules& rules) {
+/// As a bearer token, or as Anthropic's clients send it.
+bool HasKey(std::string_view authorization, std::string_view api_key, const AccessRules& rules) {
   constexpr std::string_view kScheme = "bearer ";
-  if (Lower(authorization.substr(0, kScheme.size())) != kScheme) return false;
-  const std::string_view given = authorization.substr(kScheme.size());
+  const bool bearer = Lower(authorization.substr(0, kScheme.size())) == kScheme;
+  if (!bearer && api_key.empty()) return false;
+  const std::string_view given = bearer ? authorization.substr(kScheme.size()) : api_key;
   bool found = false;
   for (const std::string& key : rules.keys) found |= SameBytes(given, key);
   return found;
@@ -61,7 +63,8 @@ ApiError ForeignHost(std::string_view host) {
 }  // namespace
 
 std::optional<ApiError> CheckAccess(const HttpRequest& head, const AccessRules& rules) {
-  if (head.CountHeader("host") > 1 || head.CountHeader("authorization") > 1) {
+  if (head.CountHeader("host") > 1 || head.CountHeader("authorization") > 1 ||
+      head.CountHeader("x-api-key") > 1) {
     return ApiError{400, "a header that may come once came twice", "", "bad_request"};
   }
   const std::string_view host = head.Header("host"), origin = head.Header("origin");
@@ -74,7 +77,7 @@ std::optional<ApiError> CheckAccess(const HttpRequest& head, const AccessRules& 
   }
   const bool open = head.path == "/" || head.path == "/health" || head.path == "/ready";
   if (rules.keys.empty() || open) return std::nullopt;
-  if (HasKey(head.Header("authorization"), rules)) return std::nullopt;
+  if (HasKey(head.Header("authorization"), head.Header("x-api-key"), rules)) return std::nullopt;
   return ApiError{401, "expected the header 'Authorization: Bearer KEY' with a key of this server", "",
                   "invalid_api_key"};
 }

@@ -15,7 +15,10 @@ namespace weir {
 
 class Tokenizer;
 
-enum class AnswerKind { kText, kChat, kEmbedding };
+enum class AnswerKind { kText, kChat, kResponses, kAnthropic, kEmbedding };
+
+/// Whether what is answered is a conversation.
+inline bool IsChat(AnswerKind kind) { return kind != AnswerKind::kText && kind != AnswerKind::kEmbedding; }
 
 /// A call of a tool that the model asks for.
 struct AnswerCall {
@@ -36,6 +39,7 @@ struct AnswerPart {
   std::vector<LoggedToken> tokens;
   std::vector<float> embedding;  // of length 1
   std::optional<FinishReason> finished;
+  bool stopped_by_text = false;  // it has, at one of the client's stop strings
   // Of parts sent before: calls, and characters of text (for logprobs' text_offset).
   int64_t n_calls_before = 0, n_characters_before = 0;
 
@@ -59,11 +63,12 @@ struct AnswerHead {
 class AnswerFormat {
  public:
   virtual ~AnswerFormat() = default;
+  virtual ErrorShape error_shape() const { return ErrorShape::kOpenAi; }
   /// The whole answer; `parts` are the choices.
   virtual Json Whole(std::span<const AnswerPart* const> parts, const AnswerUsage& usage) const = 0;
 
   // Of those that can be streamed:
-  virtual std::string Begin(size_t /*n_choices*/) { return {}; }
+  virtual std::string Begin(size_t /*n_choices*/, const AnswerUsage& /*usage*/) { return {}; }
   /// Where there are several choices, called by a thread for each.
   virtual std::string Part(const AnswerPart& /*part*/) { return {}; }
   virtual std::string End(const AnswerUsage& /*usage*/) { return {}; }
@@ -76,6 +81,9 @@ std::unique_ptr<AnswerFormat> MakeAnswerFormat(AnswerKind kind, AnswerHead head,
 
 /// The shape of /v1/embeddings: never a stream.
 std::unique_ptr<AnswerFormat> MakeEmbeddingFormat(AnswerHead head);
+/// Of one choice only:
+std::unique_ptr<AnswerFormat> MakeResponsesFormat(AnswerHead head);
+std::unique_ptr<AnswerFormat> MakeAnthropicFormat(AnswerHead head);
 
 /// Number of characters (code points) of a text in UTF-8.
 int64_t CountCharacters(std::string_view text);

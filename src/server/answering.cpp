@@ -23,8 +23,17 @@ int64_t NowSeconds() {
       .count();
 }
 
+const char* IdPrefix(AnswerKind kind) {
+  switch (kind) {
+    case AnswerKind::kChat: return "chatcmpl-";
+    case AnswerKind::kResponses: return "resp_";
+    case AnswerKind::kAnthropic: return "msg_";
+    default: return "cmpl-";
+  }
+}
+
 AnswerHead MakeHead(const AnswerOrder& order, std::string model_name) {
-  return {.id = fmt::format("{}-{:016x}", order.kind == AnswerKind::kChat ? "chatcmpl" : "cmpl", RandomNumber()),
+  return {.id = fmt::format("{}{:016x}", IdPrefix(order.kind), RandomNumber()),
           .model = std::move(model_name),
           .created_s = NowSeconds(),
           .logprobs = order.logprobs,
@@ -131,7 +140,7 @@ std::optional<ApiError> Answering::Submit(Engine& engine) {
           std::make_unique<Choice>(static_cast<int>(choices_.size()), std::move(stream).value()));
       Choice& choice = *choices_.back();
       if (!order_.echoes.empty()) choice.part.content = order_.echoes[prompt];
-      if (order_.kind != AnswerKind::kChat) continue;
+      if (!IsChat(order_.kind)) continue;
       choice.splitter.emplace(order_.reasoning_prompt);
       if (order_.tools) choice.tools.emplace(*order_.tools);
       choice.parallel_calls = order_.parallel_calls;
@@ -159,6 +168,8 @@ bool Answering::Take(Choice& choice, const Event& event) {
   choice.finished = choice.part.finished = event.finished;
   choice.error = event.error;
   choice.part.embedding = event.embedding;
+  choice.part.stopped_by_text =
+      event.finished == FinishReason::kStop && event.token >= 0 && !tokenizer_.IsEndOfGeneration(event.token);
   const bool was_thinking = choice.splitter && choice.splitter->thinking();
   if (choice.splitter && event.text.empty() && event.token >= 0 && tokenizer_.IsControl(event.token) &&
       IsTagText(tokenizer_.Piece(event.token))) {
@@ -237,7 +248,7 @@ AnswerSummary Answering::DeliverWhole(Responder& responder) {
   }
   const AnswerSummary summary = Summary(responder);
   if (const std::optional<ApiError> failure = Failure()) {
-    responder.Send(ErrorAnswer(*failure));
+    responder.Send(ErrorAnswer(*failure, format_->error_shape()));
     return summary;
   }
   responder.Send(
@@ -261,7 +272,7 @@ void Answering::StreamChoice(Choice& choice, Responder& responder) {
 }
 
 AnswerSummary Answering::DeliverStream(Responder& responder, Workers& workers) {
-  responder.Begin({200, format_->Begin(choices_.size()), "text/event-stream", {{"X-Accel-Buffering", "no"}}});
+  responder.Begin({200, format_->Begin(choices_.size(), Usage()), "text/event-stream", {{"X-Accel-Buffering", "no"}}});
 
   std::latch others(static_cast<std::ptrdiff_t>(choices_.size()) - 1);
   for (size_t i = 1; i < choices_.size(); ++i) {

@@ -22,7 +22,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/health", false},          {"GET", "/ready", false},
     {"GET", "/metrics", false},         {"GET", "/v1/models", false},
     {"POST", "/v1/completions", true},  {"POST", "/v1/chat/completions", true},
-    {"POST", "/v1/embeddings", true},
+    {"POST", "/v1/embeddings", true},   {"POST", "/v1/responses", true},
+    {"POST", "/v1/messages", true},     {"POST", "/v1/messages/count_tokens", true},
     {"POST", "/tokenize", true},        {"POST", "/detokenize", true},
 };
 
@@ -36,6 +37,18 @@ const Route* FindRoute(std::string_view path) {
 
 const ApiError kLoading{503, "the model is being loaded", "", "loading"};
 const ApiError kDraining{503, "the server is shutting down", "", "shutting_down"};
+
+/// What answers with tokens, and what answers at once.
+constexpr std::pair<std::string_view, std::variant<AnswerOrder, ApiError> (*)(const Json&, const ServedModel&)>
+    kAnswered[] = {{"/v1/completions", ReadCompletion}, {"/v1/chat/completions", ReadChat},
+                   {"/v1/embeddings", ReadEmbeddings},  {"/v1/responses", ReadResponses},
+                   {"/v1/messages", ReadAnthropic}};
+constexpr std::pair<std::string_view, std::variant<Json, ApiError> (*)(const Json&, const ServedModel&)>
+    kComputed[] = {{"/tokenize", Tokenize}, {"/detokenize", Detokenize}, {"/v1/messages/count_tokens", CountTokens}};
+
+ErrorShape ShapeOf(std::string_view path) {
+  return path.starts_with("/v1/messages") ? ErrorShape::kAnthropic : ErrorShape::kOpenAi;
+}
 
 std::string Dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -114,7 +127,7 @@ std::optional<HttpAnswer> Api::Guard(const HttpRequest& head) {
   HttpAnswer answer;
   if (!error && !route) error = ApiError{404, "there is nothing at this path", "", "not_found"};
   if (error) {
-    answer = ErrorAnswer(*error);
+    answer = ErrorAnswer(*error, ShapeOf(head.path));
   } else if (head.method != route->method && !(head.method == "HEAD" && route->method == "GET")) {
     answer = ErrorAnswer({405, fmt::format("expected {}", route->method), "", "method_not_allowed"});
     answer.headers.push_back({"Allow", std::string(route->method)});
@@ -201,7 +214,7 @@ void Api::AnswerLater(HttpRequest request, std::shared_ptr<Responder> responder,
 }
 
 void Api::Refuse(Call& call, const ApiError& error) {
-  call.responder->Send(ErrorAnswer(error));
+  call.responder->Send(ErrorAnswer(error, ShapeOf(call.request.path)));
   call.summary.status = error.status;
   call.summary.end = "refused";
   Log(call.request, call.summary, call.begin_ns);
@@ -214,16 +227,15 @@ void Api::Serve(Call& call) {
   std::string().swap(call.request.body);
   if (const ApiError* const error = std::get_if<ApiError>(&body)) return Refuse(call, *error);
   const Json& json = std::get<Json>(body);
-  if (call.request.path == "/tokenize" || call.request.path == "/detokenize") {
-    const auto result = call.request.path == "/tokenize" ? Tokenize(json, *model_) : Detokenize(json, *model_);
+  const std::string_view path = call.request.path;
+  if (const auto at = std::ranges::find(kComputed, path, [](const auto& one) { return one.first; });
+      at != std::end(kComputed)) {
+    const auto result = at->second(json, *model_);
     if (const ApiError* const error = std::get_if<ApiError>(&result)) return Refuse(call, *error);
     call.responder->Send({200, Dump(std::get<Json>(result))});
     return Log(call.request, call.summary, call.begin_ns);
   }
-  const auto read = call.request.path == "/v1/completions"  ? ReadCompletion
-                    : call.request.path == "/v1/embeddings" ? ReadEmbeddings
-                                                            : ReadChat;
-  auto order = read(json, *model_);
+  auto order = std::ranges::find(kAnswered, path, [](const auto& one) { return one.first; })->second(json, *model_);
   body = Json();
   if (const ApiError* const error = std::get_if<ApiError>(&order)) return Refuse(call, *error);
   ServeAnswer(call, std::get<AnswerOrder>(std::move(order)));

@@ -28,8 +28,10 @@ std::string Shown(const Json& value) {
 
 }  // namespace
 
-std::string ErrorText(const ApiError& error) {
-  const char* type = error.status >= 500   ? "server_error"
+std::string ErrorText(const ApiError& error, ErrorShape shape) {
+  const bool anthropic = shape == ErrorShape::kAnthropic;
+  const char* type = error.status == 503 && anthropic ? "overloaded_error"
+                     : error.status >= 500 ? (anthropic ? "api_error" : "server_error")
                      : error.status == 429 ? "rate_limit_error"
                      : error.status == 401 ? "authentication_error"
                      : error.status == 403 ? "permission_error"
@@ -39,11 +41,14 @@ std::string ErrorText(const ApiError& error) {
   json["type"] = type;
   json["param"] = error.param.empty() ? Json(nullptr) : Json(error.param);
   json["code"] = error.code.empty() ? Json(nullptr) : Json(error.code);
-  return Dump(Json{{"error", std::move(json)}});
+  Json document = Json::object();
+  if (anthropic) document["type"] = "error";
+  document["error"] = std::move(json);
+  return Dump(document);
 }
 
-HttpAnswer ErrorAnswer(const ApiError& error) {
-  HttpAnswer answer{error.status, ErrorText(error)};
+HttpAnswer ErrorAnswer(const ApiError& error, ErrorShape shape) {
+  HttpAnswer answer{error.status, ErrorText(error, shape)};
   if (error.status == 429 || error.status == 503) answer.headers.push_back({"Retry-After", "1"});
   if (error.status == 401) answer.headers.push_back({"WWW-Authenticate", "Bearer"});
   return answer;

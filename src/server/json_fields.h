@@ -23,8 +23,11 @@ struct ApiError {
   std::string code = {};   // for programs; empty: null
 };
 
-HttpAnswer ErrorAnswer(const ApiError& error);
-std::string ErrorText(const ApiError& error);  // {"error":{..}}
+/// Anthropic's has one field more around it, and other names for some types.
+enum class ErrorShape { kOpenAi, kAnthropic };
+
+HttpAnswer ErrorAnswer(const ApiError& error, ErrorShape shape = ErrorShape::kOpenAi);
+std::string ErrorText(const ApiError& error, ErrorShape shape = ErrorShape::kOpenAi);  // {"error":{..}}
 
 /// The object in a body. Nesting and keys per object are limited: what reads, copies and prints JSON calls
 /// itself for each level, and looks keys up one after the other.

@@ -39,7 +39,6 @@ class OpenAiFormat : public AnswerFormat {
     return json;
   }
 
-  std::string Begin(size_t) override { return {}; }
   std::string Part(const AnswerPart& part) override {
     return EventText(Chunk(Json::array({Choice(part, /*chunk=*/true)})));
   }
@@ -129,7 +128,7 @@ class ChatFormat final : public OpenAiFormat {
  public:
   using OpenAiFormat::OpenAiFormat;
 
-  std::string Begin(size_t n_choices) override {
+  std::string Begin(size_t n_choices, const AnswerUsage&) override {
     std::string events;
     for (size_t i = 0; i < n_choices; ++i) {
       Json first;
@@ -217,6 +216,8 @@ class ChatFormat final : public OpenAiFormat {
 
 std::unique_ptr<AnswerFormat> MakeAnswerFormat(AnswerKind kind, AnswerHead head, const Tokenizer& tokenizer) {
   if (kind == AnswerKind::kEmbedding) return MakeEmbeddingFormat(std::move(head));
+  if (kind == AnswerKind::kResponses) return MakeResponsesFormat(std::move(head));
+  if (kind == AnswerKind::kAnthropic) return MakeAnthropicFormat(std::move(head));
   if (kind == AnswerKind::kText) return std::make_unique<TextFormat>(std::move(head), tokenizer);
   return std::make_unique<ChatFormat>(std::move(head), tokenizer);
 }

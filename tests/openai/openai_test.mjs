@@ -237,3 +237,28 @@ test('embeds texts', async () => {
   plain.data[2].embedding.forEach((x, i) => assert.ok(Math.abs(x - c[i]) < 1e-6));
   assert.ok(packed.usage.prompt_tokens > 0);
 });
+
+test('answers through the Responses API', async () => {
+  const request = { model, input: 'Tell me about the river.', instructions: 'Be brief.', max_output_tokens: 20, seed: 3 };
+  const whole = await client.responses.create(request);
+  assert.ok(whole.output_text.length > 0);
+  let text = '';
+  const stream = client.responses.stream(request);
+  stream.on('response.output_text.delta', (event) => (text += event.delta));
+  const final = await stream.finalResponse();
+  assert.equal(text, whole.output_text);
+  assert.equal(final.output_text, whole.output_text);
+
+  const { function: { name, parameters } } = weather;
+  const tooled = { model, input: 'Weather?', seed: 1, tools: [{ type: 'function', name, parameters, strict: true }], tool_choice: 'required', parallel_tool_calls: false };
+  const called = await client.responses.create(tooled);
+  const call = called.output.find((item) => item.type === 'function_call');
+  assert.ok(['Oslo', 'Rome'].includes(JSON.parse(call.arguments).city));
+  const streamed = await client.responses.stream(tooled).finalResponse();
+  assert.equal(streamed.output.find((item) => item.type === 'function_call').arguments, call.arguments);
+  const next = await client.responses.create({
+    ...tooled, tool_choice: 'auto', tools: [{ ...tooled.tools[0], strict: false }], max_output_tokens: 5,
+    input: [{ role: 'user', content: 'Weather?' }, ...called.output, { type: 'function_call_output', call_id: call.call_id, output: 'rain' }],
+  });
+  assert.ok(next.usage.output_tokens > 0);
+});

@@ -35,9 +35,9 @@ export async function startServer(...flags) {
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /// Waits until nobody is served any more.
-export async function idle(url) {
+export async function idle(url, headers = {}) {
   for (let i = 0; i < 500; ++i) {
-    const text = await (await fetch(`${url}/metrics`)).text();
+    const text = await (await fetch(`${url}/metrics`, { headers })).text();
     if (/^weir_requests_in_flight 0$/m.test(text) && /^weir_active 0$/m.test(text)) return;
     await sleep(20);
   }
