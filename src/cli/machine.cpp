@@ -10,7 +10,9 @@
 
 #include "cli/progress.h"
 #include "cli/version.h"
+#include "machine/stored_rates.h"
 #include "util/interrupt.h"
+#include "util/paths.h"
 #include "util/terminal.h"
 
 namespace weir {
@@ -176,6 +178,12 @@ Result<int> RunMachine(const Flags& flags) {
   if (!flags.json) PrintFacts(machine, isa);
   if (!flags.facts) {
     WEIR_TRY(measured, Measure(machine, flags.threads > 0 ? flags.threads : machine.default_threads));
+  }
+  if (measured) {
+    // For weir serve, which must not stop to measure. Who cannot write it has still been told the rates.
+    if (const Result<std::string> folder = DataDirectory()) {
+      (void)StoreRates(*folder + "/machine-rates", Fingerprint(machine), measured->all);
+    }
   }
   if (flags.json) {
     Json json = MachineJson(machine, isa, measured ? &measured->all : nullptr);
