@@ -1,4 +1,5 @@
 // weir serve: an OpenAI-compatible server for the users of one machine.
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -17,7 +18,9 @@
 #include "server/api.h"
 #include "server/http_server.h"
 #include "util/clock.h"
+#include "machine/stored_rates.h"
 #include "util/interrupt.h"
+#include "util/paths.h"
 #include "util/terminal.h"
 
 namespace weir {
@@ -36,8 +39,8 @@ constexpr int64_t kCheckpointInterval = 8192;
 struct Flags {
   ModelFlags model;
   std::string host = "127.0.0.1", key_file, template_file;
-  int port = 8080, max_users = 4, max_queue = 64, n_checkpoints = -1, itl_target_ms = 200;
-  int64_t context = 0, kv_tokens = 0;
+  int port = 8080, max_users = 4, max_queue = 64, itl_target_ms = 200;
+  int64_t context = 0, kv_tokens = 0, cache_mb = -1;
   double drain_s = 5;
   std::vector<std::string> allowed_hosts;
   bool insecure = false, json = false;
@@ -62,6 +65,13 @@ Result<AccessRules> MakeAccessRules(Flags& flags) {
   return rules;
 }
 
+/// What `weir machine` measured when it last ran here: measuring now would keep the users waiting.
+std::optional<MachineRates> StoredRates(int n_threads) {
+  const Result<std::string> folder = DataDirectory();
+  if (!folder) return std::nullopt;
+  return ReadStoredRates(*folder + "/machine-rates", Fingerprint(ReadMachine()), n_threads);
+}
+
 /// The plan that the flags ask for. What they leave open shrinks until it fits: first the memory that users
 /// share, down to one whole context, and the states that are kept for later.
 Result<EnginePlan> PlanServer(const Flags& flags, const ModelConfig& config, const ModelFootprint& footprint) {
@@ -71,11 +81,14 @@ Result<EnginePlan> PlanServer(const Flags& flags, const ModelConfig& config, con
       flags.context > 0 ? flags.context : std::min(config.context_length, kDefaultContext);
   options.n_threads = flags.model.threads();
   options.kv_type = flags.model.kv_type();
+  options.rates = StoredRates(options.n_threads);
   options.itl_target_ns = int64_t{flags.itl_target_ms} * 1'000'000;
   options.checkpoint_interval = kCheckpointInterval;
-  options.n_checkpoints = flags.n_checkpoints >= 0
-                              ? flags.n_checkpoints
-                              : kCheckpointsPerUser * flags.max_users + kSharedCheckpoints;
+  options.n_checkpoints = kCheckpointsPerUser * flags.max_users + kSharedCheckpoints;
+  if (flags.cache_mb >= 0) {
+    options.cache_bytes = flags.cache_mb * 1'000'000;
+    options.n_checkpoints = Engine::CheckpointsFor(config, flags.model.kv_type(), options.cache_bytes);
+  }
   options.kv_tokens =
       flags.kv_tokens > 0 ? flags.kv_tokens : flags.max_users * options.context_tokens;
   for (;;) {
@@ -83,7 +96,7 @@ Result<EnginePlan> PlanServer(const Flags& flags, const ModelConfig& config, con
         Engine::Plan(config, footprint, flags.model.dtype(), options, AvailableMemory());
     if (plan || plan.error().code != ErrorCode::kRefused) return plan;
     const bool fewer_tokens = flags.kv_tokens == 0 && options.kv_tokens > options.context_tokens;
-    const bool fewer_checkpoints = flags.n_checkpoints < 0 && options.n_checkpoints > flags.max_users;
+    const bool fewer_checkpoints = flags.cache_mb < 0 && options.n_checkpoints > flags.max_users;
     if (!fewer_tokens && !fewer_checkpoints) return plan;
     if (fewer_tokens) options.kv_tokens = std::max(options.context_tokens, options.kv_tokens / 2);
     if (fewer_checkpoints) options.n_checkpoints = std::max(flags.max_users, options.n_checkpoints / 2);
@@ -104,6 +117,12 @@ std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType k
                       "a token\n",
                       options.max_sequences, Grouped(options.context_tokens), max_queue,
                       ByteSize(StateBytesPerSequence(config)), ByteSize(KvBytesPerToken(config, kv_type)));
+  text += options.rates ? "limit:  the share of this machine's rates, as weir machine measured them, is in /metrics\n"
+                        : "limit:  not known; run weir machine once, and /metrics shows the share of it\n";
+  text += options.n_checkpoints > 0
+              ? fmt::format("cache:  prompts and answers kept for later ones hold up to {} of that\n",
+                            ByteSize(options.cache_bytes))
+              : "cache:  none: each prompt is computed from its beginning\n";
   if (full < options.max_sequences) {
     text += fmt::format("        {} of them fit with {} tokens, all with {}; beyond that the last wait\n", full,
                         Grouped(options.context_tokens), Grouped(options.kv_tokens / options.max_sequences));
@@ -148,6 +167,7 @@ Json PlanJson(const EnginePlan& plan, const std::string& model, const std::strin
               {"context_tokens", plan.options.context_tokens},
               {"kv_tokens", plan.options.kv_tokens},
               {"checkpoints", plan.options.n_checkpoints},
+              {"cache_bytes", plan.options.cache_bytes},
               {"weights_bytes", plan.weights_bytes},
               {"kv_bytes", plan.kv_bytes},
               {"state_bytes", plan.state_bytes},
@@ -218,6 +238,11 @@ Result<int> RunServe(Flags& flags) {
            .max_users = flags.max_users,
            .max_queue = flags.max_queue},
           PrintAccess);
+  std::atomic<const HttpServer*> listening = nullptr;  // once it is: requests come before Listen has returned
+  api.set_connection_count([&listening] {
+    const HttpServer* const now = listening;
+    return now ? now->n_connections() : 0;
+  });
   const StopAtEnd stop{server};
   HttpOptions http;
   http.host = flags.host;
@@ -227,6 +252,7 @@ Result<int> RunServe(Flags& flags) {
                        [&api](HttpRequest request, std::shared_ptr<Responder> responder) {
                          api.Handle(std::move(request), std::move(responder));
                        }));
+  listening = server.get();
   const std::string url = Url(flags.host, server->port());
   PrintMessage(PlanText(plan, config, flags.model.kv_type(), flags.max_queue));
   if (flags.json) {
@@ -274,9 +300,9 @@ Command AddServe(CLI::App& app) {
   app.add_option("--kv-tokens", flags->kv_tokens,
                  "tokens of all users and kept prompts together (default: users x ctx, less if memory is short)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
-  app.add_option("--checkpoints", flags->n_checkpoints,
-                 "states kept so that later prompts go on from them; 0: none")
-      ->check(CLI::Range(0, 65536));
+  app.add_option("--cache-mb", flags->cache_mb,
+                 "megabytes that prompts and answers kept for later ones may hold; 0: none (default: as fits)")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 30));
   app.add_option("--itl-target", flags->itl_target_ms,
                  "milliseconds between two tokens of a user that others' prompts may cost; 0: no limit")
       ->check(CLI::Range(0, 60'000));

@@ -11,6 +11,7 @@
 #include "engine/scheduler.h"
 #include "engine/sequence.h"
 #include "engine/step_guard.h"
+#include "model/limit.h"
 #include "model/text/utf8.h"
 #include "model/workspace.h"
 #include "util/clock.h"
@@ -20,6 +21,7 @@
 namespace weir {
 namespace {
 
+constexpr double kForget = 1.0 / 32;  // of a share's past, with each step
 constexpr size_t kMaxStops = 64, kMaxStopBytes = 1024;  // they are looked for after every token
 
 Status CheckStops(const std::vector<std::string>& stops, bool have_tokenizer) {
@@ -52,7 +54,11 @@ struct Engine::Impl {
                    .n_pages = KvPages(options),
                    .n_checkpoints = options.n_checkpoints,
                    .recurrent = StateBytesPerSequence(model.config()) > 0,
-                   .checkpoint_interval = options.checkpoint_interval}),
+                   .checkpoint_interval = options.checkpoint_interval,
+                   .cache_bytes = options.cache_bytes > 0 ? options.cache_bytes : INT64_MAX,
+                   .slot_bytes = StateBytesPerSequence(model.config()),
+                   .page_bytes = kPageTokens * KvBytesPerToken(model.config(), options.kv_type.value_or(
+                                                                   DefaultKvType(model.dtype())))}),
         prefill_budget(options.itl_target_ns, options.prefill_tokens, options.max_sequences) {
     for (int i = 0; i < options.n_threads; ++i) {
       scratch.emplace_back(model.config().n_vocab, Kernels(model.isa()));
@@ -87,6 +93,7 @@ struct Engine::Impl {
   void Gather(std::span<const PlannedSlice> plan, StepRecord& record);
   void Compute(StepRecord& record);
   void Keep(const StepRecord& record);
+  void KeepShare(const StepRecord& record);
   void Publish();
   void KeepProfile(const StepRecord& record);
 
@@ -114,6 +121,7 @@ struct Engine::Impl {
 
   mutable std::mutex records_mutex;
   EngineStatus status;
+  double recent_ns = 0, recent_limit_ns = 0;
   bool recording = false;
   std::vector<StepRecord> records;
   EngineProfile profile;
@@ -332,11 +340,23 @@ void Engine::Impl::Keep(const StepRecord& record) {
   std::lock_guard lock(records_mutex);
   status.n_prefilled_tokens += record.n_prefill_rows;
   status.n_generated_tokens += std::ranges::count_if(draws, [](const Draw& d) { return !d.sequence->request.embed; });
+  KeepShare(record);
   if (recording) records.push_back(record);
   if (profiler) KeepProfile(record);
   if (draws.empty()) return;
   logits_hash = 0;
   for (const Draw& draw : draws) logits_hash = CombineHashes(*logits_hash, draw.logits_hash);
+}
+
+void Engine::Impl::KeepShare(const StepRecord& record) {
+  const int64_t step_ns = record.end_ns - record.begin_ns;
+  status.steps_ns += step_ns;
+  if (!options.rates) return;
+  const double limit_ns = LimitNs(record.cost, *options.rates);
+  status.limit_ns = status.limit_ns.value_or(0) + limit_ns;
+  recent_ns += kForget * (static_cast<double>(step_ns) - recent_ns);
+  recent_limit_ns += kForget * (limit_ns - recent_limit_ns);
+  status.recent_share = recent_limit_ns / recent_ns;
 }
 
 void Engine::Impl::Publish() {
@@ -346,7 +366,9 @@ void Engine::Impl::Publish() {
   status.n_decoding = scheduler.n_decoding();
   status.n_pages = scheduler.pages().n_pages();
   status.n_free_pages = scheduler.pages().n_free();
+  status.n_kept_pages = scheduler.pages().n_kept();
   status.n_checkpoints = scheduler.n_checkpoints();
+  status.cache_bytes = scheduler.CacheBytes();
   status.n_preempted = scheduler.n_preempted();
   status.n_cached_tokens = scheduler.n_cached_tokens();
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/request.h"
+#include "machine/rates.h"
 #include "model/model.h"
 #include "model/step_profile.h"
 #include "util/error.h"
@@ -28,8 +29,13 @@ struct EngineOptions {
   // States of earlier prompts and answers that are kept, so that a prompt that begins like one of them is not
   // computed again: each takes the recurrent state of a sequence, and pages that nobody else needs.
   int n_checkpoints = 0;
+  // Most bytes that those states, and pages that only they hold, may take together; 0: all that the plan has
+  // for them. The memory is that of the plan: the engine never asks for more.
+  int64_t cache_bytes = 0;
   int64_t checkpoint_interval = 0;  // tokens between those within a prompt; 0: only where a request asks
   int n_threads = 1;
+  // Of this machine with so many threads: EngineStatus then has the limit of the steps.
+  std::optional<MachineRates> rates = {};
   bool profile = false;  // measure where the time of steps goes: TakeProfile
   std::optional<KvType> kv_type = {};  // of keys and values (nothing: DefaultKvType)
 };
@@ -59,11 +65,16 @@ struct EngineProfile {
 /// How the engine is, for metrics and watchdogs.
 struct EngineStatus {
   int64_t n_queued = 0, n_active = 0, n_decoding = 0;  // requests
-  int64_t n_pages = 0, n_free_pages = 0;               // checkpoints hold some of those that are not free
-  int64_t n_checkpoints = 0;
+  int64_t n_pages = 0, n_free_pages = 0;
+  int64_t n_kept_pages = 0;  // that only checkpoints hold
+  int64_t n_checkpoints = 0, cache_bytes = 0;  // their states, and those pages
   // Since the start.
   int64_t n_preempted = 0;
   int64_t n_prefilled_tokens = 0, n_cached_tokens = 0, n_generated_tokens = 0;
+  int64_t steps_ns = 0;  // time in steps
+  // Where the rates are known: the least time that those steps could have taken (model/limit.h), and its share of
+  // the time of the last steps, each of which counts for less than the one after it.
+  std::optional<double> limit_ns, recent_share;
   // NowNs() when the last step ended, or, if there was nothing to compute then, when something came; 0 while
   // there is nothing. Long ago: the engine is stuck, in a step or between two.
   int64_t waiting_since_ns = 0;
@@ -90,6 +101,8 @@ class Stream {
 
 class Engine {
  public:
+  /// The checkpoints that a budget is worth setting slots aside for: each has a state and some thousand tokens.
+  static int CheckpointsFor(const ModelConfig& config, KvType kv_type, int64_t cache_bytes);
   /// kRefused, with the numbers and what would fit, when the plan exceeds `available_bytes`; a
   /// context of 0 becomes the longest that fits. kBadInput for options out of range.
   static Result<EnginePlan> Plan(const ModelConfig& config, const ModelFootprint& footprint,

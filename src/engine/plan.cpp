@@ -23,6 +23,9 @@ EnginePlan Measure(const ModelConfig& config, const ModelFootprint& footprint, D
   plan.workspace_bytes =
       Model::WorkspaceBytes(config, dtype, MaxRows(options), MaxLogits(options)) +
       options.n_threads * SamplerScratch::Bytes(config.n_vocab);
+  const int64_t most = options.n_checkpoints * StateBytesPerSequence(config) + plan.kv_bytes;
+  int64_t& cache_bytes = plan.options.cache_bytes;
+  cache_bytes = options.n_checkpoints == 0 ? 0 : cache_bytes > 0 ? std::min(cache_bytes, most) : most;
   return plan;
 }
 
@@ -89,6 +92,7 @@ Result<EngineOptions> ResolveOptions(const ModelConfig& config, EngineOptions op
       CheckOption("tokens of all users together", options.kv_tokens, 1,
                   options.n_checkpoints > 0 ? kMaxContext : std::min(all_tokens, kMaxContext)));
   WEIR_RETURN_IF_ERROR(CheckOption("nanoseconds between tokens", options.itl_target_ns, 0, INT64_MAX));
+  WEIR_RETURN_IF_ERROR(CheckOption("bytes of checkpoints", options.cache_bytes, 0, INT64_MAX));
   WEIR_RETURN_IF_ERROR(CheckOption("checkpoints", options.n_checkpoints, 0, 1 << 16));
   WEIR_RETURN_IF_ERROR(
       CheckOption("tokens between checkpoints", options.checkpoint_interval, 0, 1 << 30));
@@ -112,6 +116,14 @@ int64_t MaxRows(const EngineOptions& options) {
 }
 
 int64_t MaxLogits(const EngineOptions& options) { return options.max_sequences; }
+
+int Engine::CheckpointsFor(const ModelConfig& config, KvType kv_type, int64_t cache_bytes) {
+  constexpr int64_t kTokens = 2048, kMost = 4096;
+  const int64_t each = StateBytesPerSequence(config) + kTokens * KvBytesPerToken(config, kv_type);
+  // A budget that is too small for as many tokens may still do for one state and fewer.
+  const bool one = cache_bytes >= StateBytesPerSequence(config) + kPageTokens * KvBytesPerToken(config, kv_type);
+  return static_cast<int>(std::clamp<int64_t>(cache_bytes / each, one ? 1 : 0, kMost));
+}
 
 Result<EnginePlan> Engine::Plan(const ModelConfig& config, const ModelFootprint& footprint,
                                 Dtype dtype, const EngineOptions& options,

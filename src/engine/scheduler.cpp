@@ -179,6 +179,7 @@ std::span<const PlannedSlice> Scheduler::Plan(int64_t prefill_tokens) {
 }
 
 void Scheduler::PlanSlices(int64_t prefill_tokens) {
+  n_planned_snapshots_ = 0;
   plan_.clear();
   planned_.clear();
   PlanDecoding();
@@ -270,15 +271,20 @@ void Scheduler::PlanSlice(Sequence& sequence, int64_t n_tokens) {
 /// The checkpoints that the next slice, up to `end`, passes; without those for which there is no slot.
 void Scheduler::PlanSnapshots(Sequence& sequence, int64_t end) {
   sequence.snapshots.clear();
+  if (limits_.n_checkpoints == 0) return;
   for (int64_t position : sequence.checkpoints) {
     if (position <= sequence.n_computed || position > end) continue;
+    // Those of this step that are not kept yet count, too.
+    if (!TrimCache((n_planned_snapshots_ + 1) * limits_.slot_bytes)) return;
     const int32_t slot = TakeSlot();
     if (slot < 0) return;
     sequence.snapshots.push_back({position - sequence.n_computed, slot});
+    ++n_planned_snapshots_;
   }
 }
 
 void Scheduler::Commit(std::span<const int32_t> sampled) {
+  n_planned_snapshots_ = 0;
   auto token = sampled.begin();
   for (size_t i = 0; i < plan_.size(); ++i) {
     Sequence& sequence = *planned_[i];
@@ -286,7 +292,7 @@ void Scheduler::Commit(std::span<const int32_t> sampled) {
       const int64_t n_tokens = sequence.n_computed + snapshot.n_tokens;
       const auto tokens = std::span(sequence.tokens).first(n_tokens);
       Checkpoint checkpoint{{tokens.begin(), tokens.end()}, {}, snapshot.slot};
-      pages_.Share(std::span(sequence.pages).first(PagesFor(n_tokens)), checkpoint.pages);
+      pages_.Keep(std::span(sequence.pages).first(PagesFor(n_tokens)), checkpoint.pages);
       Keep(std::move(checkpoint));
     }
     sequence.n_computed += static_cast<int64_t>(plan_[i].tokens.size());
@@ -333,24 +339,34 @@ void Scheduler::Keep(Checkpoint checkpoint) {
   for (Checkpoint& dropped : cache_.Keep(std::move(checkpoint))) Release(dropped);
 }
 
+/// Drops the least recently used until the budget has room for so many bytes more; false if it never will.
+bool Scheduler::TrimCache(int64_t n_more_bytes) {
+  if (n_more_bytes > limits_.cache_bytes) return false;
+  while (CacheBytes() > limits_.cache_bytes - n_more_bytes) {
+    if (!DropOldest()) return false;
+  }
+  return true;
+}
+
 void Scheduler::Release(Checkpoint& checkpoint) {
-  pages_.Return(checkpoint.pages);
+  pages_.Drop(checkpoint.pages);
   free_slots_.push_back(checkpoint.slot);
 }
 
 /// Takes a sequence's pages and slot; they become a checkpoint as they are.
 void Scheduler::Leave(Sequence& sequence) {
-  Checkpoint checkpoint{{}, std::exchange(sequence.pages, {}), std::exchange(sequence.slot, -1)};
+  const int32_t slot = std::exchange(sequence.slot, -1);
   if (limits_.n_checkpoints == 0 || sequence.n_computed == 0) {
-    Release(checkpoint);
-    return;
+    free_slots_.push_back(slot);
+  } else {
+    const auto tokens = std::span(sequence.tokens).first(sequence.n_computed);
+    Checkpoint checkpoint{{tokens.begin(), tokens.end()}, {}, slot};
+    pages_.Keep(std::span(sequence.pages).first(PagesFor(sequence.n_computed)), checkpoint.pages);
+    Keep(std::move(checkpoint));
   }
-  checkpoint.tokens.assign(sequence.tokens.begin(), sequence.tokens.begin() + sequence.n_computed);
-  const int64_t n_used = PagesFor(sequence.n_computed);
-  BlockTable unused(checkpoint.pages.begin() + n_used, checkpoint.pages.end());
-  checkpoint.pages.resize(n_used);
-  pages_.Return(unused);
-  Keep(std::move(checkpoint));
+  pages_.Return(sequence.pages);
+  // Also where nothing was kept: pages that this sequence shared with checkpoints are only theirs now.
+  TrimCache(n_planned_snapshots_ * limits_.slot_bytes);
 }
 
 // --- Gates.

@@ -14,7 +14,8 @@
 // - With n_checkpoints > 0 a sequence begins where the longest known beginning of its tokens ends
 //   (prefix_cache.h). Checkpoints are made at the positions that a request names, on a grid, where another
 //   sequence in the queue parts from one that is being computed (it waits for that, and lets others pass), and
-//   at the end of a sequence. Nobody waits for their memory: the least recently used ones make room.
+//   at the end of a sequence. Nobody waits for their memory: the least recently used ones make room, for
+//   sequences and, within cache_bytes, for each other.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,9 @@ struct SchedulerLimits {
   int n_checkpoints = 0;            // kept beside the sequences, each with a slot; 0: nothing is reused
   bool recurrent = true;            // whether the model has recurrent state: PrefixCache::any_length if not
   int64_t checkpoint_interval = 0;  // tokens of a prompt between checkpoints that nobody named; 0: none
+  // The budget of all checkpoints: their slots, and the pages that no sequence has.
+  int64_t cache_bytes = INT64_MAX;
+  int64_t slot_bytes = 0, page_bytes = 0;
 };
 
 /// What a sequence asks for. The caller has checked that it fits when alone: a prompt, max_tokens >= 1,
@@ -95,6 +99,10 @@ class Scheduler {
   std::vector<SequenceId> AdmittedIds() const;  // by rank
   int64_t n_decoding() const;  // those that the next plan gives a further token, if memory suffices
   int64_t n_checkpoints() const { return cache_.size(); }
+  /// What checkpoints hold: at most SchedulerLimits::cache_bytes whenever no function runs.
+  int64_t CacheBytes() const {
+    return cache_.size() * limits_.slot_bytes + pages_.n_kept() * limits_.page_bytes;
+  }
   // Since the beginning.
   int64_t n_preempted() const { return n_preempted_; }
   int64_t n_cached_tokens() const { return n_cached_tokens_; }  // of prompts, when they were first admitted
@@ -146,6 +154,7 @@ class Scheduler {
   int32_t TakeSlot();
   bool DropOldest();
   void Keep(Checkpoint checkpoint);
+  bool TrimCache(int64_t n_more_bytes);
   void Release(Checkpoint& checkpoint);
   void Leave(Sequence& sequence);
 
@@ -164,6 +173,7 @@ class Scheduler {
   std::vector<PlannedSlice> plan_;
   std::vector<Sequence*> planned_;  // [plan_.size()]
   std::vector<PlannedCopy> page_copies_, slot_copies_;
+  int64_t n_planned_snapshots_ = 0;
 };
 
 }  // namespace weir

@@ -83,7 +83,7 @@ class Api::Admission {
     do {
       if (before + n > limit) {
         return ApiError{429, fmt::format("{} requests are being answered or wait: try again later", before),
-                        "", "overloaded"};
+                        "", "overloaded", api_.RetryAfterSeconds(before)};
       }
     } while (!api_.n_in_flight_.compare_exchange_weak(before, before + n));
     n_held_ += n;
@@ -118,6 +118,10 @@ void Api::Log(const HttpRequest& request, const AnswerSummary& summary, int64_t 
   const Route* const route = FindRoute(request.path);
   metrics_.CountRequest(route ? route->path : "other", summary.status);
   log_({request.peer, request.method, request.path, static_cast<double>(NowNs() - begin_ns) * 1e-9, summary});
+}
+
+int64_t Api::RetryAfterSeconds(int64_t n_in_flight) const {
+  return weir::RetryAfterSeconds(n_in_flight, options_.max_users, metrics_.MeanAnswerSeconds());
 }
 
 std::optional<HttpAnswer> Api::Guard(const HttpRequest& head) {
@@ -170,6 +174,7 @@ HttpAnswer Api::MetricsPage() const {
     gauges.kv_bytes = model_->plan.kv_bytes;
     gauges.state_bytes = model_->plan.state_bytes;
     gauges.workspace_bytes = model_->plan.workspace_bytes;
+    gauges.cache_limit_bytes = model_->plan.options.cache_bytes;
     gauges.engine = model_->engine->CurrentStatus();
   }
   return {200, metrics_.Text(gauges), "text/plain; version=0.0.4; charset=utf-8"};
@@ -257,7 +262,9 @@ void Api::ServeAnswer(Call& call, AnswerOrder order) {
     answers_.insert(answer);
     if (cancelled_) answer->Cancel();
   }
+  const int64_t begin_ns = NowNs();
   call.summary = answer->Deliver(*call.responder, workers_);
+  metrics_.AddAnswer(static_cast<double>(NowNs() - begin_ns) * 1e-9);
   {
     std::lock_guard lock(answers_mutex_);
     answers_.erase(answer);

@@ -75,6 +75,7 @@ class Api {
   class Admission;
   struct Call;  // a request on its way through a worker
 
+  int64_t RetryAfterSeconds(int64_t n_in_flight) const;
   HttpAnswer Health() const;
   HttpAnswer Ready() const;
   HttpAnswer Models() const;

@@ -49,7 +49,9 @@ std::string ErrorText(const ApiError& error, ErrorShape shape) {
 
 HttpAnswer ErrorAnswer(const ApiError& error, ErrorShape shape) {
   HttpAnswer answer{error.status, ErrorText(error, shape)};
-  if (error.status == 429 || error.status == 503) answer.headers.push_back({"Retry-After", "1"});
+  if (error.status == 429 || error.status == 503) {
+    answer.headers.push_back({"Retry-After", std::to_string(error.retry_after_s)});
+  }
   if (error.status == 401) answer.headers.push_back({"WWW-Authenticate", "Bearer"});
   return answer;
 }

@@ -21,6 +21,7 @@ struct ApiError {
   std::string message;
   std::string param = {};  // the field; empty: null
   std::string code = {};   // for programs; empty: null
+  int64_t retry_after_s = 1;  // with status 429 and 503
 };
 
 /// Anthropic's has one field more around it, and other names for some types.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,10 +33,15 @@ class Metrics {
   void CountRequest(std::string_view endpoint, int status);
   void AddTtft(double seconds);
   void AddItl(double seconds);
+  /// An answer has taken so long, what it waited for its place included.
+  void AddAnswer(double seconds);
+  /// Of the last answers; nothing before the first.
+  std::optional<double> MeanAnswerSeconds() const;
 
   struct Gauges {
     int64_t n_in_flight = 0, n_connections = 0;
     int64_t weights_bytes = 0, kv_bytes = 0, state_bytes = 0, workspace_bytes = 0;
+    int64_t cache_limit_bytes = 0;
     bool ready = false;
     EngineStatus engine;  // zeros until ready
   };
@@ -45,6 +51,12 @@ class Metrics {
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, int64_t> requests_;  // by endpoint and status
   Histogram ttft_, itl_;
+  std::optional<double> answer_seconds_;
 };
+
+/// Seconds after which a request that was turned away can hope to be served: until those that wait have their
+/// places. Of `n_in_flight`, who stay for `mean_answer_s` each, so many leave in a second (Little's law). From 1 to
+/// 60, since nobody knows how long answers will be.
+int64_t RetryAfterSeconds(int64_t n_in_flight, int64_t n_users, std::optional<double> mean_answer_s);
 
 }  // namespace weir

@@ -43,7 +43,36 @@ TEST(PagePoolDeathTest, APageReturnedTwiceIsABug) {
   ASSERT_TRUE(pool.Take(1, a));
   BlockTable copy = a;
   pool.Return(a);
-  EXPECT_DEATH(pool.Return(copy), "holders_");
+  EXPECT_DEATH(pool.Return(copy), "users_");
+}
+
+TEST(PagePool, KnowsWhatIsOnlyKept) {
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 100; ++round) {
+    const int64_t n_pages = 1 + random() % 30;
+    PagePool pool(n_pages);
+    std::vector<BlockTable> used(4), kept(4);
+    for (int step = 0; step < 200; ++step) {
+      BlockTable& user = used[random() % 4];
+      BlockTable& keeper = kept[random() % 4];
+      switch (random() % 5) {
+        case 0: pool.Take(random() % 6, user); break;
+        case 1: pool.Return(user); break;
+        case 2: if (keeper.empty()) pool.Keep(user, keeper); break;
+        case 3: pool.Drop(keeper); break;
+        case 4: if (user.empty()) pool.Share(keeper, user); break;
+      }
+      std::set<int32_t> in_use, only_kept;
+      for (const BlockTable& table : used) in_use.insert(table.begin(), table.end());
+      for (const BlockTable& table : kept) {
+        for (int32_t page : table) {
+          if (!in_use.contains(page)) only_kept.insert(page);
+        }
+      }
+      ASSERT_EQ(pool.n_kept(), static_cast<int64_t>(only_kept.size())) << "seed " << TestSeed();
+      ASSERT_EQ(pool.n_free() + pool.n_kept() + static_cast<int64_t>(in_use.size()), n_pages);
+    }
+  }
 }
 
 TEST(PagePool, EveryPageIsFreeOrInOneTable) {

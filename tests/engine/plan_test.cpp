@@ -36,6 +36,25 @@ TEST(EnginePlan, AddsUpWhatIsAllocated) {
   EXPECT_EQ(plan->options.kv_tokens, 300);
 }
 
+TEST(EnginePlan, ABudgetForWhatIsKeptIsOneForStatesAndPages) {
+  const Shape shape = TinyShape();
+  EngineOptions options{.max_sequences = 2, .context_tokens = 1000};
+  EXPECT_EQ(Plan(shape, options, kPlenty)->options.cache_bytes, 0);  // nothing is kept
+  options.n_checkpoints = 5;
+  const auto all = Plan(shape, options, kPlenty);
+  EXPECT_EQ(all->options.cache_bytes, 5 * StateBytesPerSequence(shape.config) + all->kv_bytes);
+  options.cache_bytes = 1000;
+  EXPECT_EQ(Plan(shape, options, kPlenty)->options.cache_bytes, 1000);
+  const int64_t state = StateBytesPerSequence(shape.config), page = 64 * KvBytesPerToken(shape.config, KvType::kF16);
+  const auto checkpoints = [&](int64_t bytes) {
+    return Engine::CheckpointsFor(shape.config, KvType::kF16, bytes);
+  };
+  EXPECT_EQ(checkpoints(0), 0);
+  EXPECT_EQ(checkpoints(state + page - 1), 0);
+  EXPECT_EQ(checkpoints(state + page), 1);
+  EXPECT_EQ(checkpoints(10 * (state + 32 * page)), 10);
+}
+
 TEST(EnginePlan, CountsKeysAndValuesInTheTypeAskedFor) {
   const Shape shape = TinyShape();
   for (const KvType type : {KvType::kF16, KvType::kBF16, KvType::kQ8_0, KvType::kF32}) {

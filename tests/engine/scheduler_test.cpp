@@ -170,7 +170,10 @@ class Simulation {
                 .n_pages = 4 + Below(30),
                 .n_checkpoints = Below(2) * (1 + Below(8)),
                 .recurrent = Below(4) > 0,
-                .checkpoint_interval = Below(2) * 50},
+                .checkpoint_interval = Below(2) * 50,
+                .cache_bytes = Below(3) ? 10 * Below(200) : INT64_MAX,
+                .slot_bytes = 100,
+                .page_bytes = 10},
         scheduler_(limits_),
         pages_(limits_.n_pages),
         slots_(limits_.max_sequences + limits_.n_checkpoints) {}
@@ -255,14 +258,22 @@ class Simulation {
   void Leave(Users::iterator at) {
     if (at->second.n_answered() == 0) Count(at->second);
     scheduler_.Finish(at->first);
+    EXPECT_LE(scheduler_.CacheBytes(), limits_.cache_bytes);
     talks_.push_back(std::move(at->second.tokens));
     if (talks_.size() > 12) talks_.erase(talks_.begin() + Below(6));
     users_.erase(at);
   }
 
+  static int64_t CountSnapshots(std::span<const PlannedSlice> plan) {
+    int64_t n = 0;
+    for (const PlannedSlice& slice : plan) n += std::ssize(slice.snapshots);
+    return n;
+  }
+
   void TakeStep() {
     const int64_t budget = Below(3) == 0 ? 1 : 1 + Below(150), preempted = scheduler_.n_preempted();
     const std::span<const PlannedSlice> plan = scheduler_.Plan(budget);
+    ASSERT_LE(scheduler_.CacheBytes() + CountSnapshots(plan) * limits_.slot_bytes, limits_.cache_bytes);
     for (const auto [from, to] : scheduler_.page_copies()) pages_[to] = pages_[from];
     for (const auto [from, to] : scheduler_.slot_copies()) slots_[to] = slots_[from];
     ASSERT_TRUE(!plan.empty() || scheduler_.n_queued() == 0);
@@ -277,6 +288,7 @@ class Simulation {
       if (slice.samples) sampled.push_back(Below(3));
     }
     scheduler_.Commit(sampled);
+    ASSERT_LE(scheduler_.CacheBytes(), limits_.cache_bytes);
     auto token = sampled.begin();
     for (const PlannedSlice& slice : done) {
       if (slice.samples) Answer(users_.find(slice.id), *token++);
