@@ -126,7 +126,10 @@ weir_active ${Math.round(4 + 3 * wave)}
 weir_decoding ${Math.round(3 + 2 * wave)}
 weir_kv_pages 1000
 weir_kv_pages_free ${Math.round(500 - 200 * wave)}
+weir_kv_pages_kept 100
 weir_checkpoints 7
+weir_step_seconds_total ${n / 10}
+weir_step_limit_seconds_total ${n / 40}
 weir_prefilled_tokens_total ${n * 4}
 weir_cached_tokens_total ${n * 12}
 weir_generated_tokens_total ${n}

@@ -261,8 +261,12 @@ fakeTest('live: the numbers move', async (page, state) => {
   clearInterval(grow);
   assert.match(await tile('Answers'), /^\d+(\.\d)?tok\/s$/);
   assert.equal(await tile('From cache'), '75 %');
-  assert.equal(await page.locator('.plot canvas').count(), 5);
+  assert.equal(await tile('Of the limit'), '25 %');
+  assert.equal(await page.locator('.plot canvas').count(), 6);
   await shoot(page, 'live');
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.waitForTimeout(300);
+  await shoot(page, 'live-dark');
 });
 
 fakeTest(
@@ -296,6 +300,7 @@ fakeTest(
     await button(page, 'Live').tap();
     await page.locator('.plot canvas').first().waitFor();
     await fits();
+    await shoot(page, 'phone-live');
   },
   { browser: { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true } },
 );
@@ -363,6 +368,17 @@ test('over weir serve: words stream, stop, and move the live numbers', async () 
       await second.locator('.facts').textContent(),
       /^20 tokens · .* · prompt [\d,]+, [\d,]+ cached · cut at the most tokens allowed$/,
     );
+    await button(page, 'Edit').last().click();
+    await page.getByLabel('Edit message').fill('<img src=x onerror="window.hacked=1">');
+    await page.keyboard.press('Enter');
+    await answered(page, 2);
+    await button(page, 'Retry').last().click();
+    await page.getByText('2/2').last().waitFor();
+    await answered(page, 2);
+    assert.equal(await page.locator('article.user .bubble').last().textContent(), '<img src=x onerror="window.hacked=1">');
+    assert.equal(await page.locator('article img').count(), 0);
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+    await shoot(page, 'weir-chat');
     await set('Most tokens', '');
     await button(page, 'Live').click();
     await page.locator('.plot canvas').first().waitFor();

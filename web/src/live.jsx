@@ -41,6 +41,7 @@ function Tiles({ values, row }) {
   if (known('active')) tile('Users', whole(row.active), known('queued') ? `${whole(row.queued)} waiting` : '');
   if (known('ttft_mean')) tile('First token', or(row.ttft_mean, seconds));
   if (known('itl_mean')) tile('Next token', or(row.itl_mean, seconds));
+  if (known('share')) tile('Of the limit', or(row.share, percent));
   const prefilled = values.get('weir_prefilled_tokens_total');
   const cached = values.get('weir_cached_tokens_total');
   if (prefilled + cached > 0) tile('From cache', percent(cached / (prefilled + cached)));
@@ -60,7 +61,7 @@ function Memory({ values }) {
   const free = values.get('weir_kv_pages_free');
   const note = (name) => {
     if (name === 'weir_kv_bytes' && pages > 0 && free !== undefined) {
-      return `${percent((pages - free) / pages)} in use`;
+      return `${percent((pages - free - (values.get('weir_kv_pages_kept') ?? 0)) / pages)} in use`;
     }
     const checkpoints = values.get('weir_checkpoints');
     if (name === 'weir_state_bytes' && checkpoints !== undefined) return `${whole(checkpoints)} kept for later`;
@@ -130,7 +131,15 @@ const kPlots = [
       ['itl_p95', '95 %'],
     ],
   },
-  { title: 'Keys and values in use', format: percent, fields: [['kv_used', 'share']] },
+  {
+    title: 'Keys and values',
+    format: percent,
+    fields: [
+      ['kv_used', 'in use'],
+      ['kv_kept', 'kept for later'],
+    ],
+  },
+  { title: "Share of the machine's limit", format: percent, fields: [['share', 'share']] },
 ];
 
 /// Reads /metrics while the view is open and can be seen.

@@ -99,6 +99,12 @@ export class History {
     rate('generated', 'weir_generated_tokens_total');
     rate('prefilled', 'weir_prefilled_tokens_total');
     rate('cached', 'weir_cached_tokens_total');
+    // Of the time in steps, the share that this machine could not have done without.
+    if (recent && values.has('weir_step_limit_seconds_total')) {
+      const more = (name) => values.get(name) - (recent.values.get(name) ?? 0);
+      const inSteps = more('weir_step_seconds_total');
+      row.share = inSteps > 0 ? more('weir_step_limit_seconds_total') / inSteps : null;
+    }
     const older = this.before(time, kLatencyS);
     for (const field of ['ttft', 'itl']) {
       const now = values.get(`weir_${field}_seconds`);
@@ -114,7 +120,10 @@ export class History {
     gauge('decoding', 'weir_decoding');
     gauge('queued', 'weir_queued');
     if (values.get('weir_kv_pages') > 0 && values.has('weir_kv_pages_free')) {
-      row.kv_used = 1 - values.get('weir_kv_pages_free') / values.get('weir_kv_pages');
+      const pages = values.get('weir_kv_pages');
+      const kept = values.get('weir_kv_pages_kept');
+      row.kv_used = 1 - (values.get('weir_kv_pages_free') + (kept ?? 0)) / pages;
+      if (kept !== undefined) row.kv_kept = kept / pages;
     }
     return row;
   }

@@ -52,17 +52,21 @@ export function Plot({ title, times, series, format, steps }) {
   const data = [times, ...series.map((s) => s.values)];
   const names = series.map((s) => s.label);
   useEffect(() => {
-    plot.current = new uPlot(options(box.current.clientWidth, names, { format, steps }, setAt), data, box.current);
-    const observer = new ResizeObserver(() =>
-      plot.current.setSize({ width: box.current.clientWidth, height: kHeight }),
-    );
-    observer.observe(box.current);
+    const element = box.current;
+    if (!element) return; // the view was left before this ran
+    const chart = new uPlot(options(element.clientWidth, names, { format, steps }, setAt), data, element);
+    plot.current = chart;
+    const observer = new ResizeObserver(() => chart.setSize({ width: element.clientWidth, height: kHeight }));
+    observer.observe(element);
     return () => {
       observer.disconnect();
-      plot.current.destroy();
+      chart.destroy();
+      plot.current = null;
     };
   }, [dark, names.join()]);
-  useEffect(() => plot.current.setData(data), [times]);
+  useEffect(() => {
+    plot.current?.setData(data);
+  }, [times]);
   const index = at ?? times.length - 1;
   const value = (values) => (values[index] == null ? '–' : format(values[index]));
   return (
