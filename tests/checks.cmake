@@ -15,3 +15,9 @@ if(NOT WEIR_SANITIZE)
   add_test(NAME openai.client COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/openai/run $<TARGET_FILE:weir>)
   set_tests_properties(openai.client PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()
+
+# weir serve on a bad day, for a moment, and what is left behind. Its times are for whoever has the machine alone.
+add_dependencies(cli_tests overload)
+add_test(NAME serve.overload COMMAND overload $<TARGET_FILE:weir> ${CMAKE_CURRENT_SOURCE_DIR}/data/weir-tiny-q8_0.gguf
+  --seconds 4 --connections 100 --users 8 --no-times)
+set_tests_properties(serve.overload PROPERTIES TIMEOUT 300)
