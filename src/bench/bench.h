@@ -1,5 +1,4 @@
-// The main job: every model with every number of users, each a cell of a few repeats, into the
-// store.
+// The main job: every cell of a campaign, some repeats of each, into the store.
 #pragma once
 
 #include <functional>
@@ -7,25 +6,36 @@
 #include <string>
 #include <vector>
 
+#include "bench/cell_spec.h"
 #include "bench/target.h"
 #include "store/store.h"
 
 namespace weir {
 
 struct BenchOptions {
-  std::vector<int> users{1, 2, 4};
-  int64_t prompt_tokens = 64;
-  int64_t gen_tokens = 32;
-  int requests_per_user = 2;
-  int repeats = 3;
-  uint64_t seed = 1;  // of the prompts
+  int repeats = 3;  // of every cell, at least
+  /// Repeat each cell until the interval of its medians is within this share of them, on either side...
+  std::optional<double> precision;
+  int most_repeats = 20;    // ... or until there are this many repeats
+  uint64_t order_seed = 1;  // of the order of cells within a block
+  int64_t timeout_ns = 0;   // of a repeat; 0: none
+  bool strict = false;      // a disturbed repeat is rejected and made again
   std::vector<Flag> flags;  // that every measured cell gets, for what is not as usual
 };
 
+struct PlannedCell {
+  Subject* subject = nullptr;
+  CellSpec spec;
+};
+
+/// Positions of the longest sequence of a load: prompt and answer, after what comes before them.
+int64_t TokensOf(const Workload& load);
+
 /// kBadInput, naming flag, value and range.
 Status CheckOptions(const BenchOptions& options);
+Status CheckWorkload(const Workload& load);
 /// kBadInput if a prompt and its answer are longer than the model's context.
-Status CheckContext(const BenchOptions& options, const Subject& subject);
+Status CheckContext(const Workload& load, const Subject& subject);
 
 /// What the bench reads off the machine around the target.
 class Instruments {
@@ -39,13 +49,29 @@ class Instruments {
   virtual void ResetPeakMemory() = 0;
   /// Since the reset, without the instruments' own; nothing where it cannot be told.
   virtual std::optional<int64_t> PeakMemory() = 0;
+  /// Of all caches that processors share; weights that fit in there are not read from memory.
+  virtual int64_t cache_bytes() const { return 0; }
+  /// Begins to watch what others do to the machine.
+  virtual void BeginWatch() {}
+  /// Called every half second or so in between.
+  virtual void Watch() {}
+  /// What was seen since BeginWatch: disturbance, energy and samples of the row.
+  virtual void EndWatch(AttemptRow&) {}
   /// Whether the user asked to stop.
   virtual bool Stopped() = 0;
 };
 
-/// Tells, in words, what is being done and how much of the estimated time has passed.
-using OnBenchProgress =
-    std::function<void(const std::string& doing, int64_t done_ms, int64_t total_ms)>;
+/// Where a campaign is, for whoever watches.
+struct BenchProgress {
+  std::string doing;  // in words
+  int64_t done_ms = 0, total_ms = 0;
+  int n_ended = 0, n_cells = 0;
+  double tok_s = 0;                // of all users together, in the last half second; 0: none
+  std::optional<double> ttft_ms;   // of the request that began last
+  std::vector<double> history;     // tok_s of this repeat so far
+  std::vector<std::string> flags;  // of the cells that ended, by name
+};
+using OnBenchProgress = std::function<void(const BenchProgress&)>;
 
 /// Where the time of a cell's steps went, over its whole repeats.
 struct CellProfile {
@@ -60,10 +86,12 @@ struct BenchOutcome {
   std::vector<CellProfile> profiles;  // of cells whose target knows
 };
 
-/// Measures all cells. What goes wrong with a model or a cell is a row. An Error: the store could
-/// not even begin.
+/// Measures all cells. Those of one subject are measured together, in blocks: a block has one repeat of every
+/// cell that needs more, in random order, so that what drifts drifts for all of them. What goes wrong with a
+/// model or a cell is a row, and so is a cell that is not tried because a smaller one did not fit. An Error: the
+/// store could not even begin.
 Result<BenchOutcome> RunBench(const BenchOptions& options, const RunRow& run,
-                              const std::vector<std::unique_ptr<Subject>>& subjects, Store& store,
+                              const std::vector<PlannedCell>& cells, Store& store,
                               Instruments& instruments, const OnBenchProgress& on_progress);
 
 }  // namespace weir

@@ -40,7 +40,9 @@ Json LatencyJson(const CellResult& cell, std::string_view figure) {
   const Figure* found = cell.Find(figure);
   Json json;
   json["median"] = MedianOrNull(cell, figure);
-  json["p95"] = found ? Json(found->p95) : Json(nullptr);
+  // Of a median that another tool made there is nothing else.
+  json["p95"] = found && cell.foreign_tool.empty() ? Json(found->p95) : Json(nullptr);
+  json["p99"] = found ? OrNull(found->p99) : Json(nullptr);
   return json;
 }
 
@@ -54,6 +56,20 @@ Json FlagDetailsJson(const CellResult& cell) {
   Json details = Json::object();
   for (const Flag& flag : cell.flags) details[flag.name] = flag.detail;
   return details;
+}
+
+/// {"package": {"gross": 0.5, "net": 0.3}}; null where nothing measures energy.
+Json EnergyJson(const CellResult& cell) {
+  constexpr std::string_view kSuffix = "_j_per_token", kNet = "_net_j_per_token";
+  Json json;
+  for (const auto& [name, figure] : cell.figures) {
+    if (!name.ends_with(kSuffix)) continue;
+    const bool net = name.ends_with(kNet);
+    const std::string boundary = name.substr(0, name.size() - (net ? kNet : kSuffix).size());
+    if (!json.contains(boundary)) json[boundary] = {{"gross", nullptr}, {"net", nullptr}};
+    json[boundary][net ? "net" : "gross"] = figure.median;
+  }
+  return json;
 }
 
 Json CellJson(const CellResult& cell) {
@@ -83,10 +99,45 @@ Json CellJson(const CellResult& cell) {
   json["gen_tokens"] = cell.row.gen_tokens;
   json["requests_per_user"] = cell.row.requests_per_user;
   json["repeats"] = cell.row.repeats;
+  json["id"] = cell.id;
+  json["target"] = cell.row.target;
+  json["foreign_tool"] = OrNull(cell.foreign_tool);
+  json["answers_hash"] = OrNull(cell.answers_hash);
+  json["energy_j_per_token"] = EnergyJson(cell);
   return json;
 }
 
 }  // namespace
+
+nlohmann::ordered_json RankingsJson(const std::vector<CellResult>& cells) {
+  Json json = Json::array();
+  for (const Ranking& ranking : RankCells(cells)) {
+    Json groups = Json::array();
+    for (const RankedGroup& group : ranking.groups) groups.push_back(group.cells);
+    json.push_back({{"users", ranking.users}, {"prompt_tokens", ranking.prompt_tokens},
+                    {"gen_tokens", ranking.gen_tokens}, {"decode", groups}});
+  }
+  return json;
+}
+
+std::vector<std::string> RankingLines(const std::vector<CellResult>& cells) {
+  std::vector<std::string> lines;
+  for (const Ranking& ranking : RankCells(cells)) {
+    std::string line = fmt::format("decode, {} user{}, {}+{} tokens: ", ranking.users, ranking.users == 1 ? "" : "s",
+                                   ranking.prompt_tokens, ranking.gen_tokens);
+    for (size_t g = 0; g < ranking.groups.size(); ++g) {
+      const std::vector<size_t>& group = ranking.groups[g].cells;
+      for (size_t i = 0; i < group.size(); ++i) {
+        const CellResult& cell = cells[group[i]];
+        line += g + i == 0 ? "" : i == 0 ? " > " : " = ";
+        line += cell.model.name;
+        if (cell.row.target != "engine") line += " at " + cell.row.target;
+      }
+    }
+    lines.push_back(line + " (= : no measurable difference)");
+  }
+  return lines;
+}
 
 nlohmann::ordered_json CellsJson(const std::vector<CellResult>& cells) {
   Json json = Json::array();

@@ -13,6 +13,13 @@ namespace weir {
 /// The array "cells" of `weir bench --json`. Keys keep their names, what is absent is null.
 nlohmann::ordered_json CellsJson(const std::vector<CellResult>& cells);
 
+/// "rankings": cells with equal loads by their decode rate, fastest first, as groups of indices of `cells`; those of a
+/// group are tied.
+nlohmann::ordered_json RankingsJson(const std::vector<CellResult>& cells);
+
+/// The same in words, a line for each load: "1 user, 64+32 tokens: a > b = c". Texts in `cells` must be printable.
+std::vector<std::string> RankingLines(const std::vector<CellResult>& cells);
+
 /// Terminal escapes; all empty where there is no terminal.
 struct TableStyle {
   std::string_view head, dim, warn, reset;

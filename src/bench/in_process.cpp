@@ -143,6 +143,7 @@ class InProcessSubject : public Subject {
   const ModelRow& row() const override { return row_; }
   int64_t context_length() const override { return config_ ? config_->context_length : 0; }
   const std::vector<int32_t>& prompt_ids() const override { return prompt_ids_; }
+  ModelFileRow source_file() const override { return DescribeFile(row_.name, *source_); }
   const Tokenizer* tokenizer() const override { return tokenizer_.get(); }
   Result<std::vector<int32_t>> ChatIds(const std::vector<ChatTurn>& turns) const override {
     WEIR_TRY(const ChatTemplate chat, ReadChatTemplate(*source_, false));

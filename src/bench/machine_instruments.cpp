@@ -1,11 +1,15 @@
 #include "bench/machine_instruments.h"
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
+#include "bench/sentinel.h"
 #include "machine/machine.h"
 #include "machine/memory_use.h"
 #include "util/clock.h"
 #include "util/interrupt.h"
+#include "util/wall_clock.h"
 
 namespace weir {
 namespace {
@@ -13,6 +17,7 @@ namespace {
 // A repeat's rates are the best of the measurements before and after it: six passes, where five are
 // enough.
 constexpr int kPasses = 3;
+constexpr auto kIdle = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -54,6 +59,38 @@ std::optional<int64_t> MachineInstruments::PeakMemory() {
   const std::optional<int64_t> peak = peak_was_reset_ ? PeakRssBytes() : std::nullopt;
   if (!peak) return std::nullopt;
   return *peak - (prober_ ? prober_->buffer_bytes() : 0);
+}
+
+int64_t MachineInstruments::cache_bytes() const {
+  // Unknown caches may hold anything.
+  return LastLevelCacheBytes(ReadMachine()).value_or(INT64_MAX / 8);
+}
+
+void MachineInstruments::MeasureIdle() {
+  const Counters first = ReadCounters();
+  if (first.meters.empty()) return;  // most virtual machines: nothing to wait for
+  std::this_thread::sleep_for(kIdle);
+  idle_w_ = MeanWatts(first, ReadCounters());
+}
+
+void MachineInstruments::BeginWatch() {
+  begin_unix_ns_ = UnixNs();
+  readings_ = {ReadCounters()};
+}
+
+void MachineInstruments::Watch() { readings_.push_back(ReadCounters()); }
+
+void MachineInstruments::EndWatch(AttemptRow& row) {
+  const int64_t end_unix_ns = UnixNs();
+  readings_.push_back(ReadCounters());
+  row.disturbance = FindDisturbance(readings_, true);
+  row.energy = FindEnergy(readings_, idle_w_);
+  for (const Counters& reading : readings_) {
+    for (SampleRow& sample : SamplesOf(reading)) row.samples.push_back(std::move(sample));
+  }
+  if (wall_file_.empty()) return;
+  const std::vector<WallReading> wall = ReadWallFile(wall_file_);
+  if (const auto energy = FindWallEnergy(wall, begin_unix_ns_, end_unix_ns)) row.energy.push_back(*energy);
 }
 
 bool MachineInstruments::Stopped() { return Interrupted(); }

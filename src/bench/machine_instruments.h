@@ -3,8 +3,12 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "bench/bench.h"
+#include "machine/counters.h"
 #include "machine/rates.h"
 
 namespace weir {
@@ -21,7 +25,16 @@ class MachineInstruments : public Instruments {
   Result<RatesRow> MeasureRates() override;
   void ResetPeakMemory() override;
   std::optional<int64_t> PeakMemory() override;
+  int64_t cache_bytes() const override;
+  void BeginWatch() override;
+  void Watch() override;
+  void EndWatch(AttemptRow& row) override;
   bool Stopped() override;
+
+  /// What the meters show while nothing runs: to be called before there is anything.
+  void MeasureIdle();
+  /// A meter at the wall, whose readings another program appends to a file.
+  void SetWallFile(std::string path) { wall_file_ = std::move(path); }
 
   /// How the rates were measured, with the best of each so far; null before the first measurement.
   const MachineRates* best() const { return best_ ? &*best_ : nullptr; }
@@ -32,6 +45,10 @@ class MachineInstruments : public Instruments {
   std::optional<Prober> prober_;
   std::optional<MachineRates> best_;
   bool peak_was_reset_ = false;
+  std::vector<Counters> readings_;
+  std::vector<std::optional<double>> idle_w_;
+  std::string wall_file_;
+  int64_t begin_unix_ns_ = 0;
 };
 
 }  // namespace weir

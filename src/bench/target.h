@@ -109,6 +109,8 @@ class Subject {
   virtual Result<std::vector<int32_t>> ChatIds(const std::vector<ChatTurn>&) const {
     return BadInput("{}: has no chat template", row().name);
   }
+  /// Where its bytes are, without their hash; no path: not in a file.
+  virtual ModelFileRow source_file() const { return {}; }
   /// After Load.
   virtual TargetFacts facts() const = 0;
   /// Bytes that `users` sequences of `tokens` positions take, weights included. kRefused if they do

@@ -2,11 +2,10 @@
 #include "bench/bench.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -14,13 +13,12 @@
 #include "bench/explain.h"
 #include "bench/in_process.h"
 #include "bench/machine_instruments.h"
-#include "cli/bench_target.h"
+#include "cli/bench_live.h"
+#include "cli/bench_plan.h"
 #include "cli/command.h"
 #include "cli/format.h"
-#include "cli/hub.h"
 #include "cli/load.h"
 #include "cli/machine.h"
-#include "cli/progress.h"
 #include "cli/version.h"
 #include "machine/machine.h"
 #include "util/interrupt.h"
@@ -29,99 +27,97 @@
 namespace weir {
 namespace {
 
-struct Flags {
-  std::vector<std::string> models{"synth:qwen3.5-0.8b:Q8_0", "synth:qwen3.5-2b:UD-IQ2_XXS"};
-  TargetFlags target;
-  BenchOptions options;
-  std::vector<std::string> users{"1", "2", "4"};  // numbers and ranges
-  std::string db;
-  std::string kv_name;
-  int threads = 0;       // 0: what this machine has
-  int64_t probe_mb = 0;  // 0: as much as honest rates need
-  bool explain = false;
-  bool json = false;
-};
-
 /// What a run was made with and what came of it, also when the database failed on the way.
 struct Run {
   Machine machine;
   Isa isa;
   int threads;
+  uint64_t seed;
   MachineInstruments instruments;
   std::string db;
-  BenchOutcome outcome;
-  std::vector<CellResult> cells;
+  std::string suite = {};  // empty: none
+  std::optional<int64_t> campaign = {};
+  BenchOutcome outcome = {};
+  std::vector<CellResult> cells = {};
 };
 
-/// {"1", "4-6"} as {1, 4, 5, 6}.
-Result<std::vector<int>> ParseUsers(const std::vector<std::string>& texts) {
-  std::vector<int> users;
-  for (const std::string& text : texts) {
-    int first = 0, last = 0;
-    const char* const end = text.data() + text.size();
-    std::from_chars_result read = std::from_chars(text.data(), end, first);
-    last = first;
-    if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-') {
-      read = std::from_chars(read.ptr + 1, end, last);
-    }
-    if (read.ec != std::errc() || read.ptr != end) {
-      return BadInput("--users {}: expected numbers such as 8 or ranges such as 1-40", text);
-    }
-    if (last < first || int64_t{last} - first > 1000) {
-      return BadInput("--users {}: expected a range from fewer to more, of at most 1000 numbers", text);
-    }
-    for (int n = first; n <= last; ++n) users.push_back(n);
-  }
-  return users;
-}
-
-Result<std::vector<std::unique_ptr<Subject>>> OpenSubjects(const Flags& flags,
-                                                           const InProcessOptions& in_process) {
-  std::vector<std::unique_ptr<Subject>> subjects;
-  if (!flags.target.target.empty()) {
-    WEIR_TRY(std::unique_ptr<Subject> subject, OpenTarget(flags.target));
-    WEIR_RETURN_IF_ERROR(CheckContext(flags.options, *subject));
-    subjects.push_back(std::move(subject));
-    return subjects;
-  }
-  std::set<std::string> seen;
-  for (const std::string& model : flags.models) {
-    if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
-    WEIR_RETURN_IF_ERROR(EnsureLocal(model));
-    WEIR_TRY(std::unique_ptr<Subject> subject, OpenSubject(model, in_process));
-    WEIR_RETURN_IF_ERROR(CheckContext(flags.options, *subject));
-    subjects.push_back(std::move(subject));
-  }
-  return subjects;
-}
-
-Result<Store> OpenStore(const Flags& flags) {
+Result<Store> OpenStore(const BenchFlags& flags) {
   if (!flags.db.empty()) return Store::Open(flags.db);
   WEIR_TRY(const std::string path, Store::DefaultPath());
   return Store::Open(path);
 }
 
-Status Measure(const Flags& flags, const std::vector<std::unique_ptr<Subject>>& subjects,
-               Store& store, Run& run) {
-  const RunRow row = DescribeRun(run.machine, run.isa, run.threads, flags.options.seed);
-  BenchOptions options = flags.options;
+/// The campaign of a suite, and which of its cells are left to do.
+Result<ResumePlan> BeginCampaign(const BenchFlags& flags, const Suite& suite, Store& store, Run& run) {
+  ResumePlan plan;
+  plan.left = suite.cells;
+  if (suite.name.empty()) return plan;
+  WEIR_TRY(const std::optional<CampaignRow> before,
+           flags.resume ? store.FindCampaign(suite.name) : Result<std::optional<CampaignRow>>(std::nullopt));
+  if (!before) {
+    WEIR_TRY(run.campaign, store.AddCampaign(suite.name, suite.text));
+    return plan;
+  }
+  run.campaign = before->id;
+  WEIR_RETURN_IF_ERROR(store.SetSuite(before->id, suite.text));
+  WEIR_TRY(const std::vector<CellState> states, store.CampaignStates(before->id));
+  plan = PlanResume(suite.cells, states);
+  PrintMessage(fmt::format("campaign {} of {}: {} cells are there, {} to do\n", suite.name, before->started_at, plan.n_done,
+                           plan.left.size() + plan.deadly.size()));
+  return plan;
+}
+
+/// Rows of cells at which weir died before, so that a campaign gets past them.
+Status AddDeadlyCells(const BenchPlan& plan, Store& store, const RunRow& run) {
+  if (plan.cells.empty()) return {};
+  WEIR_TRY(const int64_t id, store.BeginRun(run));
+  for (const PlannedCell& cell : plan.cells) {
+    const Workload& load = cell.spec.load;
+    WEIR_TRY(const int64_t model, store.AddModel(cell.subject->row()));
+    CellRow row{load.users, load.prompt_tokens, load.gen_tokens, load.requests_per_user, 1, {}};
+    row.target = cell.spec.target;
+    row.key = KeyOf(cell.spec);
+    row.config = ConfigOf(cell.spec);
+    WEIR_TRY(const int64_t ended, store.BeginCell(id, model, row));
+    WEIR_RETURN_IF_ERROR(store.EndCell(ended, CellStatus::kFailed,
+                                       "weir was killed here twice, for want of memory perhaps: not tried again", {}));
+  }
+  return store.EndRun(id);
+}
+
+/// Cells are begun in random order; people look for them in that of the plan, and those of edited suites at the end.
+void SortAsPlanned(const std::vector<CellSpec>& plan, std::vector<CellResult>& cells) {
+  std::map<std::string, size_t> places;
+  for (const CellSpec& spec : plan) places.emplace(KeyOf(spec), places.size());
+  const auto place = [&](const CellResult& cell) {
+    const auto found = places.find(cell.row.key);
+    return found == places.end() ? places.size() : found->second;
+  };
+  std::stable_sort(cells.begin(), cells.end(),
+                   [&](const CellResult& a, const CellResult& b) { return place(a) < place(b); });
+}
+
+Status Measure(const BenchFlags& flags, const Suite& suite, const BenchPlan& plan, Store& store, Run& run) {
+  RunRow row = DescribeRun(run.machine, run.isa, run.threads, run.seed);
+  row.campaign = run.campaign;
+  BenchOptions options = suite.options;
   if (!flags.kv_name.empty() && flags.kv_name != "f16") {
     options.flags.push_back({"kv_" + flags.kv_name,
                              "keys and values are kept in " + flags.kv_name + ", not in f16"});
   }
-  Progress progress("bench");
-  const auto on_progress = [&](const std::string& doing, int64_t done_ms, int64_t total_ms) {
-    progress.SetLabel(Escaped(doing));
-    progress.Update(done_ms, total_ms);
-  };
-  WEIR_TRY(run.outcome,
-           RunBench(options, row, subjects, store, run.instruments, on_progress));
-  Result<std::vector<CellResult>> cells = store.Results(run.outcome.run);
+  LiveView view(TerminalWidth());
+  const auto on_progress = [&](const BenchProgress& progress) { view.Show(progress); };
+  run.instruments.SetWallFile(flags.wall_file);
+  run.instruments.MeasureIdle();
+  WEIR_TRY(run.outcome, RunBench(options, row, plan.cells, store, run.instruments, on_progress));
+  Result<std::vector<CellResult>> cells =
+      run.campaign ? store.CampaignCells(*run.campaign) : store.Results(run.outcome.run);
   if (cells) run.cells = std::move(cells).value();
+  SortAsPlanned(suite.cells, run.cells);
   return cells || !run.outcome.written.ok() ? Status() : cells.error();
 }
 
-void PrintDocument(const Run& run, uint64_t seed) {
+void PrintDocument(const Run& run) {
   const Status& written = run.outcome.written;
   Json document;
   document["machine"] = MachineJson(run.machine, run.isa, run.instruments.best());
@@ -132,8 +128,11 @@ void PrintDocument(const Run& run, uint64_t seed) {
                      {"build", VersionText()},
                      {"isa", Name(run.isa)},
                      {"threads", run.threads},
-                     {"seed", seed}};
+                     {"seed", run.seed},
+                     {"suite", OrNull(run.suite)},
+                     {"campaign", OrNull(run.campaign)}};
   document["cells"] = CellsJson(run.cells);
+  document["rankings"] = RankingsJson(run.cells);
   AddExplanations(run.outcome.profiles, run.instruments.best(), run.cells, document["cells"]);
   PrintJson(document);
 }
@@ -162,6 +161,7 @@ void PrintTable(Run& run) {
         "of a decode step, "
         "over the time it took (docs/metrics.md)");
   }
+  for (const std::string& line : RankingLines(run.cells)) print(line);
   fmt::print("{}", RenderExplanations(run.outcome.profiles, run.instruments.best(), run.cells, style));
   print(fmt::format("rows: {}, run {}", Escaped(run.db), run.outcome.run));
 }
@@ -179,20 +179,32 @@ int ExitCode(const Run& run) {
   return !measured && any({CellStatus::kFailed}) ? kExitFailed : kExitOk;
 }
 
-Result<int> RunCommand(Flags& flags) {
-  WEIR_TRY(flags.options.users, ParseUsers(flags.users));
-  WEIR_RETURN_IF_ERROR(CheckOptions(flags.options));
+Result<int> RunCommand(const BenchFlags& flags) {
+  WEIR_TRY(const Suite suite, MakeSuite(flags));
   WEIR_TRY(const Isa isa, SelectIsa(std::getenv("WEIR_ISA")));
-  const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
-  const KvType kv_type = KvTypeNamed(flags.kv_name).value_or(KvType::kF16);
-  WEIR_TRY(const auto subjects, OpenSubjects(flags, {isa, threads, flags.explain, kv_type}));
+  if (flags.dry_run) {
+    WEIR_TRY(const BenchPlan plan, OpenCells(suite.cells, isa, false));
+    PrintDryRun(suite, plan, flags.json);
+    return kExitOk;
+  }
   WEIR_TRY(Store store, OpenStore(flags));
-  const std::string db = std::filesystem::absolute(store.path()).string();
-  Run run{
-      ReadMachine(), isa, threads, MachineInstruments(threads, flags.probe_mb << 20), db, {}, {}};
+  const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
+  Run run{ReadMachine(), isa, threads, flags.load.seed, MachineInstruments(threads, flags.probe_mb << 20),
+          std::filesystem::absolute(store.path()).string()};
+  run.suite = suite.name;
+  if (!suite.name.empty()) {
+    // All of a suite is opened before anything of it is in the database: a wrong name is found at once.
+    WEIR_TRY([[maybe_unused]] const BenchPlan whole, OpenCells(suite.cells, isa, false));
+  }
+  WEIR_TRY(const ResumePlan resume, BeginCampaign(flags, suite, store, run));
+  WEIR_TRY(const BenchPlan plan, OpenCells(resume.left, isa, flags.explain));
+  WEIR_TRY(const BenchPlan deadly, OpenCells(resume.deadly, isa, false));
+  RunRow row = DescribeRun(run.machine, isa, threads, run.seed);
+  row.campaign = run.campaign;
+  WEIR_RETURN_IF_ERROR(AddDeadlyCells(deadly, store, row));
   CatchInterrupts();
-  WEIR_RETURN_IF_ERROR(Measure(flags, subjects, store, run));
-  flags.json ? PrintDocument(run, flags.options.seed) : PrintTable(run);
+  WEIR_RETURN_IF_ERROR(Measure(flags, suite, plan, store, run));
+  flags.json ? PrintDocument(run) : PrintTable(run);
   WEIR_RETURN_IF_ERROR(run.outcome.written);
   return ExitCode(run);
 }
@@ -200,24 +212,41 @@ Result<int> RunCommand(Flags& flags) {
 }  // namespace
 
 Command AddBench(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<BenchFlags>();
   BenchOptions& options = flags->options;
-  app.add_option("MODEL", flags->models, "A .gguf file, hf:ORG/REPO[:QUANT] or synth:NAME:QUANT (weir synth --list)")
+  app.add_option("MODEL", flags->models, "A .gguf file, hf:ORG/REPO[:QUANT] or synth:NAME:QUANT (weir synth --list); or a suite, FILE.toml")
       ->capture_default_str();
   AddTargetFlags(app, flags->target);
+  AddLoadFlags(app, flags->load);
   app.add_option("--users", flags->users,
                  "Numbers of users that ask at the same time, ranges too: 1-8,16")
       ->delimiter(',')
       ->capture_default_str();
-  app.add_option("--prompt-tokens", options.prompt_tokens, "Length of every prompt")
+  app.add_option("--prompt-tokens", flags->load.prompt_tokens, "Length of every prompt")
       ->capture_default_str();
-  app.add_option("--gen-tokens", options.gen_tokens, "Length of every answer")
+  app.add_option("--gen-tokens", flags->load.gen_tokens, "Length of every answer")
       ->capture_default_str();
-  app.add_option("--requests", options.requests_per_user, "Requests of each user in a repeat")
+  app.add_option("--requests", flags->load.requests_per_user, "Requests of each user in a repeat")
       ->capture_default_str();
-  app.add_option("--repeats", options.repeats, "Measured repeats of each cell, after a warm-up")
-      ->capture_default_str();
-  app.add_option("--seed", options.seed, "Of the random prompts")->capture_default_str();
+  CLI::Option* repeats =
+      app.add_option("--repeats", options.repeats, "Measured repeats of each cell, at least")->capture_default_str();
+  app.add_option("--precision", flags->precision,
+                 "Repeat until the median is known to within this share, 3% say, or --max-repeats");
+  CLI::Option* most =
+      app.add_option("--max-repeats", options.most_repeats, "With --precision, and no more")->capture_default_str();
+  app.add_option("--timeout", flags->timeout_s, "Seconds after which a repeat has failed (default: none)")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_flag("--strict", options.strict,
+               "Make disturbed repeats again, three times at most, and fail cells with none that was quiet");
+  app.add_option("--seed", flags->load.seed, "Of the random prompts, and of the order of cells")->capture_default_str();
+  app.add_option("--suite", flags->suite,
+                 "A campaign: a .toml file (docs/suites.md), or quick, article, capacity, context");
+  app.add_option("--models", flags->models_dir,
+                 "In a suite, take NAME-QUANT.gguf of this folder for synth:NAME:QUANT where it is there");
+  app.add_flag("--resume", flags->resume, "Go on with the last campaign of the suite: cells that are there stay");
+  app.add_flag("--dry-run", flags->dry_run, "Show the cells with their time and memory, measure nothing");
+  app.add_option("--wall-meter", flags->wall_file,
+                 "A file that something appends lines SECONDS,WATTS to, seconds since 1970");
   AddKvFlag(app, flags->kv_name);
   app.add_option("--threads", flags->threads, "Threads (default: those this machine has for us)")
       ->check(CLI::Range(1, 1024));
@@ -235,13 +264,19 @@ Command AddBench(CLI::App& app) {
       "  weir bench\n"
       "  weir bench model.gguf --users 1,8,32\n"
       "  weir bench model.gguf --users 1-40 --explain\n"
-      "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n"
+      "  weir bench --suite quick\n"
       "  weir bench --target http://127.0.0.1:8080 --tokenizer model.gguf\n"
-      "  weir bench --target 'peer:llama-server -m model.gguf -t 4 --port {port}'\n\n"
+      "  weir bench --target 'peer:llama-server -m model.gguf -t 4 --port {port}'\n"
+      "  weir bench suites/article.toml --resume --precision 3%\n"
+      "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n\n"
       "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not "
       "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");
-  return [flags] { return RunCommand(*flags); };
+  return [flags, repeats, most] {
+    flags->has_repeats = repeats->count() > 0;
+    flags->has_max_repeats = most->count() > 0;
+    return RunCommand(*flags);
+  };
 }
 
 }  // namespace weir

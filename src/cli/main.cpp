@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "cli/command.h"
+#include "cli/row_commands.h"
 #include "cli/format.h"
 #include "cli/version.h"
 #include "util/terminal.h"
@@ -21,6 +22,10 @@ struct CommandEntry {
 
 constexpr CommandEntry kCommands[] = {
     {"bench", "Model x quant x users on this machine: the main job", AddBench},
+    {"rows", "What was measured so far", AddRows},
+    {"sql", "A question to the results database", AddSql},
+    {"export", "Rows as CSV, JSON lines, llama-bench's SQL or Poor Paul's Benchmark's CSV", AddExport},
+    {"import", "Rows that llama-bench or Poor Paul's Benchmark measured", AddImport},
     {"run", "Chat in the terminal, answer a prompt, or continue a text", AddRun},
     {"serve", "OpenAI-compatible server for the users of this machine", AddServe},
     {"fit", "Does a model fit, for how many users, how fast: here, or on a machine to buy", AddFit},

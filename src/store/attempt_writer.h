@@ -95,6 +95,7 @@ class AttemptWriter {
   Status Flush();
   Status AddSteps(const std::vector<StepRecord>& steps);
   Status Finish(const AttemptRow& row);
+  int64_t id() const { return id_; }
 
  private:
   AttemptWriter(Database& database, int64_t id, Statement add_request);

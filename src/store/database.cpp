@@ -111,6 +111,25 @@ void Statement::BindOne(int index, std::nullptr_t) {
   WEIR_CHECK(sqlite3_bind_null(handle_.get(), index) == SQLITE_OK);
 }
 
+bool Statement::read_only() const { return sqlite3_stmt_readonly(handle_.get()) != 0; }
+int Statement::n_columns() const { return sqlite3_column_count(handle_.get()); }
+std::string Statement::ColumnName(int column) const {
+  const char* name = sqlite3_column_name(handle_.get(), column);
+  return name ? name : "";
+}
+Statement::Type Statement::TypeOf(int column) const {
+  switch (sqlite3_column_type(handle_.get(), column)) {
+    case SQLITE_NULL:
+      return Type::kNull;
+    case SQLITE_INTEGER:
+      return Type::kInt;
+    case SQLITE_FLOAT:
+      return Type::kReal;
+    default:
+      return Type::kText;
+  }
+}
+
 bool Statement::IsNull(int column) const {
   return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
 }

@@ -51,6 +51,13 @@ class Statement {
     }
   }
 
+  /// Whether it changes nothing.
+  bool read_only() const;
+  int n_columns() const;
+  std::string ColumnName(int column) const;
+  enum class Type { kNull, kInt, kReal, kText };  // other bytes count as text
+  Type TypeOf(int column) const;
+
   bool IsNull(int column) const;
   int64_t Int(int column) const;
   double Real(int column) const;

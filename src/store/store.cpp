@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "store/schema.h"
+#include "util/clock.h"
 #include "util/paths.h"
+#include "util/wall_clock.h"
 
 namespace weir {
 namespace {
@@ -32,13 +34,6 @@ constexpr CellStatus kStatuses[] = {CellStatus::kOk,       CellStatus::kFailed,
                                     CellStatus::kRefused,  CellStatus::kSkipped,
                                     CellStatus::kTooShort, CellStatus::kInterrupted};
 
-CellStatus ParseStatus(const std::string& name) {
-  for (CellStatus status : kStatuses) {
-    if (Name(status) == name) return status;
-  }
-  return CellStatus::kInterrupted;
-}
-
 CellResult ReadCell(const Statement& row) {
   CellResult cell;
   cell.id = row.Int(0);
@@ -47,10 +42,21 @@ CellResult ReadCell(const Statement& row) {
   cell.row = {
       static_cast<int>(row.Int(9)),  row.Int(10),        row.Int(11), static_cast<int>(row.Int(12)),
       static_cast<int>(row.Int(13)), row.OptionalInt(14)};
-  cell.status = ParseStatus(row.Text(15));
+  cell.status = ParseCellStatus(row.Text(15));
   cell.reason = row.Text(16);
   cell.logits_differ = row.OptionalText(17) != row.OptionalText(18);
   if (!cell.logits_differ) cell.logits_hash = row.OptionalText(17);
+  cell.row.target = row.Text(19);
+  cell.row.key = row.Text(20);
+  cell.row.config = row.Text(21);
+  cell.row.foreign_row = row.Text(22);
+  cell.run = row.Int(23);
+  cell.started_at = row.Text(24);
+  cell.machine = row.Text(25);
+  cell.build = row.Text(26);
+  cell.isa = row.Text(27);
+  cell.foreign_tool = row.Text(28);
+  if (row.OptionalText(29) == row.OptionalText(30)) cell.answers_hash = row.OptionalText(29);
   return cell;
 }
 
@@ -64,11 +70,12 @@ Status ReadSamples(Database& database, const char* view, int64_t cell,
 }
 
 Status ReadFigures(Database& database, CellResult& cell) {
-  WEIR_TRY(Statement summary, database.Prepare("SELECT figure, n, median, p95, least, greatest "
+  WEIR_TRY(Statement summary, database.Prepare("SELECT figure, n, median, p95, least, greatest, p99 "
                                                "FROM summary WHERE cell = ?"));
   summary.Bind(cell.id);
   WEIR_RETURN_IF_ERROR(summary.ForEach([&](const Statement& row) {
-    cell.figures[row.Text(0)] = {row.Int(1), row.Real(2), row.Real(3), row.Real(4), row.Real(5)};
+    cell.figures[row.Text(0)] = {row.Int(1), row.Real(2), row.Real(3), row.Real(4), row.Real(5),
+                                row.OptionalReal(6)};
   }));
   WEIR_RETURN_IF_ERROR(ReadSamples(database, "decode_window", cell.id, cell.decode_samples));
   WEIR_RETURN_IF_ERROR(ReadSamples(database, "aggregate_window", cell.id, cell.aggregate_samples));
@@ -98,6 +105,13 @@ std::string_view Name(CellStatus status) {
       break;
   }
   return "interrupted";
+}
+
+CellStatus ParseCellStatus(std::string_view name) {
+  for (CellStatus status : kStatuses) {
+    if (Name(status) == name) return status;
+  }
+  return CellStatus::kInterrupted;
 }
 
 const Figure* CellResult::Find(std::string_view figure) const {
@@ -142,9 +156,12 @@ Result<int64_t> Store::BeginRun(const RunRow& run) {
   WEIR_TRY(const int64_t machine, IdOfMachine(database_, run));
   WEIR_TRY(const int64_t build, IdOfBuild(database_, run.build));
   WEIR_TRY(const int64_t id,
-           database_.Insert("INSERT INTO run (machine, build, started_at, isa, threads, seed) "
-                            "VALUES (?, ?, datetime('now'), ?, ?, ?)",
-                            machine, build, run.isa, run.threads, static_cast<int64_t>(run.seed)));
+           database_.Insert("INSERT INTO run (machine, build, started_at, isa, threads, seed, campaign, "
+                            "started_ns, started_unix_ns, foreign_tool, foreign_file) "
+                            "VALUES (?, ?, datetime('now'), ?, ?, ?, ?, ?, ?, ?, ?)",
+                            machine, build, run.isa, run.threads, static_cast<int64_t>(run.seed),
+                            run.campaign, NowNs(), UnixNs(), NullIfEmpty(run.foreign_tool),
+                            NullIfEmpty(run.foreign_file)));
   WEIR_RETURN_IF_ERROR(transaction.Commit());
   return id;
 }
@@ -170,9 +187,15 @@ Result<int64_t> Store::AddModel(const ModelRow& model) {
 Result<int64_t> Store::BeginCell(int64_t run, int64_t model, const CellRow& cell) {
   return database_.Insert(
       "INSERT INTO cell (run, model, users, prompt_tokens, gen_tokens, requests_per_user, repeats, "
-      "planned_bytes, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted')",
+      "planned_bytes, status, target, key, config, model_file, foreign_row) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted', ?, ?, ?, ?, ?)",
       run, model, cell.users, cell.prompt_tokens, cell.gen_tokens, cell.requests_per_user,
-      cell.repeats, cell.planned_bytes);
+      cell.repeats, cell.planned_bytes, cell.target, NullIfEmpty(cell.key), NullIfEmpty(cell.config),
+      cell.model_file, NullIfEmpty(cell.foreign_row));
+}
+
+Status Store::AddFlag(int64_t cell, const Flag& flag) {
+  return database_.Execute("INSERT OR REPLACE INTO flag VALUES (?, ?, ?)", cell, flag.name, flag.detail);
 }
 
 Status Store::EndCell(int64_t cell, CellStatus status, const std::string& reason,
@@ -181,8 +204,7 @@ Status Store::EndCell(int64_t cell, CellStatus status, const std::string& reason
   WEIR_RETURN_IF_ERROR(database_.Execute("UPDATE cell SET status = ?, reason = ? WHERE id = ?",
                                          Name(status), NullIfEmpty(reason), cell));
   for (const Flag& flag : flags) {
-    WEIR_RETURN_IF_ERROR(
-        database_.Execute("INSERT INTO flag VALUES (?, ?, ?)", cell, flag.name, flag.detail));
+    WEIR_RETURN_IF_ERROR(AddFlag(cell, flag));
   }
   return transaction.Commit();
 }
@@ -208,7 +230,18 @@ Result<CellResult> Store::ResultOfCell(int64_t cell) {
   return std::move(cells.front());
 }
 
-Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int64_t id) {
+Result<std::vector<CellResult>> Store::CampaignCells(int64_t campaign) {
+  return ReadCells("r.campaign = ? AND c.id = (SELECT max(o.id) FROM cell o JOIN run s ON s.id = o.run "
+                   "WHERE s.campaign = r.campaign AND o.key = c.key)",
+                   campaign);
+}
+
+Result<std::vector<CellResult>> Store::LastCells(int64_t most) {
+  return ReadCells("c.id IN (SELECT id FROM cell ORDER BY id DESC LIMIT ?)", most);
+}
+
+Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int64_t id,
+                                                 std::string_view order) {
   WEIR_TRY(
       Statement query,
       database_.Prepare(fmt::format(
@@ -216,9 +249,14 @@ Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int
           "m.packed_bytes, m.fingerprint, c.users, c.prompt_tokens, c.gen_tokens, "
           "c.requests_per_user, c.repeats, c.planned_bytes, c.status, c.reason, "
           "(SELECT min(logits_hash) FROM whole_repeat w WHERE w.cell = c.id), "
-          "(SELECT max(logits_hash) FROM whole_repeat w WHERE w.cell = c.id) "
-          "FROM cell c JOIN model m ON m.id = c.model WHERE {} ORDER BY c.id",
-          condition)));
+          "(SELECT max(logits_hash) FROM whole_repeat w WHERE w.cell = c.id), "
+          "c.target, c.key, c.config, c.foreign_row, r.id, r.started_at, k.fingerprint, b.version, "
+          "r.isa, r.foreign_tool, "
+          "(SELECT min(answers_hash) FROM whole_repeat w WHERE w.cell = c.id), "
+          "(SELECT max(answers_hash) FROM whole_repeat w WHERE w.cell = c.id) "
+          "FROM cell c JOIN model m ON m.id = c.model JOIN run r ON r.id = c.run "
+          "JOIN machine k ON k.id = r.machine JOIN build b ON b.id = r.build WHERE {} ORDER BY {}",
+          condition, order)));
   query.Bind(id);
   std::vector<CellResult> cells;
   WEIR_RETURN_IF_ERROR(

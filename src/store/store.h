@@ -34,6 +34,8 @@ struct RunRow {
   std::string isa;
   int threads = 1;
   uint64_t seed = 0;
+  std::optional<int64_t> campaign = {};            // id
+  std::string foreign_tool = {}, foreign_file = {};  // empty: weir measures
 };
 
 struct CellRow {
@@ -43,10 +45,35 @@ struct CellRow {
   int requests_per_user = 1;
   int repeats = 1;
   std::optional<int64_t> planned_bytes;
+  std::string target = "engine";
+  std::string key = {}, config = {};
+  std::optional<int64_t> model_file = {};  // id
+  std::string foreign_row = {};            // JSON
+};
+
+/// The content of a model's file.
+struct ModelFileRow {
+  std::string path, sha256;
+  int64_t bytes = 0, mtime_ns = 0;
+  std::string tensor_types;  // JSON: {"Q8_0": {"tensors": 12, "bytes": 34}, ...}
+};
+
+struct CampaignRow {
+  int64_t id = 0;
+  std::string name, suite, started_at;
 };
 
 enum class CellStatus { kOk, kFailed, kRefused, kSkipped, kTooShort, kInterrupted };
 std::string_view Name(CellStatus status);
+CellStatus ParseCellStatus(std::string_view name);
+
+/// A cell of a campaign, as whoever continues it must know it.
+struct CellState {
+  std::string key;
+  int64_t cell = 0;
+  CellStatus status = CellStatus::kInterrupted;
+  int n_deaths = 0;  // how often the program ended without ending a cell with this key
+};
 
 /// Something about a cell that a reader of its figures must know.
 struct Flag {
@@ -65,6 +92,7 @@ struct RatesRow {
 struct Figure {
   int64_t n = 0;
   double median = 0, p95 = 0, least = 0, greatest = 0;
+  std::optional<double> p99 = {};  // only of enough values
 };
 
 /// A cell as tables, JSON and reports show it. `figures` has what could be computed: decode_tok_s,
@@ -81,6 +109,10 @@ struct CellResult {
   std::optional<std::string> logits_hash;                 // that all whole repeats agree on
   bool logits_differ = false;
   std::vector<Flag> flags;
+  int64_t run = 0;
+  std::string started_at, machine, build, isa;
+  std::string foreign_tool;  // empty: weir measured it
+  std::optional<std::string> answers_hash;  // like logits_hash
 
   const Figure* Find(std::string_view figure) const;
 };
@@ -127,6 +159,35 @@ class Store {
   Result<int64_t> BeginCell(int64_t run, int64_t model, const CellRow& cell);
   Status EndCell(int64_t cell, CellStatus status, const std::string& reason,
                  const std::vector<Flag>& flags);
+  Status AddFlag(int64_t cell, const Flag& flag);
+  /// Takes a whole repeat out of all figures.
+  Status RejectAttempt(int64_t attempt, const std::string& reason);
+  /// What one whole repeat gave, and the limit at that time.
+  struct Decoding {
+    std::optional<double> tok_s, limit_tok_s, step_bytes;
+  };
+  Result<Decoding> DecodingOf(int64_t cell, int64_t attempt);
+  /// The hash of the answer (the logits' if there is one) that the last cell before this one gave with the same
+  /// key, model, file, build and instruction set; nothing if there is none.
+  Result<std::optional<std::string>> EarlierHash(int64_t cell);
+
+  Result<int64_t> AddCampaign(const std::string& name, const std::string& suite);
+  Status SetSuite(int64_t campaign, const std::string& suite);
+  /// The last one of that name.
+  Result<std::optional<CampaignRow>> FindCampaign(const std::string& name);
+  /// Of each key the last cell.
+  Result<std::vector<CellState>> CampaignStates(int64_t campaign);
+  Result<std::vector<CellResult>> CampaignCells(int64_t campaign);
+  /// All cells, or the last `most` of them, oldest first.
+  Result<std::vector<CellResult>> LastCells(int64_t most);
+
+  /// The id of a file's content; the same content of the same model has the same id.
+  Result<int64_t> AddModelFile(int64_t model, const ModelFileRow& file);
+  /// What the file's content hashed to when it was last looked at, if it has not been touched since.
+  Result<std::optional<std::string>> KnownHash(const ModelFileRow& file);
+
+  Status AddForeignFigure(int64_t cell, const std::string& figure, double value);
+
   Result<int64_t> AddRates(int64_t run, const RatesRow& rates);
   /// Repeat 0 is the warm-up. The store must not move while the attempt is written.
   Result<AttemptWriter> BeginAttempt(int64_t cell, int repeat, std::optional<int64_t> rates_before);
@@ -146,7 +207,8 @@ class Store {
 
  private:
   explicit Store(Database database) : database_(std::move(database)) {}
-  Result<std::vector<CellResult>> ReadCells(std::string_view condition, int64_t id);
+  Result<std::vector<CellResult>> ReadCells(std::string_view condition, int64_t id,
+                                            std::string_view order = "c.id");
 
   Database database_;
 };

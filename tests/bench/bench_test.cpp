@@ -23,7 +23,14 @@ using testing::HasSubstr;
 
 class BenchTest : public testing::Test {
  protected:
-  BenchTest() : store_(Store::Open(":memory:").value()) { options_ = {{1, 2}, 8, 32, 2, 3, 1, {}}; }
+  /// What the cells of a test are.
+  struct Options : BenchOptions {
+    std::vector<int> users{1, 2};
+    int64_t prompt_tokens = 8, gen_tokens = 32;
+    int requests_per_user = 2;
+  };
+
+  BenchTest() : store_(Store::Open(":memory:").value()) {}
 
   NullSubject& Add(std::string name = "null.gguf") {
     subjects_.push_back(std::make_unique<NullSubject>(std::move(name)));
@@ -32,14 +39,32 @@ class BenchTest : public testing::Test {
 
   std::vector<CellResult> Run() {
     const RunRow run{"m", {}, {}, "{}", "weir", "plain", 1, 1};
-    const auto outcome = RunBench(options_, run, subjects_, store_, instruments_, nullptr);
+    const auto outcome = RunBench(options_, run, Cells(), store_, instruments_, nullptr);
     EXPECT_TRUE(outcome.ok()) << outcome.error().message;
     outcome_ = *outcome;
-    return *store_.Results(outcome_.run);
+    std::vector<CellResult> cells = *store_.Results(outcome_.run);
+    // They are begun in random order.
+    std::stable_sort(cells.begin(), cells.end(), [](const CellResult& a, const CellResult& b) {
+      return std::pair(a.model.name, a.row.users) < std::pair(b.model.name, b.row.users);
+    });
+    return cells;
+  }
+
+  std::vector<PlannedCell> Cells() const {
+    std::vector<PlannedCell> cells;
+    for (const auto& subject : subjects_) {
+      for (int users : options_.users) {
+        CellSpec spec;
+        spec.model = subject->row().name;
+        spec.load = {users, options_.requests_per_user, options_.prompt_tokens, options_.gen_tokens, 1};
+        cells.push_back({subject.get(), spec});
+      }
+    }
+    return cells;
   }
 
   Store store_;
-  BenchOptions options_;
+  Options options_;
   NullInstruments instruments_;
   std::vector<std::unique_ptr<Subject>> subjects_;
   BenchOutcome outcome_;
@@ -65,12 +90,13 @@ TEST_F(BenchTest, KnownTimingsGiveKnownFigures) {
     EXPECT_EQ(cell.logits_hash, "0123456789abcdef");
   }
   // Around each of 2 * 3 repeats, and shared between neighbours.
-  EXPECT_EQ(instruments_.n_measured_, 2 * 4);
+  EXPECT_EQ(instruments_.n_measured_, 1 + 2 * 3);
   EXPECT_EQ(*store_.database().QueryInt(
                 "SELECT count(*) FROM attempt WHERE repeat > 0 AND status = 'ok' AND "
                 "rates_before IS NOT NULL AND rates_after IS NOT NULL"),
             6);
   EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM attempt WHERE repeat = 0"), 2);
+  EXPECT_EQ(*store_.database().QueryInt("SELECT max(block) FROM attempt"), 3);
   EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM run WHERE ended_at IS NOT NULL"), 1);
 }
 
@@ -112,11 +138,13 @@ TEST_F(BenchTest, WhatDoesNotFitIsARefusedRow) {
   const std::vector<CellResult> cells = Run();
   ASSERT_EQ(cells.size(), 4u);
   EXPECT_EQ(cells[0].status, CellStatus::kOk);
-  for (int i : {1, 2, 3}) {
+  for (int i : {1, 2}) {
     EXPECT_EQ(cells[i].status, CellStatus::kRefused);
     EXPECT_THAT(cells[i].reason, HasSubstr("need too much"));
     EXPECT_TRUE(cells[i].figures.empty());
   }
+  EXPECT_EQ(cells[3].status, CellStatus::kSkipped);
+  EXPECT_EQ(cells[3].reason, "already 1 user with 40 tokens each did not fit");
 }
 
 TEST_F(BenchTest, AModelThatDoesNotLoadFailsOnceAndIsSkippedThen) {
@@ -185,6 +213,7 @@ TEST_F(BenchTest, WithoutRatesThereIsNoShare) {
 
 TEST_F(BenchTest, AStopKeepsWhatWasMeasured) {
   Add();
+  options_.users = {1};
   instruments_.stop_after_ = 100;  // in the second repeat of the first cell: about 65 events each
   const std::vector<CellResult> cells = Run();
   EXPECT_TRUE(outcome_.interrupted);
@@ -219,7 +248,10 @@ TEST_F(BenchTest, ReadersSeeEveryRequestThatHasEnded) {
   Store reader = Store::OpenReadOnly(folder / "results.db").value();
   Store writer = Store::Open(folder / "results.db").value();
   NullScript& script = Add().script_;
-  options_ = {{1}, 8, 20, 5, 1, 1, {}};
+  options_.users = {1};
+  options_.gen_tokens = 20;
+  options_.requests_per_user = 5;
+  options_.repeats = 1;
   std::set<int64_t> seen;
   instruments_.when_asked_ = [&] {
     // Nobody holds the lock while the target works: another program can write.
@@ -245,7 +277,9 @@ T* Shared() {
 TEST_F(BenchTest, AKilledBenchLosesTheRequestInFlightOnly) {
   const TempFolder folder;
   Add();
-  options_ = {{1}, 8, 20, 50, 3, 1, {}};
+  options_.users = {1};
+  options_.gen_tokens = 20;
+  options_.requests_per_user = 50;
   auto* n_ended = Shared<std::atomic<int64_t>>();
   const pid_t child = fork();
   if (child == 0) {
@@ -297,14 +331,124 @@ TEST_F(BenchTest, AFullDiskEndsTheRunAndKeepsWhatWasMeasured) {
   EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM run WHERE ended_at IS NULL"), 1);
 }
 
+TEST_F(BenchTest, BlocksHaveEveryCellOnceInAnOrderOfTheSeed) {
+  Add();
+  options_.users = {1, 2, 3, 4, 5, 6};
+  const auto order = [&](uint64_t seed) {
+    options_.order_seed = seed;
+    Run();
+    std::vector<int64_t> users;
+    Statement query = store_.database()
+                          .Prepare("SELECT c.users, a.block FROM attempt a JOIN cell c ON c.id = a.cell "
+                                   "WHERE c.run = ? AND a.repeat > 0 ORDER BY a.id")
+                          .value();
+    query.Bind(outcome_.run);
+    EXPECT_TRUE(query.ForEach([&](const Statement& row) {
+                       EXPECT_EQ(row.Int(1), static_cast<int64_t>(users.size()) / 6 + 1);
+                       users.push_back(row.Int(0));
+                     }).ok());
+    for (int block = 0; block < 3; ++block) {
+      const std::vector<int64_t> of_block(users.begin() + 6 * block, users.begin() + 6 * block + 6);
+      EXPECT_THAT(of_block, testing::UnorderedElementsAre(1, 2, 3, 4, 5, 6));
+    }
+    return users;
+  };
+  const std::vector<int64_t> first = order(1);
+  EXPECT_EQ(order(1), first);
+  EXPECT_NE(order(2), first);
+}
+
+TEST_F(BenchTest, RepeatsUntilTheMedianIsKnownOrThereAreEnough) {
+  Add();
+  options_.users = {1};
+  options_.precision = 0.03;
+  EXPECT_EQ(Run()[0].decode_samples.size(), 5u) << "all alike: the fewest that can tell";
+  static_cast<NullSubject&>(*subjects_[0]).script_.speed_of_repeat = {1, 1.5, 1, 1.5, 1, 1.5, 1, 1.5, 1, 1.5, 1, 1.5};
+  options_.most_repeats = 8;
+  const CellResult spread = Run()[0];
+  EXPECT_EQ(spread.decode_samples.size(), 8u);
+  EXPECT_TRUE(std::any_of(spread.flags.begin(), spread.flags.end(),
+                          [](const Flag& flag) { return flag.name == "imprecise"; }));
+}
+
+TEST_F(BenchTest, ARepeatThatTakesTooLongFailsAndLargerCellsAreNotTried) {
+  Add();
+  options_.users = {1, 2, 3};
+  options_.timeout_ns = 1;
+  const std::vector<CellResult> cells = Run();
+  ASSERT_EQ(cells.size(), 3u);
+  EXPECT_EQ(cells[0].status, CellStatus::kFailed);
+  EXPECT_THAT(cells[0].reason, HasSubstr("timeout"));
+  int n_skipped = 0;  // those that the order of the block had after a smaller one
+  for (const CellResult& cell : cells) {
+    if (cell.status != CellStatus::kSkipped) continue;
+    ++n_skipped;
+    EXPECT_THAT(cell.reason, HasSubstr("with 40 tokens each took too long"));
+  }
+  EXPECT_GE(n_skipped, 1);
+}
+
+TEST_F(BenchTest, WhatIsFasterThanTheMachineIsRejected) {
+  Add().script_.decode_cost.weight_bytes = 800'000'000;  // 80 ms at 10 GB/s, done in 10
+  options_.users = {1};
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kFailed);
+  EXPECT_THAT(cell.reason, HasSubstr("impossible: 100 tok/s, where the rates measured around it allow 12.5"));
+  EXPECT_TRUE(cell.decode_samples.empty());
+  instruments_.cache_bytes_ = 500'000'000;
+  const CellResult cached = Run()[0];
+  EXPECT_EQ(cached.status, CellStatus::kOk) << "the caches may hold the weights";
+  EXPECT_EQ(cached.flags[0].name, "share_above_one");
+}
+
+TEST_F(BenchTest, StrictMakesDisturbedRepeatsAgain) {
+  Add();
+  options_.users = {1};
+  instruments_.disturbed_ = {2, 3};  // of all attempts: the first two repeats
+  std::vector<CellResult> cells = Run();
+  EXPECT_EQ(cells[0].decode_samples.size(), 3u) << "a flag only";
+  ASSERT_EQ(cells[0].flags.size(), 1u);
+  EXPECT_EQ(cells[0].flags[0].name, "swapped");
+  options_.strict = true;
+  instruments_.n_watched_ = 0;
+  cells = Run();
+  EXPECT_EQ(cells[0].status, CellStatus::kOk);
+  EXPECT_EQ(cells[0].decode_samples.size(), 3u);
+  EXPECT_EQ(*store_.database().QueryInt("SELECT count(*) FROM attempt WHERE rejected LIKE 'disturbed: 99 pages%'"), 2);
+  instruments_.n_watched_ = 0;
+  for (int i = 0; i < 100; ++i) instruments_.disturbed_.insert(i);
+  cells = Run();
+  EXPECT_EQ(cells[0].status, CellStatus::kFailed);
+  EXPECT_THAT(cells[0].reason, HasSubstr("disturbed"));
+  EXPECT_TRUE(cells[0].decode_samples.empty());
+}
+
+TEST_F(BenchTest, OtherBitsFromTheSameBuildAreAWrongAnswer) {
+  NullScript& script = Add().script_;
+  options_.users = {1};
+  EXPECT_THAT(Run()[0].flags, testing::IsEmpty());
+  EXPECT_THAT(Run()[0].flags, testing::IsEmpty());
+  script.hash = "fedcba9876543210";
+  const CellResult changed = Run()[0];
+  EXPECT_EQ(changed.status, CellStatus::kOk);
+  ASSERT_EQ(changed.flags.size(), 1u);
+  EXPECT_EQ(changed.flags[0].name, "answer_changed");
+  script.hash = "0000000000000000";
+  options_.strict = true;
+  const CellResult wrong = Run()[0];
+  EXPECT_EQ(wrong.status, CellStatus::kFailed);
+  EXPECT_THAT(wrong.reason, HasSubstr("wrong answer"));
+}
+
 TEST_F(BenchTest, ProgressNeverGoesBackwardsPastTheEnd) {
   Add();
   std::vector<std::pair<int64_t, int64_t>> told;
   const RunRow run{"m", {}, {}, "{}", "weir", "plain", 1, 1};
-  ASSERT_TRUE(RunBench(options_, run, subjects_, store_, instruments_,
-                       [&](const std::string& doing, int64_t done, int64_t total) {
-                         EXPECT_THAT(doing, HasSubstr("null.gguf"));
-                         told.emplace_back(done, total);
+  ASSERT_TRUE(RunBench(options_, run, Cells(), store_, instruments_,
+                       [&](const BenchProgress& progress) {
+                         EXPECT_THAT(progress.doing, HasSubstr("null.gguf"));
+                         EXPECT_LE(progress.n_ended, progress.n_cells);
+                         told.emplace_back(progress.done_ms, progress.total_ms);
                        })
                   .ok());
   ASSERT_FALSE(told.empty());
@@ -313,7 +457,7 @@ TEST_F(BenchTest, ProgressNeverGoesBackwardsPastTheEnd) {
 
 TEST_F(BenchTest, JsonKeysArePinned) {
   Add().row_.synthetic = true;
-  Add("big.gguf").most_users_ = 0;
+  Add("too-big.gguf").most_users_ = 0;
   options_.users = {1};
   const ordered_json cells = CellsJson(Run());
   std::vector<std::string> keys;
@@ -323,11 +467,12 @@ TEST_F(BenchTest, JsonKeysArePinned) {
                                 "peak_memory_bytes", "planned_memory_bytes", "step_bytes",
                                 "step_macs", "limit_tok_s", "roofline_share", "logits_hash",
                                 "synthetic", "flags", "flag_details", "prompt_tokens", "gen_tokens",
-                                "requests_per_user", "repeats"));
+                                "requests_per_user", "repeats", "id", "target", "foreign_tool",
+                                "answers_hash", "energy_j_per_token"));
   const ordered_json& measured = cells[0];
   EXPECT_EQ(measured["decode_tok_s"],
             ordered_json({{"median", 100.0}, {"peak", 100.0}, {"ci95", {100.0, 100.0}}}));
-  EXPECT_EQ(measured["ttft_ms"], ordered_json({{"median", 8.0}, {"p95", 8.0}}));
+  EXPECT_EQ(measured["ttft_ms"], ordered_json({{"median", 8.0}, {"p95", 8.0}, {"p99", nullptr}}));
   EXPECT_EQ(measured["step_bytes"], 80'000'000);
   EXPECT_EQ(measured["step_macs"], 800'000'000);
   EXPECT_DOUBLE_EQ(measured["roofline_share"].get<double>(), 0.8);
@@ -354,26 +499,32 @@ TEST(CheckOptions, RefusesWhatCannotBeMeant) {
     return status.ok() ? "" : status.error().message;
   };
   EXPECT_TRUE(CheckOptions(BenchOptions()).ok());
-  EXPECT_THAT(message([](BenchOptions& o) { o.users = {0}; }),
-              HasSubstr("--users 0: expected 1 to"));
-  EXPECT_THAT(message([](BenchOptions& o) { o.users = {1, 1000}; }), HasSubstr("--users 1000"));
-  EXPECT_THAT(message([](BenchOptions& o) { o.users = {-1}; }), HasSubstr("--users -1"));
-  EXPECT_THAT(message([](BenchOptions& o) { o.users = {2, 1, 2}; }), HasSubstr("2 is named twice"));
-  EXPECT_THAT(message([](BenchOptions& o) { o.users = {}; }), HasSubstr("at least one"));
-  EXPECT_THAT(message([](BenchOptions& o) { o.prompt_tokens = 0; }),
-              HasSubstr("--prompt-tokens 0"));
-  EXPECT_THAT(message([](BenchOptions& o) { o.gen_tokens = -5; }), HasSubstr("--gen-tokens -5"));
   EXPECT_THAT(message([](BenchOptions& o) { o.repeats = 0; }), HasSubstr("--repeats 0"));
+  EXPECT_THAT(message([](BenchOptions& o) { o.most_repeats = 0; }), HasSubstr("--max-repeats 0"));
+  EXPECT_THAT(message([](BenchOptions& o) { o.precision = 0; }), HasSubstr("--precision 0%"));
+  EXPECT_THAT(message([](BenchOptions& o) { o.precision = 0.6; }), HasSubstr("--precision 60%"));
+  EXPECT_THAT(message([](BenchOptions& o) {
+                o.precision = 0.03;
+                o.repeats = 30;
+              }),
+              HasSubstr("--max-repeats 20: expected at least --repeats, 30"));
+}
+
+TEST(CheckWorkload, RefusesWhatCannotBeMeant) {
+  EXPECT_TRUE(CheckWorkload({1, 1, 1, 1, 0}).ok());
+  EXPECT_THAT(CheckWorkload({0, 1, 1, 1, 0}).error().message, HasSubstr("--users 0: expected 1 to"));
+  EXPECT_THAT(CheckWorkload({1000, 1, 1, 1, 0}).error().message, HasSubstr("--users 1000"));
+  EXPECT_THAT(CheckWorkload({1, 1, 0, 1, 0}).error().message, HasSubstr("--prompt-tokens 0"));
+  EXPECT_THAT(CheckWorkload({1, 1, 1, -5, 0}).error().message, HasSubstr("--gen-tokens -5"));
+  EXPECT_THAT(CheckWorkload({1, 0, 1, 1, 0}).error().message, HasSubstr("--requests 0"));
 }
 
 TEST(CheckContext, ComparesWithTheModels) {
   NullSubject subject;
-  BenchOptions options;
-  options.prompt_tokens = 990;
-  options.gen_tokens = 10;
-  EXPECT_TRUE(CheckContext(options, subject).ok());
-  options.gen_tokens = 11;
-  const Status status = CheckContext(options, subject);
+  Workload load{1, 1, 990, 10, 0};
+  EXPECT_TRUE(CheckContext(load, subject).ok());
+  load.gen_tokens = 11;
+  const Status status = CheckContext(load, subject);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::kBadInput);
   EXPECT_THAT(status.error().message, HasSubstr("context of 1000 tokens"));

@@ -158,6 +158,11 @@ class NullInstruments : public Instruments {
   }
   void ResetPeakMemory() override {}
   std::optional<int64_t> PeakMemory() override { return 4096; }
+  int64_t cache_bytes() const override { return cache_bytes_; }
+  void EndWatch(AttemptRow& row) override {
+    row.disturbance = DisturbanceRow{};
+    row.disturbance->swap_pages = disturbed_.contains(++n_watched_) ? 99 : 0;
+  }
   bool Stopped() override {
     if (when_asked_) when_asked_();
     return --stop_after_ < 0;
@@ -166,6 +171,9 @@ class NullInstruments : public Instruments {
   RatesRow rates_{0, 10, 10, 200, 50, false}, second_ = rates_;
   Status prepare_;
   int n_measured_ = 0;
+  int64_t cache_bytes_ = 0;
+  std::set<int> disturbed_;  // attempts, from 1, warm-ups too
+  int n_watched_ = 0;
   int64_t stop_after_ = 1 << 30;      // questions whether to stop: one before each event
   std::function<void()> when_asked_;  // called at each
 };

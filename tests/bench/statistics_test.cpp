@@ -44,17 +44,61 @@ TEST(MedianInterval, OfOneIsUnknownAndOfEqualsIsAPoint) {
 }
 
 TEST(Cliff, IsMoreThanFivePercentBelowFewerUsers) {
-  CellResult cell = CellWith(kSteady, kSteady);
-  cell.row.users = 8;
-  const std::vector<Decoded> before{{4, 104}, {16, 300}, {2, 90}};
-  EXPECT_FALSE(FindCliff(cell, before));  // 3.8 % below 4 users; 16 users are not fewer
+  Decoded cell{1, 8, 96, 100};
+  const std::vector<Decoded> before{{2, 4, 96, 104}, {3, 16, 96, 300}, {4, 2, 96, 90}, {5, 2, 64, 900}};
+  // 3.8 % below 4 users; 16 users are not fewer, and 64 tokens are another load.
+  EXPECT_FALSE(FindCliff(cell, before));
   EXPECT_FALSE(FindCliff(cell, {}));
-  cell.figures["decode_tok_s"].median = 98;
+  cell.tok_s = 98;
   const std::optional<Flag> cliff = FindCliff(cell, before);
   ASSERT_TRUE(cliff);
   EXPECT_EQ(cliff->detail, "decode is 6 % slower than with 4 users");
-  cell.figures.clear();
-  EXPECT_FALSE(FindCliff(cell, before));
+}
+
+TEST(IsPrecise, WhenTheMedianIsKnownWell) {
+  EXPECT_FALSE(IsPrecise(std::vector<double>{100, 100, 100, 100}, 0.03)) << "four are too few";
+  EXPECT_TRUE(IsPrecise(std::vector<double>{100, 100, 100, 100, 100}, 0.001));
+  EXPECT_TRUE(IsPrecise(std::vector<double>{98, 99, 100, 101, 102}, 0.021));
+  EXPECT_FALSE(IsPrecise(std::vector<double>{98, 99, 100, 101, 102}, 0.009));
+  EXPECT_FALSE(IsPrecise(std::vector<double>{90, 91, 100, 109, 110}, 0.03));
+}
+
+TEST(RatioInterval, EnclosesTheTrueRatio) {
+  const std::vector<double> a{198, 199, 200, 201, 202}, b{98, 99, 100, 101, 102};
+  const auto interval = RatioInterval(a, b);
+  ASSERT_TRUE(interval);
+  EXPECT_LT(interval->low, 2);
+  EXPECT_GT(interval->high, 2);
+  EXPECT_GT(interval->low, 198.0 / 102 - 1e-9);
+  EXPECT_LT(interval->high, 202.0 / 98 + 1e-9);
+  EXPECT_FALSE(RatioInterval(a, std::vector<double>{1, 2}));
+}
+
+CellResult Ranked(int users, std::vector<double> samples) {
+  CellResult cell;
+  cell.row.users = users;
+  cell.decode_samples = samples;
+  std::sort(samples.begin(), samples.end());
+  cell.figures["decode_tok_s"].median = samples[samples.size() / 2];
+  return cell;
+}
+
+TEST(RankCells, CellsThatCannotBeToldApartAreTied) {
+  const std::vector<CellResult> cells{
+      Ranked(1, {98, 99, 100, 101, 102}), Ranked(1, {148, 149, 150, 151, 152}),
+      Ranked(1, {99, 100, 101, 102, 103}), Ranked(4, {300, 301, 302, 303, 304}), CellResult()};
+  const std::vector<Ranking> rankings = RankCells(cells);
+  ASSERT_EQ(rankings.size(), 1u) << "one cell of 4 users has no rank";
+  EXPECT_EQ(rankings[0].users, 1);
+  ASSERT_EQ(rankings[0].groups.size(), 2u);
+  EXPECT_THAT(rankings[0].groups[0].cells, testing::ElementsAre(1));
+  EXPECT_THAT(rankings[0].groups[1].cells, testing::ElementsAre(2, 0));
+}
+
+TEST(RankCells, ThreeSamplesDifferOnlyIfAllDo) {
+  EXPECT_EQ(RankCells({Ranked(1, {100, 101, 102}), Ranked(1, {103, 104, 105})})[0].groups.size(), 2u);
+  EXPECT_EQ(RankCells({Ranked(1, {100, 101, 104}), Ranked(1, {103, 105, 106})})[0].groups.size(), 1u);
+  EXPECT_EQ(RankCells({Ranked(1, {100, 101}), Ranked(1, {203, 204})})[0].groups.size(), 1u) << "too few";
 }
 
 TEST(Judge, StatusesInOrder) {

@@ -29,9 +29,9 @@ TEST(BenchCli, JsonIsOneDocumentWithThePromisedKeys) {
       Weir("bench " + kTiny + kSmall + "--repeats 3 --users 1,2 --kv q8_0 --json --db " + db);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto json = nlohmann::ordered_json::parse(outcome.out);
-  EXPECT_THAT(KeysOf(json), testing::ElementsAre("machine", "run", "cells"));
+  EXPECT_THAT(KeysOf(json), testing::ElementsAre("machine", "run", "cells", "rankings"));
   EXPECT_THAT(KeysOf(json["run"]), testing::ElementsAre("id", "db", "interrupted", "error", "build",
-                                                        "isa", "threads", "seed"));
+                                                        "isa", "threads", "seed", "suite", "campaign"));
   for (const char* rate :
        {"read_gb_s", "read_write_gb_s", "int8_gmac_s", "f32_gmac_s", "threads"}) {
     EXPECT_GT(json["machine"][rate].get<double>(), 0) << rate;

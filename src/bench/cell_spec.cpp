@@ -1,0 +1,31 @@
+#include "bench/cell_spec.h"
+
+#include <nlohmann/json.hpp>
+
+namespace weir {
+
+std::string KeyOf(const CellSpec& spec) {
+  const std::string how = spec.target == "engine" ? fmt::format("kv={} threads={}", spec.kv, spec.threads)
+                                                  : fmt::format("tokenizer={}", spec.tokenizer);
+  return fmt::format("{} {} {} {}", spec.target, spec.model, how, Describe(spec.load));
+}
+
+std::string ConfigOf(const CellSpec& spec) {
+  const Workload& load = spec.load;
+  nlohmann::ordered_json config{{"target", spec.target}, {"model", spec.model}};
+  if (spec.target == "engine") {
+    config["kv"] = spec.kv;
+    config["threads"] = spec.threads;
+  }
+  if (!spec.tokenizer.empty()) config["tokenizer"] = spec.tokenizer;
+  config["load"] = Describe(load);
+  config["arrivals"] = Name(load.arrivals);
+  config["users"] = load.users;
+  config["prompt_tokens"] = load.prompt_tokens;
+  config["depth_tokens"] = load.depth_tokens;
+  config["gen_tokens"] = load.gen_tokens;
+  config["seed"] = load.seed;
+  return config.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace weir

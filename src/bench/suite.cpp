@@ -1,0 +1,374 @@
+#include "bench/suite.h"
+
+// The only file that sees toml++: it is compiled here once.
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace weir {
+namespace {
+
+constexpr size_t kMostCells = 10000;
+constexpr int64_t kMostBytes = 1 << 20;
+
+/// Insertions, deletions and replacements that make `a` into `b`.
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+/// "; did you mean \"users\"?", or what is known.
+std::string Suggestion(std::string_view word, const std::vector<std::string_view>& known) {
+  if (word.size() < 64) {
+    const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) {
+      return Distance(word, a) < Distance(word, b);
+    });
+    if (nearest != known.end() && Distance(word, *nearest) <= 1 + word.size() / 3) {
+      return fmt::format("did you mean {}?", *nearest);
+    }
+  }
+  return fmt::format("known are {}", fmt::join(known, ", "));
+}
+
+const std::vector<std::string_view> kSuiteKeys{"name",  "description", "repeats", "max_repeats", "precision_percent",
+                                               "timeout_s", "strict",  "cells"};
+const std::vector<std::string_view> kCellKeys{
+    "target",        "model", "tokenizer", "kv",   "threads", "users",   "prompt_tokens", "depth_tokens",
+    "gen_tokens",    "requests", "seed",   "rate", "think_s", "turns",   "warm_up_rounds", "prompts",
+    "shared_tokens", "chat",  "natural"};
+
+/// What a [[cells]] says, each axis as a list.
+struct Axes {
+  std::vector<std::string> targets{"engine"}, models, kvs;
+  std::vector<int64_t> threads, users{1}, prompt_tokens{64}, depth_tokens{0}, gen_tokens{32}, requests{2},
+      seeds{1};
+  std::vector<double> rates{0};
+  std::string tokenizer;
+  Workload load;  // what is no axis
+};
+
+class Parser {
+ public:
+  Parser(const std::string& file, const SuiteDefaults& defaults) : file_(file), defaults_(defaults) {}
+
+  Result<Suite> Parse(const std::string& text) {
+    const toml::parse_result parsed = toml::parse(std::string_view(text), file_);
+    if (!parsed) {
+      const toml::parse_error& error = parsed.error();
+      return BadInput("{}:{}: {}", file_, error.source().begin.line, error.description());
+    }
+    const toml::table& table = parsed.table();
+    Suite suite;
+    suite.text = text;
+    WEIR_RETURN_IF_ERROR(CheckKeys(table, kSuiteKeys));
+    WEIR_RETURN_IF_ERROR(ReadHead(table, suite));
+    const toml::node* cells = table.get("cells");
+    if (!cells || !cells->is_array_of_tables()) {
+      return WithHint(At(cells ? *cells : table, "expected one [[cells]] or more"), "see docs/suites.md");
+    }
+    for (const toml::node& node : *cells->as_array()) {
+      WEIR_RETURN_IF_ERROR(AddCells(*node.as_table(), suite));
+    }
+    return suite;
+  }
+
+ private:
+  Error At(const toml::node& node, std::string_view what) const {
+    return BadInput("{}:{}: {}", file_, node.source().begin.line, what);
+  }
+
+  Status CheckKeys(const toml::table& table, const std::vector<std::string_view>& known) const {
+    for (const auto& [key, node] : table) {
+      if (std::find(known.begin(), known.end(), key.str()) != known.end()) continue;
+      return WithHint(BadInput("{}:{}: unknown key {}", file_, key.source().begin.line, std::string(key.str())),
+                      Suggestion(key.str(), known));
+    }
+    return {};
+  }
+
+  Status ReadHead(const toml::table& table, Suite& suite) const {
+    BenchOptions& options = suite.options;
+    int64_t repeats = options.repeats, most = options.most_repeats, timeout_s = 0;
+    double precision = 0;
+    WEIR_RETURN_IF_ERROR(ReadText(table, "name", suite.name));
+    WEIR_RETURN_IF_ERROR(ReadText(table, "description", suite.description));
+    WEIR_RETURN_IF_ERROR(ReadInt(table, "repeats", 1, 1000, repeats));
+    WEIR_RETURN_IF_ERROR(ReadInt(table, "max_repeats", 1, 1000, most));
+    WEIR_RETURN_IF_ERROR(ReadInt(table, "timeout_s", 1, 1'000'000, timeout_s));
+    if (const toml::node* node = table.get("precision_percent")) {
+      const auto value = node->value<double>();
+      if (!value || !(*value >= 0.1 && *value <= 50)) return At(*node, "precision_percent: expected 0.1 to 50");
+      precision = *value / 100;
+    }
+    WEIR_RETURN_IF_ERROR(ReadBool(table, "strict", options.strict));
+    if (suite.name.empty()) {
+      suite.name = std::filesystem::path(file_).stem().string();
+    }
+    options.repeats = static_cast<int>(repeats);
+    options.most_repeats = static_cast<int>(std::max(most, repeats));
+    options.timeout_ns = timeout_s * 1'000'000'000;
+    if (precision > 0) options.precision = precision;
+    return {};
+  }
+
+  Status ReadText(const toml::table& table, const char* key, std::string& value) const {
+    const toml::node* node = table.get(key);
+    if (!node) return {};
+    const auto* text = node->as_string();
+    if (!text || text->get().empty()) return At(*node, fmt::format("{}: expected a text in quotes", key));
+    value = text->get();
+    return {};
+  }
+
+  Status ReadInt(const toml::table& table, const char* key, int64_t least, int64_t most, int64_t& value) const {
+    const toml::node* node = table.get(key);
+    if (!node) return {};
+    const auto* number = node->as_integer();
+    if (!number || number->get() < least || number->get() > most) {
+      return At(*node, fmt::format("{}: expected a whole number from {} to {}", key, least, most));
+    }
+    value = number->get();
+    return {};
+  }
+
+  /// A value, or a list of values, each given to `add`.
+  template <class Add>
+  Status ForEach(const toml::table& table, const char* key, Add&& add) const {
+    const toml::node* node = table.get(key);
+    if (!node) return {};
+    const toml::array* array = node->as_array();
+    if (!array) return add(*node);
+    if (array->empty()) return At(*node, fmt::format("{}: the list is empty", key));
+    for (const toml::node& element : *array) WEIR_RETURN_IF_ERROR(add(element));
+    return {};
+  }
+
+  Status ReadTexts(const toml::table& table, const char* key, std::vector<std::string>& values) const {
+    if (table.get(key)) values.clear();
+    return ForEach(table, key, [&](const toml::node& node) -> Status {
+      const auto* text = node.as_string();
+      if (!text || text->get().empty()) return At(node, fmt::format("{}: expected a text in quotes", key));
+      values.push_back(text->get());
+      return {};
+    });
+  }
+
+  /// Whole numbers, and ranges as texts: "1-8".
+  Status ReadInts(const toml::table& table, const char* key, int64_t least, int64_t most,
+                  std::vector<int64_t>& values) const {
+    if (table.get(key)) values.clear();
+    return ForEach(table, key, [&](const toml::node& node) -> Status {
+      int64_t first = 0, last = 0;
+      const bool read = ReadRange(node, first, last);
+      if (!read || first < least || last > most || last < first || last - first >= 1000) {
+        return At(node, fmt::format("{}: expected whole numbers from {} to {}, or ranges such as \"1-8\"", key, least,
+                                    most));
+      }
+      for (int64_t value = first; value <= last; ++value) values.push_back(value);
+      return {};
+    });
+  }
+
+  static bool ReadRange(const toml::node& node, int64_t& first, int64_t& last) {
+    if (const auto* number = node.as_integer()) {
+      first = last = number->get();
+      return true;
+    }
+    const auto* text = node.as_string();
+    if (!text) return false;
+    const std::string& range = text->get();
+    const char* const end = range.data() + range.size();
+    std::from_chars_result at = std::from_chars(range.data(), end, first);
+    if (at.ec != std::errc() || at.ptr == end || *at.ptr != '-') return false;
+    at = std::from_chars(at.ptr + 1, end, last);
+    return at.ec == std::errc() && at.ptr == end;
+  }
+
+  Result<Axes> ReadAxes(const toml::table& table) const {
+    Axes axes;
+    axes.kvs = {defaults_.kv};
+    axes.threads = {defaults_.threads};
+    WEIR_RETURN_IF_ERROR(CheckKeys(table, kCellKeys));
+    WEIR_RETURN_IF_ERROR(ReadTexts(table, "target", axes.targets));
+    WEIR_RETURN_IF_ERROR(ReadTexts(table, "model", axes.models));
+    WEIR_RETURN_IF_ERROR(ReadTexts(table, "kv", axes.kvs));
+    WEIR_RETURN_IF_ERROR(ReadInts(table, "threads", 1, 1024, axes.threads));
+    WEIR_RETURN_IF_ERROR(ReadInts(table, "users", 1, 256, axes.users));
+    WEIR_RETURN_IF_ERROR(ReadInts(table, "prompt_tokens", 1, 1 << 20, axes.prompt_tokens));
+    WEIR_RETURN_IF_ERROR(ReadInts(table, "depth_tokens", 0, 1 << 20, axes.depth_tokens));
+    WEIR_RETURN_IF_ERROR(ReadInts(table, "gen_tokens", 1, 1 << 20, axes.gen_tokens));
+    WEIR_RETURN_IF_ERROR(ReadRates(table, axes.rates));
+    WEIR_RETURN_IF_ERROR(ReadText(table, "tokenizer", axes.tokenizer));
+    WEIR_RETURN_IF_ERROR(ReadLoad(table, axes.load));
+    WEIR_RETURN_IF_ERROR(ReadInts(table, "requests", 1, 1000, axes.requests));
+    WEIR_RETURN_IF_ERROR(ReadInts(table, "seed", 0, INT64_MAX, axes.seeds));
+    WEIR_RETURN_IF_ERROR(CheckNames(table, axes));
+    return axes;
+  }
+
+  Status ReadRates(const toml::table& table, std::vector<double>& rates) const {
+    if (table.get("rate")) rates.clear();
+    return ForEach(table, "rate", [&](const toml::node& node) -> Status {
+      const auto value = node.value<double>();
+      if (!value || !(*value > 0 && *value <= 1e6)) return At(node, "rate: expected requests per second");
+      rates.push_back(*value);
+      return {};
+    });
+  }
+
+  Status ReadBool(const toml::table& table, const char* key, bool& value) const {
+    const toml::node* node = table.get(key);
+    if (!node) return {};
+    if (!node->is_boolean()) return At(*node, fmt::format("{}: expected true or false", key));
+    value = node->as_boolean()->get();
+    return {};
+  }
+
+  Status ReadLoad(const toml::table& table, Workload& load) const {
+    int64_t turns = 1, warm_up = 0;
+    bool natural = false;
+    WEIR_RETURN_IF_ERROR(ReadInt(table, "turns", 1, 1000, turns));
+    WEIR_RETURN_IF_ERROR(ReadInt(table, "warm_up_rounds", 0, 1000, warm_up));
+    WEIR_RETURN_IF_ERROR(ReadInt(table, "shared_tokens", 0, 1 << 20, load.shared_tokens));
+    WEIR_RETURN_IF_ERROR(ReadBool(table, "chat", load.chat));
+    WEIR_RETURN_IF_ERROR(ReadBool(table, "natural", natural));
+    if (const toml::node* node = table.get("think_s")) {
+      const auto value = node->value<double>();
+      if (!value || !(*value >= 0 && *value < 1e6)) return At(*node, "think_s: expected seconds");
+      load.think_s = *value;
+    }
+    std::string prompts;
+    WEIR_RETURN_IF_ERROR(ReadText(table, "prompts", prompts));
+    load.turns = static_cast<int>(turns);
+    load.warm_up_rounds = static_cast<int>(warm_up);
+    load.fixed_length = !natural;
+    if (prompts.empty() || prompts == "auto") return {};
+    if (prompts == "text") {
+      load.prompts = PromptKind::kText;
+    } else if (prompts == "random") {
+      load.prompts = PromptKind::kRandomIds;
+    } else {
+      load.prompts = PromptKind::kFile;
+      load.file = prompts;
+    }
+    return {};
+  }
+
+  Status CheckNames(const toml::table& table, const Axes& axes) const {
+    const std::vector<std::string_view> kvs{"f16", "bf16", "q8_0", "f32"};
+    for (const std::string& kv : axes.kvs) {
+      if (std::find(kvs.begin(), kvs.end(), kv) != kvs.end()) continue;
+      return WithHint(At(*table.get("kv"), fmt::format("kv: there is no {}", kv)), Suggestion(kv, kvs));
+    }
+    for (const std::string& target : axes.targets) {
+      if (target == "engine") {
+        if (axes.models.empty()) return At(table, "a [[cells]] without model");
+        continue;
+      }
+      if (target == "null" || target == "null-http" || target.starts_with("http://") || target.starts_with("https://") ||
+          target.starts_with("peer:")) {
+        continue;
+      }
+      return WithHint(At(*table.get("target"), fmt::format("target: {} is none", target)),
+                      "a target is engine, null, null-http, the http:// address of a server, or peer:COMMAND");
+    }
+    return {};
+  }
+
+  /// Every combination: models outermost, because to change the model costs most.
+  Status AddCells(const toml::table& table, Suite& suite) {
+    WEIR_TRY(Axes axes, ReadAxes(table));
+    if (axes.models.empty()) axes.models = {""};
+    const size_t n = axes.models.size() * axes.targets.size() * axes.kvs.size() * axes.threads.size() *
+                     axes.prompt_tokens.size() * axes.gen_tokens.size() * axes.requests.size() *
+                     axes.seeds.size() * axes.users.size() * axes.depth_tokens.size() * axes.rates.size();
+    if (n > kMostCells - std::min(kMostCells, suite.cells.size())) {
+      return At(table, fmt::format("more than {} cells", kMostCells));
+    }
+    for (const std::string& model : axes.models)
+      for (const std::string& target : axes.targets)
+        for (const std::string& kv : axes.kvs)
+          for (const int64_t threads : axes.threads) {
+            const CellSpec spec{target, model, axes.tokenizer, kv, static_cast<int>(threads), axes.load};
+            const size_t first = suite.cells.size();
+            AddLoads(spec, axes, suite);
+            for (size_t i = first; i < suite.cells.size(); ++i) {
+              if (const Status load = CheckLoad(suite.cells[i].load); !load.ok()) {
+                return At(table, load.error().message);
+              }
+            }
+          }
+    return {};
+  }
+
+  void AddLoads(CellSpec spec, const Axes& axes, Suite& suite) {
+    Workload& load = spec.load;
+    for (const int64_t depth : axes.depth_tokens)
+      for (const int64_t prompt : axes.prompt_tokens)
+        for (const int64_t gen : axes.gen_tokens)
+          for (const int64_t requests : axes.requests)
+            for (const int64_t seed : axes.seeds)
+              for (const double rate : axes.rates)
+                for (const int64_t users : axes.users) {
+                  load.users = static_cast<int>(users);
+                  load.requests_per_user = static_cast<int>(requests);
+                  load.prompt_tokens = prompt;
+                  load.gen_tokens = gen;
+                  load.depth_tokens = depth;
+                  load.seed = static_cast<uint64_t>(seed);
+                  load.rate = rate;
+                  load.arrivals = rate > 0 ? Arrivals::kPoisson : Arrivals::kClosed;
+                  if (keys_.insert(KeyOf(spec)).second) suite.cells.push_back(spec);
+                }
+  }
+
+  const std::string& file_;
+  const SuiteDefaults& defaults_;
+  std::set<std::string> keys_;
+};
+
+}  // namespace
+
+Result<Suite> ParseSuite(const std::string& text, const std::string& file, const SuiteDefaults& defaults) {
+  return Parser(file, defaults).Parse(text);
+}
+
+Result<SuiteText> FindSuite(const std::string& name) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(name, error)) {
+    if (static_cast<int64_t>(std::filesystem::file_size(name, error)) > kMostBytes) {
+      return BadInput("{}: a suite of more than {} bytes", name, kMostBytes);
+    }
+    std::ifstream file(name, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) return Failed("cannot read {}", name);
+    return SuiteText{name, text.str()};
+  }
+  std::vector<std::string_view> names;
+  for (const ShippedSuite& suite : ShippedSuites()) {
+    if (name == suite.name || name == std::string(suite.name) + ".toml") {
+      return SuiteText{std::string(suite.name) + ".toml", std::string(suite.text)};
+    }
+    names.push_back(suite.name);
+  }
+  return WithHint(BadInput("suite {}: no such file, and none of that name is shipped", name), Suggestion(name, names));
+}
+
+}  // namespace weir

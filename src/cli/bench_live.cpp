@@ -1,0 +1,70 @@
+#include "cli/bench_live.h"
+
+#include <algorithm>
+
+#include "cli/command.h"
+#include "cli/format.h"
+#include "util/clock.h"
+#include "util/terminal.h"
+
+namespace weir {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kQuietNs = 2 * kSecond, kLogNs = 30 * kSecond;
+constexpr size_t kSparks = 12;
+
+std::string Duration(int64_t ms) {
+  const int64_t s = std::max<int64_t>(0, ms / 1000);
+  if (s < 100) return fmt::format("{} s", s);
+  if (s < 100 * 60) return fmt::format("{} min", (s + 30) / 60);
+  return fmt::format("{:.1f} h", static_cast<double>(s) / 3600);
+}
+
+}  // namespace
+
+std::string Sparkline(const std::vector<double>& values, size_t most) {
+  static constexpr const char* kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  const size_t n = std::min(most, values.size());
+  double greatest = 0;
+  for (size_t i = values.size() - n; i < values.size(); ++i) greatest = std::max(greatest, values[i]);
+  std::string text;
+  for (size_t i = values.size() - n; i < values.size(); ++i) {
+    const double share = greatest > 0 ? std::max(0.0, values[i]) / greatest : 0;
+    text += kBlocks[std::min<size_t>(7, static_cast<size_t>(share * 8))];
+  }
+  return text;
+}
+
+std::string LiveLine(const BenchProgress& progress, int width) {
+  std::string line = fmt::format("cell {} of {}, {} left, {}", std::min(progress.n_ended + 1, progress.n_cells), progress.n_cells,
+                                 Duration(progress.total_ms - progress.done_ms), Escaped(progress.doing));
+  if (progress.tok_s > 0) line += fmt::format(", {:.3g} tok/s", progress.tok_s);
+  if (progress.ttft_ms) line += fmt::format(", TTFT {:.3g} ms", *progress.ttft_ms);
+  if (progress.history.size() > 1) line += " " + Sparkline(progress.history, kSparks);
+  if (!progress.flags.empty()) line += fmt::format(", {} flag{}: {}", progress.flags.size(), progress.flags.size() == 1 ? "" : "s", progress.flags.back());
+  return Shorten(line, width);
+}
+
+LiveView::LiveView(int width) : on_terminal_(StderrIsTerminal()), width_(width), begin_ns_(NowNs()) {}
+
+LiveView::~LiveView() {
+  if (shown_ && on_terminal_) fmt::print(stderr, "\r\x1b[K");
+}
+
+void LiveView::Show(const BenchProgress& progress) {
+  const int64_t now = NowNs();
+  if (now - begin_ns_ < kQuietNs) return;
+  if (!on_terminal_) {
+    if (shown_ && now - last_ns_ < kLogNs) return;
+    fmt::print(stderr, "bench: {}\n", LiveLine(progress, 200));
+  } else {
+    if (shown_ && now - last_ns_ < kSecond / 5) return;
+    fmt::print(stderr, "\r{}\x1b[K", LiveLine(progress, width_ - 1));
+  }
+  std::fflush(stderr);
+  last_ns_ = now;
+  shown_ = true;
+}
+
+}  // namespace weir

@@ -1,0 +1,208 @@
+#include "cli/bench_plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "bench/estimate.h"
+#include "cli/command.h"
+#include "cli/format.h"
+#include "cli/hub.h"
+#include "machine/machine.h"
+
+namespace weir {
+namespace {
+
+/// {"1", "4-6"} as {1, 4, 5, 6}.
+Result<std::vector<int>> ParseUsers(const std::vector<std::string>& texts) {
+  std::vector<int> users;
+  for (const std::string& text : texts) {
+    int first = 0, last = 0;
+    const char* const end = text.data() + text.size();
+    std::from_chars_result read = std::from_chars(text.data(), end, first);
+    last = first;
+    if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-') {
+      read = std::from_chars(read.ptr + 1, end, last);
+    }
+    if (read.ec != std::errc() || read.ptr != end) {
+      return BadInput("--users {}: expected numbers such as 8 or ranges such as 1-40", text);
+    }
+    if (last < first || int64_t{last} - first > 1000) {
+      return BadInput("--users {}: expected a range from fewer to more, of at most 1000 numbers", text);
+    }
+    for (int n = first; n <= last; ++n) users.push_back(n);
+  }
+  std::set<int> seen;
+  for (const int n : users) {
+    if (!seen.insert(n).second) return BadInput("--users: {} is named twice", n);
+  }
+  return users;
+}
+
+/// "3%", "3 %" or "3" as 0.03.
+Result<double> ParsePrecision(std::string text) {
+  std::erase(text, ' ');
+  if (text.ends_with('%')) text.pop_back();
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return BadInput("--precision {}: expected a share such as 3%", text);
+  }
+  return value / 100;
+}
+
+SuiteDefaults DefaultsOf(const BenchFlags& flags) {
+  return {flags.kv_name.empty() ? "f16" : flags.kv_name,
+          flags.threads > 0 ? flags.threads : DefaultThreads()};
+}
+
+Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
+  WEIR_TRY(const std::vector<int> users, ParseUsers(flags.users));
+  const SuiteDefaults defaults = DefaultsOf(flags);
+  std::set<std::string> seen;
+  const bool engine = flags.target.target.empty();
+  for (const std::string& model : engine ? flags.models : std::vector{flags.target.model_name}) {
+    if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
+    for (const int n : users) {
+      CellSpec spec{engine ? "engine" : flags.target.target, model, flags.target.tokenizer,
+                    defaults.kv, defaults.threads, flags.load};
+      spec.load.users = n;
+      WEIR_RETURN_IF_ERROR(CheckWorkload(spec.load));
+      suite.cells.push_back(std::move(spec));
+    }
+  }
+  return {};
+}
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return text;
+}
+
+/// synth:NAME:QUANT becomes the file NAME-QUANT.gguf of the folder, in any case of letters, where there is one.
+Status TakeRealFiles(const std::string& folder, Suite& suite) {
+  std::error_code error;
+  std::map<std::string, std::string> files;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    files[Lower(it->path().filename().string())] = it->path().string();
+  }
+  if (error) return BadInput("--models {}: {}", folder, error.message());
+  for (CellSpec& spec : suite.cells) {
+    if (!spec.model.starts_with("synth:")) continue;
+    std::string name = Lower(spec.model.substr(6));
+    std::replace(name.begin(), name.end(), ':', '-');
+    const auto found = files.find(name + ".gguf");
+    if (found != files.end()) spec.model = found->second;
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Subject>> OpenSubjectOf(const CellSpec& spec, Isa isa, bool profile) {
+  if (spec.target != "engine") return OpenTarget(TargetFlags{spec.target, spec.model, spec.tokenizer});
+  WEIR_RETURN_IF_ERROR(EnsureLocal(spec.model));
+  const KvType kv_type = KvTypeNamed(spec.kv).value_or(KvType::kF16);
+  return OpenSubject(spec.model, {isa, spec.threads, profile, kv_type});
+}
+
+}  // namespace
+
+Result<Suite> MakeSuite(const BenchFlags& flags) {
+  Suite suite;
+  std::string name = flags.suite;
+  if (name.empty() && flags.models.size() == 1 && flags.models[0].ends_with(".toml")) name = flags.models[0];
+  if (name.empty()) {
+    if (flags.resume) return WithHint(BadInput("--resume: there is no campaign to go on with"), "name a suite with --suite");
+    suite.options = flags.options;
+    suite.options.most_repeats = std::max(flags.options.most_repeats, flags.options.repeats);
+    WEIR_RETURN_IF_ERROR(AddFlagCells(flags, suite));
+  } else {
+    WEIR_TRY(const SuiteText text, FindSuite(name));
+    WEIR_TRY(suite, ParseSuite(text.text, text.file, DefaultsOf(flags)));
+    if (flags.has_repeats) suite.options.repeats = flags.options.repeats;
+    if (flags.has_max_repeats) suite.options.most_repeats = flags.options.most_repeats;
+    suite.options.most_repeats = std::max(suite.options.most_repeats, suite.options.repeats);
+    suite.options.strict |= flags.options.strict;
+  }
+  if (!flags.precision.empty()) {
+    WEIR_TRY(suite.options.precision, ParsePrecision(flags.precision));
+  }
+  if (flags.timeout_s > 0) suite.options.timeout_ns = int64_t{flags.timeout_s} * 1'000'000'000;
+  suite.options.order_seed = flags.load.seed;
+  WEIR_RETURN_IF_ERROR(CheckOptions(suite.options));
+  if (!flags.models_dir.empty()) WEIR_RETURN_IF_ERROR(TakeRealFiles(flags.models_dir, suite));
+  return suite;
+}
+
+Result<BenchPlan> OpenCells(const std::vector<CellSpec>& cells, Isa isa, bool profile) {
+  BenchPlan plan;
+  std::map<std::string, Subject*> opened;
+  for (const CellSpec& spec : cells) {
+    Subject*& subject =
+        opened[fmt::format("{} {} {} {} {}", spec.target, spec.model, spec.tokenizer, spec.kv, spec.threads)];
+    if (!subject) {
+      WEIR_TRY(std::unique_ptr<Subject> made, OpenSubjectOf(spec, isa, profile));
+      subject = made.get();
+      plan.subjects.push_back(std::move(made));
+    }
+    WEIR_RETURN_IF_ERROR(CheckContext(spec.load, *subject));
+    plan.cells.push_back({subject, spec});
+  }
+  return plan;
+}
+
+ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states) {
+  constexpr int kDeadly = 2;
+  std::map<std::string, CellState> known;
+  for (const CellState& state : states) known[state.key] = state;
+  ResumePlan plan;
+  for (const CellSpec& spec : cells) {
+    const auto found = known.find(KeyOf(spec));
+    const CellStatus status = found == known.end() ? CellStatus::kInterrupted : found->second.status;
+    if (status != CellStatus::kInterrupted && status != CellStatus::kFailed && status != CellStatus::kSkipped) {
+      ++plan.n_done;
+    } else if (found != known.end() && found->second.n_deaths >= kDeadly) {
+      status == CellStatus::kFailed ? void(++plan.n_done) : plan.deadly.push_back(spec);
+    } else {
+      plan.left.push_back(spec);
+    }
+  }
+  return plan;
+}
+
+void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
+  Json cells = Json::array();
+  double total = 0;
+  const Subject* loaded = nullptr;
+  if (!json) fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", "users", "prompt", "gen", "repeats", "seconds", "memory", "model");
+  for (const PlannedCell& cell : plan.cells) {
+    const Workload& load = cell.spec.load;
+    const ModelRow& model = cell.subject->row();
+    const Result<int64_t> bytes = cell.subject->Plan(load.users, TokensOf(load));
+    double seconds = suite.options.repeats * (RoughSeconds(model, load) + 1);
+    if (cell.subject != loaded) seconds += RoughLoadSeconds(model);
+    loaded = cell.subject;
+    if (bytes) total += seconds;
+    if (json) {
+      cells.push_back({{"model", model.name}, {"target", cell.spec.target}, {"users", load.users},
+                       {"prompt_tokens", load.prompt_tokens}, {"depth_tokens", load.depth_tokens}, {"gen_tokens", load.gen_tokens},
+                       {"repeats", suite.options.repeats}, {"seconds", bytes ? Json(seconds) : Json(nullptr)},
+                       {"memory_bytes", bytes ? Json(*bytes) : Json(nullptr)},
+                       {"reason", bytes ? Json(nullptr) : Json(bytes.error().message)}});
+      continue;
+    }
+    fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", load.users, load.prompt_tokens, load.gen_tokens,
+               suite.options.repeats, bytes ? fmt::format("{:.0f}", seconds) : "-",
+               bytes ? ByteSize(*bytes) : "too much", Escaped(model.name));
+  }
+  if (json) {
+    PrintJson({{"suite", suite.name.empty() ? Json(nullptr) : Json(suite.name)}, {"cells", cells}, {"seconds", total}});
+    return;
+  }
+  fmt::print("{} cells, about {:.0f} minutes on a machine of ordinary speed{}\n", plan.cells.size(), std::max(1.0, total / 60),
+             suite.options.precision ? ", more if repeats spread" : "");
+}
+
+}  // namespace weir

@@ -1,0 +1,13 @@
+// The commands that look into the results database.
+#pragma once
+
+#include "cli/command.h"
+
+namespace weir {
+
+Command AddRows(CLI::App& app);
+Command AddSql(CLI::App& app);
+Command AddExport(CLI::App& app);
+Command AddImport(CLI::App& app);
+
+}  // namespace weir

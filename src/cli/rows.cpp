@@ -1,0 +1,59 @@
+// weir rows: what was measured so far.
+#include <memory>
+
+#include "bench/document.h"
+#include "bench/flat_rows.h"
+#include "cli/row_commands.h"
+#include "cli/format.h"
+#include "cli/result_database.h"
+#include "util/terminal.h"
+
+namespace weir {
+namespace {
+
+constexpr int64_t kMost = 40;
+
+struct Flags {
+  RowFlags rows;
+  bool json = false, csv = false;
+};
+
+std::string Table(std::vector<CellResult> cells) {
+  for (CellResult& cell : cells) {
+    for (std::string* text : {&cell.model.name, &cell.model.quant, &cell.reason}) *text = Escaped(*text);
+    for (Flag& flag : cell.flags) flag.detail = Escaped(flag.detail);
+  }
+  const TableStyle style{StdoutStyle("\x1b[1m"), StdoutStyle("\x1b[2m"), StdoutStyle("\x1b[33m"), StdoutStyle("\x1b[0m")};
+  return RenderTable(cells, TerminalWidth(), style);
+}
+
+Result<int> RunCommand(const Flags& flags) {
+  WEIR_TRY(Store store, OpenResults(flags.rows.db));
+  WEIR_TRY(const std::vector<CellResult> cells, SelectCells(store, flags.rows, kMost));
+  std::vector<Json> flat;
+  for (const CellResult& cell : cells) flat.push_back(FlatRow(cell));
+  if (flags.json) {
+    PrintJson({{"db", store.path()}, {"cells", CellsJson(cells)}});
+  } else {
+    WEIR_RETURN_IF_ERROR(WriteOutput(flags.csv ? CsvOf(flat) : Table(cells), ""));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+Command AddRows(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  AddRowFlags(app, flags->rows);
+  auto* json = app.add_flag("--json", flags->json, "One JSON document on stdout");
+  app.add_flag("--csv", flags->csv, "Comma-separated, one line for each cell")->excludes(json);
+  app.footer(
+      "Shows the last 40 cells unless told which.\n\nExamples:\n"
+      "  weir rows\n"
+      "  weir rows --campaign article\n"
+      "  weir rows --model Q4_K_M --status ok --csv > rows.csv\n\n"
+      "Exit code: 0, also for no rows; 2 where there is no database.");
+  return [flags] { return RunCommand(*flags); };
+}
+
+}  // namespace weir

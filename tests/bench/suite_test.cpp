@@ -1,0 +1,124 @@
+#include "bench/suite.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <set>
+
+#include "temp_folder.h"
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+
+Result<Suite> Parse(const std::string& text) { return ParseSuite(text, "some.toml", {"q8_0", 3}); }
+
+TEST(Suite, EveryCombinationIsACell) {
+  const Result<Suite> suite = Parse(R"(
+name = "mine"
+repeats = 4
+precision_percent = 2.5
+timeout_s = 60
+strict = true
+[[cells]]
+model = ["a.gguf", "b.gguf"]
+users = [1, "4-6"]
+gen_tokens = 16
+[[cells]]
+target = "http://localhost:1"
+tokenizer = "a.gguf"
+rate = [0.5, 2]
+depth_tokens = 100
+natural = true
+)");
+  ASSERT_TRUE(suite.ok()) << suite.error().message;
+  EXPECT_EQ(suite->name, "mine");
+  EXPECT_EQ(suite->options.repeats, 4);
+  EXPECT_EQ(suite->options.precision, 0.025);
+  EXPECT_EQ(suite->options.timeout_ns, 60'000'000'000);
+  EXPECT_TRUE(suite->options.strict);
+  ASSERT_EQ(suite->cells.size(), 2u * 4 + 2);
+  EXPECT_EQ(suite->cells[3].model, "a.gguf");
+  EXPECT_EQ(suite->cells[3].kv, "q8_0") << "the default";
+  EXPECT_EQ(suite->cells[3].threads, 3);
+  EXPECT_EQ(suite->cells[3].load.users, 6);
+  EXPECT_EQ(suite->cells[3].load.gen_tokens, 16);
+  EXPECT_EQ(suite->cells[4].model, "b.gguf");
+  EXPECT_EQ(suite->cells[9].target, "http://localhost:1");
+  EXPECT_EQ(suite->cells[9].load.arrivals, Arrivals::kPoisson);
+  EXPECT_EQ(suite->cells[9].load.rate, 2);
+  EXPECT_EQ(suite->cells[9].load.depth_tokens, 100);
+  EXPECT_FALSE(suite->cells[9].load.fixed_length);
+  std::set<std::string> keys;
+  for (const CellSpec& cell : suite->cells) EXPECT_TRUE(keys.insert(KeyOf(cell)).second) << KeyOf(cell);
+}
+
+TEST(Suite, ACellDescribedTwiceIsThereOnce) {
+  const Result<Suite> suite = Parse("[[cells]]\nmodel = \"a\"\nusers = [1, 2, 1]\n[[cells]]\nmodel = \"a\"\nusers = 2\n");
+  ASSERT_TRUE(suite.ok()) << suite.error().message;
+  EXPECT_EQ(suite->cells.size(), 2u);
+  EXPECT_EQ(suite->name, "some") << "that of the file";
+}
+
+TEST(Suite, MistakesAreSaidWithTheirLine) {
+  const std::string cells = "[[cells]]\nmodel = \"a\"\n";
+  const std::tuple<std::string, std::string, std::string> cases[] = {
+      {cells + "user = 3\n", "some.toml:3: unknown key user", "did you mean users?"},
+      {"repeat = 3\n" + cells, "some.toml:1: unknown key repeat", "did you mean repeats?"},
+      {"zzzzzzzz = 3\n" + cells, "unknown key zzzzzzzz", "known are name"},
+      {cells + "users = 0\n", "some.toml:3: users: expected whole numbers from 1 to 256", ""},
+      {cells + "users = [1,\n 2.5]\n", "some.toml:4: users", ""},
+      {cells + "users = \"8-1\"\n", "some.toml:3: users", ""},
+      {cells + "users = []\n", "some.toml:3: users: the list is empty", ""},
+      {cells + "kv = \"f17\"\n", "some.toml:3: kv: there is no f17", "did you mean f16?"},
+      {cells + "target = \"ftp://x\"\n", "some.toml:3: target", "http://"},
+      {cells + "seed = -1\n", "some.toml:3: seed", ""},
+      {cells + "rate = 0\n", "some.toml:3: rate", ""},
+      {cells + "rate = 1\nthink_s = 2\n", "some.toml:1: think time", ""},
+      {cells + "model = \"b\"\n", "some.toml:3:", ""},
+      {"[[cells]]\nusers = 1\n", "some.toml:1: a [[cells]] without model", ""},
+      {"name = 3\n" + cells, "some.toml:1: name: expected a text", ""},
+      {"precision_percent = 0\n" + cells, "some.toml:1: precision_percent", ""},
+      {"strict = 1\n" + cells, "some.toml:1: strict: expected true or false", ""},
+      {"name = \"x\"\n", "expected one [[cells]] or more", "docs/suites.md"},
+      {"cells = 3\n", "some.toml:1: expected one [[cells]]", ""},
+      {"", "expected one [[cells]]", ""},
+      {"name = \"x\n", "some.toml:", ""},
+      {cells + "users = \"1-256\"\nprompt_tokens = \"1-1000\"\n", "more than 10000 cells", ""},
+      {std::string("\0\xff\xfe", 3), "some.toml:1:", ""},
+      {std::string(5000, '['), "some.toml:1:", ""},
+  };
+  for (const auto& [text, message, hint] : cases) {
+    const Result<Suite> suite = Parse(text);
+    ASSERT_FALSE(suite.ok()) << text;
+    EXPECT_EQ(suite.error().code, ErrorCode::kBadInput);
+    EXPECT_THAT(suite.error().message, HasSubstr(message)) << text;
+    EXPECT_THAT(suite.error().hint, HasSubstr(hint)) << text;
+  }
+}
+
+TEST(Suite, ThoseThatAreShippedAreRight) {
+  for (const ShippedSuite& shipped : ShippedSuites()) {
+    const Result<SuiteText> text = FindSuite(std::string(shipped.name));
+    ASSERT_TRUE(text.ok()) << text.error().message;
+    const Result<Suite> suite = ParseSuite(text->text, text->file, {});
+    ASSERT_TRUE(suite.ok()) << suite.error().message;
+    EXPECT_EQ(suite->name, shipped.name);
+    EXPECT_GE(suite->cells.size(), 2u);
+    EXPECT_TRUE(CheckOptions(suite->options).ok());
+  }
+}
+
+TEST(FindSuite, TakesFilesFirstAndSuggests) {
+  const TempFolder folder;
+  std::ofstream(folder / "quick") << "mine";
+  EXPECT_EQ(FindSuite(folder / "quick")->text, "mine");
+  const Result<SuiteText> wrong = FindSuite("qick");
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_THAT(wrong.error().hint, HasSubstr("did you mean quick?"));
+  EXPECT_FALSE(FindSuite(folder / "").ok()) << "a folder";
+}
+
+}  // namespace
+}  // namespace weir
