@@ -41,18 +41,6 @@ Result<std::vector<int>> ParseUsers(const std::vector<std::string>& texts) {
   return users;
 }
 
-/// "3%", "3 %" or "3" as 0.03.
-Result<double> ParsePrecision(std::string text) {
-  std::erase(text, ' ');
-  if (text.ends_with('%')) text.pop_back();
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return BadInput("--precision {}: expected a share such as 3%", text);
-  }
-  return value / 100;
-}
-
 SuiteDefaults DefaultsOf(const BenchFlags& flags) {
   return {flags.kv_name.empty() ? "f16" : flags.kv_name,
           flags.threads > 0 ? flags.threads : DefaultThreads()};
@@ -127,7 +115,7 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
     suite.options.strict |= flags.options.strict;
   }
   if (!flags.precision.empty()) {
-    WEIR_TRY(suite.options.precision, ParsePrecision(flags.precision));
+    WEIR_TRY(suite.options.precision, ParsePercent("--precision", flags.precision));
   }
   if (flags.timeout_s > 0) suite.options.timeout_ns = int64_t{flags.timeout_s} * 1'000'000'000;
   suite.options.order_seed = flags.load.seed;

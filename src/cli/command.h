@@ -30,6 +30,7 @@ Command AddServe(CLI::App& app);
 Command AddSynth(CLI::App& app);
 Command AddBench(CLI::App& app);
 Command AddAudit(CLI::App& app);
+Command AddCompare(CLI::App& app);
 Command AddFit(CLI::App& app);
 Command AddMachine(CLI::App& app);
 Command AddPerplexity(CLI::App& app);

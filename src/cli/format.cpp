@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "model/text/utf8.h"
 
 namespace weir {
@@ -90,6 +92,18 @@ std::string ByteSize(int64_t n_bytes) {
     ++unit;
   }
   return fmt::format("{:.{}f} {}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0, kUnits[unit]);
+}
+
+Result<double> ParsePercent(std::string_view flag, std::string text) {
+  const std::string given = text;
+  std::erase(text, ' ');
+  if (text.ends_with('%')) text.pop_back();
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= 0 && value <= 1000)) {
+    return BadInput("{} {}: expected a percentage such as 3%", flag, given);
+  }
+  return value / 100;
 }
 
 }  // namespace weir

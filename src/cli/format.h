@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "util/error.h"
+
 namespace weir {
 
 /// Text from a file, safe to print on one line: control characters, characters that reorder others and
@@ -25,5 +27,8 @@ std::string Grouped(int64_t n);
 
 /// "801 MB", "28.6 GB": three digits, powers of ten.
 std::string ByteSize(int64_t n_bytes);
+
+/// "3%", "3 %" or "3" as 0.03; kBadInput, with the name of the flag, for what is no percentage of 0 or more.
+Result<double> ParsePercent(std::string_view flag, std::string text);
 
 }  // namespace weir

@@ -30,6 +30,7 @@ constexpr CommandEntry kCommands[] = {
     {"serve", "OpenAI-compatible server for the users of this machine", AddServe},
     {"fit", "Does a model fit, for how many users, how fast: here, or on a machine to buy", AddFit},
     {"audit", "What published numbers rest on: which are possible, how far from the limit", AddAudit},
+    {"compare", "Runs, builds, machines, engines or mixtures against each other", AddCompare},
     {"machine", "What this computer is, its measured bandwidth and arithmetic rates", AddMachine},
     {"inspect", "What is in a model: metadata, tensors, types, bytes per user", AddInspect},
     {"pull", "Download a model of the hub, resume, verify", AddPull},
