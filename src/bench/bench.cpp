@@ -77,6 +77,8 @@ class Bench {
     AttemptsSeen seen;
     std::vector<RatesAround> rates;
     EngineProfile profile;  // of the whole repeats
+    StreamWatch watch;      // of all repeats
+    std::vector<Flag> target_flags;
     bool ended = false;
 
     std::string Name() const { return Users(spec.load.users); }
@@ -320,6 +322,7 @@ class Bench {
       return false;
     }
     running = {std::move(*target), &cell};
+    cell.target_flags = group.subject->facts().flags;
     if (!cell.id) WEIR_RETURN_IF_ERROR(BeginCell(cell));
     Workload warm_up = load;
     warm_up.requests_per_user = 1;
@@ -361,7 +364,9 @@ class Bench {
     WEIR_TRY(const CellResult result, store_.ResultOfCell(*cell.id));
     Verdict verdict = Judge(result, cell.seen);
     std::vector<Flag> flags = FindFlags(result, cell.seen, cell.rates);
-    flags.insert(flags.end(), options_.flags.begin(), options_.flags.end());
+    for (const std::vector<Flag>& more : {options_.flags, cell.target_flags, cell.watch.Flags()}) {
+      flags.insert(flags.end(), more.begin(), more.end());
+    }
     if (const Figure* decode = result.Find("decode_tok_s")) {
       decoded_.push_back({*cell.id, cell.spec.load.users, TokensOf(cell.spec.load), decode->median});
     }
@@ -413,7 +418,7 @@ class Bench {
     WEIR_TRY(
         AttemptWriter writer,
         store_.BeginAttempt(*cell.id, repeat, before ? std::optional(before->id) : std::nullopt));
-    WEIR_TRY(AttemptRow row, RunWatched(target, load, subject, writer));
+    WEIR_TRY(AttemptRow row, RunWatched(target, load, subject, writer, repeat > 0 ? &cell.watch : nullptr));
     ForgetOurselves(cell, subject, row);
     row.block = block;
     const bool whole = row.status == AttemptStatus::kOk;
@@ -470,7 +475,8 @@ class Bench {
   }
 
   Result<AttemptRow> RunWatched(Target& target, const Workload& load, const Subject& subject,
-                                AttemptWriter& writer) {
+                                AttemptWriter& writer,
+                                StreamWatch* watch) {
     Tap tap(target);
     const int64_t begin = NowNs();
     int64_t told = begin;
@@ -501,7 +507,7 @@ class Bench {
     instruments_.ResetPeakMemory();
     instruments_.BeginWatch();
     const int64_t begin_ns = target.Now();
-    WEIR_TRY(AttemptRow row, weir::RunAttempt(tap, *plan, stop, writer));
+    WEIR_TRY(AttemptRow row, weir::RunAttempt(tap, *plan, stop, writer, watch));
     row.begin_ns = begin_ns;
     row.end_ns = target.Now();
     instruments_.EndWatch(row);
