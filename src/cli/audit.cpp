@@ -109,13 +109,12 @@ void PrintRow(const RowFinding& finding) {
   fmt::print("{} {}, {} {}: {:.4g} tok/s{}{}: {}\n", row.model, row.quant, row.users, row.users == 1 ? "user" : "users",
              row.tok_s, row.users == 1 ? "" : fmt::format(" ({:.3g} each)", row.tok_s / row.users),
              row.figure.empty() ? "" : ", " + row.figure, VerdictText(finding));
-  fmt::print("  {:.3g} steps a second x {} of weights = {:.3g} GB/s:", finding.steps_per_s,
+  fmt::print("  {:.3g} steps a second x {} of weights = {:.3g} GB/s\n", finding.steps_per_s,
              ByteSize(finding.weight_bytes), static_cast<double>(finding.weight_bytes) * finding.steps_per_s * 1e-9);
-  for (size_t i = 0; i < finding.uses.size(); ++i) {
-    const BandwidthUse& use = finding.uses[i];
-    fmt::print("{} {:.0f} % of {:.4g} ({})", i ? "," : "", 100 * use.share, use.gb_s, use.name);
+  for (const BandwidthUse& use : finding.uses) {
+    fmt::print("  {:<25} {:.0f} % of {:.4g} GB/s\n", use.name, 100 * use.share, use.gb_s);
   }
-  fmt::print("\n{}", finding.lone_peak ? "  a peak without its median\n" : "");
+  fmt::print("{}", finding.lone_peak ? "  a peak without its median\n" : "");
 }
 
 void PrintRatio(const RatioFinding& finding) {
