@@ -373,6 +373,7 @@ class Crowd {
     if (Asks(client.role)) --n_asking_;
     client.waits = false;
     client.role = Role::kRest;
+    if (text.find("\r\nConnection: close\r\n") != text.npos) Hang(client);
     client.until_ns = NowNs() + (status == 429 ? kSecond : Random(1, 100) * kMs);
   }
 
@@ -454,6 +455,7 @@ int Run(const Options& options) {
     return 1;
   }
   AwaitIdle(server.port());
+  usleep(200'000);
   const int64_t n_fds = server.Count("fd");
 
   Crowd warm_up(server.port(), options);
@@ -481,6 +483,8 @@ int Run(const Options& options) {
   Expect(metrics["weir_kv_pages_free"] + metrics["weir_kv_pages_kept"] == metrics["weir_kv_pages"],
          fmt::format("pages: {} free + {} kept = {}", metrics["weir_kv_pages_free"], metrics["weir_kv_pages_kept"],
                      metrics["weir_kv_pages"]));
+  // The connection that the metrics came by may not be closed yet, here or at the start.
+  for (int i = 0; i < 100 && server.Count("fd") > n_fds; ++i) usleep(50'000);
   const int64_t more_fds = server.Count("fd") - n_fds, more_threads = server.Count("task") - n_threads;
   const int64_t more_bytes = server.ResidentBytes() - n_bytes;
   Expect(more_fds <= 0, fmt::format("{} descriptors more than at the start", more_fds));
