@@ -60,7 +60,7 @@ class Client {
   /// Reads more; false at the end of the connection, or when nothing comes.
   bool Read() {
     pollfd ready{fd_, POLLIN, 0};
-    if (poll(&ready, 1, 10'000) != 1) return false;
+    if (poll(&ready, 1, 60'000) != 1) return false;  // sanitizers take seconds for a long prompt
     char bytes[4096];
     const ssize_t n = recv(fd_, bytes, sizeof(bytes), 0);
     if (n <= 0) return false;
