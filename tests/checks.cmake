@@ -7,7 +7,7 @@ add_test(NAME checks.floors COMMAND python3 ${CMAKE_SOURCE_DIR}/scripts/check_fl
 # The page in a browser. It says so and is skipped where there is none.
 if(NOT WEIR_SANITIZE)
   add_test(NAME page.browser COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/page/run $<TARGET_FILE:weir>)
-  set_tests_properties(page.browser PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900)
+  set_tests_properties(page.browser PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 900 RUN_SERIAL ON)
 endif()
 
 # The API as the client that most programs use sees it. Skipped, as it says, where npm has not installed that.

@@ -326,19 +326,13 @@ async function startWeir() {
   const model = join(root, 'tests/data/weir-tiny-q8_0.gguf');
   const keys = join(mkdtempSync(join(tmpdir(), 'weir-page-')), 'keys');
   writeFileSync(keys, `${kKey}\n`);
-  const process = spawn(weir, ['serve', model, '--port', '0', '--max-users', '2', '--ctx', '4096', '--api-key-file', keys]);
+  // The small model is so fast that a busy browser would draw its whole answer at once: the browser goes first.
+  const process = spawn('nice', ['-n', '19', weir, 'serve', model, '--port', '0', '--max-users', '2', '--ctx', '4096', '--api-key-file', keys]);
   let log = '';
   process.stderr.on('data', (text) => (log += text));
   for await (const line of createInterface({ input: process.stdout })) {
     const url = /listening on (\S+)/.exec(line);
-    if (url) {
-      return {
-        url: `${url[1]}/`,
-        pause: () => process.kill('SIGSTOP'),
-        resume: () => process.kill('SIGCONT'),
-        stop: () => process.kill('SIGTERM'),
-      };
-    }
+    if (url) return { url: `${url[1]}/`, stop: () => process.kill('SIGTERM') };
   }
   throw new Error(`weir serve did not start: ${log}`);
 }
@@ -360,19 +354,13 @@ test('over weir serve: words stream, stop, and move the live numbers', async () 
     await set('Seed', '2');
     await say(page, 'Tell me about rivers, at length.');
     const answer = answers(page).first();
-    // The small model would be done before a busy browser has drawn anything, so it may run for moments only.
     const lengths = new Set();
-    for (let i = 0; i < 500 && lengths.size < 4; ++i) {
-      server.pause();
-      await page.waitForTimeout(20);
+    for (let i = 0; i < 200 && lengths.size < 4; ++i) {
       lengths.add(await answer.evaluate((a) => a.textContent.length));
-      server.resume();
-      await page.waitForTimeout(5);
+      await page.waitForTimeout(20);
     }
-    server.pause();
     await page.keyboard.press('Escape');
     await answered(page, 1);
-    server.resume();
     assert.ok(lengths.size >= 4, 'the answer did not grow bit by bit');
     assert.match(await answer.locator('.facts').textContent(), /stopped/);
     await set('Most tokens', '20');
