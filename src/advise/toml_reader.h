@@ -3,6 +3,7 @@
 #pragma once
 
 #define TOML_EXCEPTIONS 0
+#define TOML_ASSERT(condition)  // hostile input reaches some: what follows them reports it
 #include <toml++/toml.h>
 
 #include <optional>
