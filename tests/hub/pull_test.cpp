@@ -101,10 +101,15 @@ class PullTest : public testing::Test {
 
   const std::string kFile = "model-Q8_0.gguf";
   TempFolder folder_;
-  FakeHub hub_;
   std::string bytes_ = Noise(10 * kChunk + 12345);
   HubSettings settings_;
   NetworkOptions options_;
+  // Mischief may still run in the hub's threads when a test's body has ended: what it counts in
+  // lives as long as the fixture, and the hubs, declared last, end first.
+  std::atomic<int> n_ = 0, n_open_ = 0, most_ = 0;
+  std::atomic<int64_t> n_sent_ = 0;
+  FakeHub cdn_;
+  FakeHub hub_;
 };
 
 TEST_F(PullTest, FetchesAFileByRangesAndNeverTwice) {
@@ -119,16 +124,15 @@ TEST_F(PullTest, FetchesAFileByRangesAndNeverTwice) {
 }
 
 TEST_F(PullTest, AsksForSeveralRangesAtOnce) {
-  std::atomic<int> n_open = 0, most = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply&) {
     if (!IsBody(request)) return;
-    most = std::max(most.load(), ++n_open);
+    most_ = std::max(most_.load(), ++n_open_);
     std::this_thread::sleep_for(std::chrono::milliseconds(30));
-    --n_open;
+    --n_open_;
   });
   ExpectWhole(PullIt());
-  EXPECT_GT(most, 1);
-  EXPECT_LE(most, options_.n_parallel);
+  EXPECT_GT(most_, 1);
+  EXPECT_LE(most_, options_.n_parallel);
 }
 
 TEST_F(PullTest, FilesInGitAndEmptyFilesAreVerifiedToo) {
@@ -170,45 +174,41 @@ TEST_F(PullTest, ReadsAllPagesOfTheList) {
 }
 
 TEST_F(PullTest, FollowsRedirectsWithoutCarryingTheTokenAway) {
-  FakeHub cdn;
-  hub_.RedirectTo(&cdn);
+  hub_.RedirectTo(&cdn_);
   hub_.SetToken("secret");
   settings_.token = "secret";
   ExpectWhole(PullIt());
-  ASSERT_GT(cdn.requests().size(), 10u);
-  for (const FakeRequest& request : cdn.requests()) EXPECT_EQ(request.header("authorization"), "");
+  ASSERT_GT(cdn_.requests().size(), 10u);
+  for (const FakeRequest& request : cdn_.requests()) {
+    EXPECT_EQ(request.header("authorization"), "");
+  }
   for (const FakeRequest& request : hub_.requests())
     EXPECT_EQ(request.header("authorization"), "Bearer secret");
   EXPECT_EQ(hub_.CountRequests("/resolve/"), 2u);  // HEAD, and one redirect for all ranges
 }
 
 TEST_F(PullTest, AsksForANewAddressWhenTheSignedOneExpires) {
-  FakeHub cdn;
-  hub_.RedirectTo(&cdn);
-  std::atomic<int> n = 0;
-  cdn.SetMischief([&](const FakeRequest&, FakeReply& reply) {
-    if (++n == 5) reply = Plain(403, {}, "expired");
+  hub_.RedirectTo(&cdn_);
+  cdn_.SetMischief([&](const FakeRequest&, FakeReply& reply) {
+    if (++n_ == 5) reply = Plain(403, {}, "expired");
   });
   ExpectWhole(PullIt());
   EXPECT_EQ(hub_.CountRequests("/resolve/"), 3u);
 }
 
 TEST_F(PullTest, GoesOnWhereACutCameWithinOneRun) {
-  std::atomic<int64_t> n_sent = 0;
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
     if (!IsBody(request)) return;
-    if (++n % 2 == 0) reply.cut_after = reply.body.size() / 2;
-    n_sent += static_cast<int64_t>(reply.cut_after.value_or(reply.body.size()));
+    if (++n_ % 2 == 0) reply.cut_after = reply.body.size() / 2;
+    n_sent_ += static_cast<int64_t>(reply.cut_after.value_or(reply.body.size()));
   });
   ExpectWhole(PullIt());
-  EXPECT_EQ(n_sent, static_cast<int64_t>(bytes_.size()));  // not a byte twice
+  EXPECT_EQ(n_sent_, static_cast<int64_t>(bytes_.size()));  // not a byte twice
 }
 
 TEST_F(PullTest, GoesOnWhereAnEarlierRunFailed) {
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
-    if (IsBody(request) && ++n > 5) reply = Plain(500, {}, "down");
+    if (IsBody(request) && ++n_ > 5) reply = Plain(500, {}, "down");
   });
   ExpectFailure(PullIt(), ErrorCode::kFailed, "500");
   const int64_t kept = BytesKept();
@@ -263,16 +263,15 @@ TEST_F(PullTest, ServersWithoutRangesDeliverInOneGo) {
 }
 
 TEST_F(PullTest, ACutOfASingleAnswerStartsAnew) {
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
     if (!IsBody(request)) return;
     reply.status = 200;
     reply.headers.erase("Content-Range");
     reply.body = bytes_;
-    if (++n == 2) reply.cut_after = 3 * kChunk + 5;
+    if (++n_ == 2) reply.cut_after = 3 * kChunk + 5;
   });
   ExpectWhole(PullIt());
-  EXPECT_EQ(n, 3);
+  EXPECT_EQ(n_, 3);
 }
 
 TEST_F(PullTest, LiesAboutRangesAndLengthsAreFound) {
@@ -316,9 +315,8 @@ TEST_F(PullTest, AnswersThatEndEarlyAreCompleted) {
 }
 
 TEST_F(PullTest, AFileThatChangesMeanwhileIsRefused) {
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
-    if (IsBody(request) && ++n > 3) reply.headers["ETag"] = "\"another\"";
+    if (IsBody(request) && ++n_ > 3) reply.headers["ETag"] = "\"another\"";
   });
   ExpectFailure(PullIt(), ErrorCode::kFailed, "changed on the server");
   EXPECT_EQ(BytesKept(), 0);
@@ -332,9 +330,8 @@ TEST_F(PullTest, HeadersThatContradictTheListAreRefused) {
 }
 
 TEST_F(PullTest, WaitsAsLongAsTheServerAsks) {
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
-    if (!IsBody(request) || ++n != 2) return;
+    if (!IsBody(request) || ++n_ != 2) return;
     reply = Plain(429, {{"Retry-After", "1"}}, "slow down");
   });
   std::vector<int64_t> waits;
@@ -352,9 +349,8 @@ TEST_F(PullTest, DoesNotWaitForHours) {
 }
 
 TEST_F(PullTest, TriesAgainAfter503ThenGivesUp) {
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
-    if (request.has("/revision/") && ++n <= 2) reply = Plain(503, {}, "");
+    if (request.has("/revision/") && ++n_ <= 2) reply = Plain(503, {}, "");
   });
   ExpectWhole(PullIt());
   fs::remove_all(folder_ / "cache");
@@ -363,9 +359,8 @@ TEST_F(PullTest, TriesAgainAfter503ThenGivesUp) {
 }
 
 TEST_F(PullTest, StalledConnectionsAreGivenUpAndReplaced) {
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
-    if (IsBody(request) && ++n == 3) reply.stall_ms = 20000;
+    if (IsBody(request) && ++n_ == 3) reply.stall_ms = 20000;
   });
   options_.stall_seconds = 1;
   ExpectWhole(PullIt());
@@ -443,9 +438,8 @@ TEST_F(PullTest, TwoProcessesDownloadOnce) {
 
 TEST_F(PullTest, InterruptsKeepWhatHasArrived) {
   CatchInterrupts();
-  std::atomic<int> n = 0;
   hub_.SetMischief([&](const FakeRequest& request, FakeReply&) {
-    if (IsBody(request) && ++n == 6) raise(SIGINT);
+    if (IsBody(request) && ++n_ == 6) raise(SIGINT);
   });
   ExpectFailure(PullIt(), ErrorCode::kInterrupted, "");
   ClearInterrupt();
