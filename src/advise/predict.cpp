@@ -56,15 +56,25 @@ SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& 
           Milliseconds(PrefillMacs(question), Around(prefill)), {}};
 }
 
+std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const MachineExperience& experience) {
+  std::optional<Lesson> share = Learn(experience.decode_share, TraitsOf(question, question.users));
+  std::optional<Lesson> prefill = Learn(experience.prefill_gmac_s, TraitsOf(question, 1));
+  if (!share || !prefill) return std::nullopt;
+  return SpeedLessons{*std::move(share), *std::move(prefill)};
+}
+
+SpeedPrediction PredictFrom(const SpeedQuestion& question, const MachineRates& rates, const SpeedLessons& lessons) {
+  const double limit_tok_s = question.users / DecodeLimitSeconds(question, rates);
+  const Range& share = lessons.decode_share.range;
+  return {question.users, limit_tok_s, {limit_tok_s * share.low, limit_tok_s * share.high},
+          Milliseconds(PrefillMacs(question), lessons.prefill_gmac_s.range), lessons.decode_share.cells};
+}
+
 std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const MachineRates& rates,
                                        const MachineExperience& experience) {
-  const std::optional<Lesson> share = Learn(experience.decode_share, TraitsOf(question, question.users));
-  const std::optional<Lesson> prefill = Learn(experience.prefill_gmac_s, TraitsOf(question, 1));
-  if (!share || !prefill) return std::nullopt;
-  const double limit_tok_s = question.users / DecodeLimitSeconds(question, rates);
-  return SpeedPrediction{question.users, limit_tok_s,
-                         {limit_tok_s * share->range.low, limit_tok_s * share->range.high},
-                         Milliseconds(PrefillMacs(question), prefill->range), share->cells};
+  const std::optional<SpeedLessons> lessons = LearnSpeed(question, experience);
+  if (!lessons) return std::nullopt;
+  return PredictFrom(question, rates, *lessons);
 }
 
 }  // namespace weir

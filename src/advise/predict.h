@@ -35,6 +35,13 @@ struct SpeedPrediction {
 inline constexpr double kWidestEstimate = 2.5;
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine);
 
+/// What rows teach about a model with so many users, whatever its context.
+struct SpeedLessons {
+  Lesson decode_share, prefill_gmac_s;
+};
+std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const MachineExperience& experience);
+SpeedPrediction PredictFrom(const SpeedQuestion& question, const MachineRates& rates, const SpeedLessons& lessons);
+
 /// From rows of the machine with these rates; nothing where they teach too little.
 std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const MachineRates& rates,
                                        const MachineExperience& experience);

@@ -1,4 +1,6 @@
 // weir fit: does a model fit, for how many users, and how fast will it be, here or on a machine of the catalogue.
+#include "cli/fit.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -26,12 +28,7 @@ namespace {
 constexpr int64_t kDefaultContext = 8192, kDefaultDepth = 1024;
 constexpr int kTableUsers[] = {1, 2, 4, 8, 16, 32};
 
-struct Flags {
-  std::string model, quant, machine, kv_name, machines_folder, db;
-  int users = 1;
-  int64_t context = 0, depth = 0;
-  bool list = false, json = false;
-};
+using Flags = FitFlags;
 
 /// The machine that is asked about.
 struct Place {
@@ -317,9 +314,7 @@ void PrintAnswer(const Answer& answer, const Place& place, const Flags& flags) {
 
 int PrintCatalogue(const MachineCatalogue& catalogue, bool json) {
   if (json) {
-    Json document = Json::array();
-    for (const CatalogueMachine& machine : catalogue.machines()) document.push_back(PlaceJson(OfCatalogue(machine)));
-    PrintJson(document);
+    PrintJson(CatalogueJson(catalogue));
     return kExitOk;
   }
   fmt::print("{:<26} {:>9} {:>8} {:>7} {:>9}\n", "Machine", "memory", "GB/s", "W", "USD");
@@ -331,13 +326,16 @@ int PrintCatalogue(const MachineCatalogue& catalogue, bool json) {
   return kExitOk;
 }
 
-Result<int> RunFit(const Flags& flags) {
-  CatchInterrupts();
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
-  if (flags.list) return PrintCatalogue(catalogue, flags.json);
+/// The model's header, the machine and the answer about both.
+struct Asked {
+  std::unique_ptr<ModelSource> source;
+  Place place;
+  Answer answer;
+};
+Result<Asked> AskFlags(const Flags& flags, const MachineCatalogue& catalogue) {
   if (flags.model.empty()) return WithHint(BadInput("no MODEL"), "weir fit qwen3.5-27b Q8_0, or --list for the machines");
   WEIR_TRY(const std::string name, ModelName(flags));
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenHeader(name, /*remote=*/false));
+  WEIR_TRY(std::unique_ptr<ModelSource> source, OpenHeader(name, /*remote=*/false));
   Place place;
   if (flags.machine.empty()) {
     WEIR_TRY(place, ThisMachine(flags));
@@ -345,16 +343,35 @@ Result<int> RunFit(const Flags& flags) {
     WEIR_TRY(const CatalogueMachine* machine, catalogue.Find(flags.machine));
     place = OfCatalogue(*machine);
   }
-  WEIR_TRY(const Answer answer, Ask(flags, *source, place));
+  WEIR_TRY(Answer answer, Ask(flags, *source, place));
+  return Asked{std::move(source), std::move(place), std::move(answer)};
+}
+
+Result<int> RunFit(const Flags& flags) {
+  CatchInterrupts();
+  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
+  if (flags.list) return PrintCatalogue(catalogue, flags.json);
+  WEIR_TRY(const Asked asked, AskFlags(flags, catalogue));
   if (flags.json) {
-    PrintJson(Document(answer, place, flags.users));
+    PrintJson(Document(asked.answer, asked.place, flags.users));
   } else {
-    PrintAnswer(answer, place, flags);
+    PrintAnswer(asked.answer, asked.place, flags);
   }
   return kExitOk;
 }
 
 }  // namespace
+
+Result<Json> FitDocument(const FitFlags& flags, const MachineCatalogue& catalogue) {
+  WEIR_TRY(const Asked asked, AskFlags(flags, catalogue));
+  return Document(asked.answer, asked.place, flags.users);
+}
+
+Json CatalogueJson(const MachineCatalogue& catalogue) {
+  Json document = Json::array();
+  for (const CatalogueMachine& machine : catalogue.machines()) document.push_back(PlaceJson(OfCatalogue(machine)));
+  return document;
+}
 
 Command AddFit(CLI::App& app) {
   auto flags = std::make_shared<Flags>();

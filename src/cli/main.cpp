@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/row_commands.h"
+#include "cli/verdict_commands.h"
 #include "cli/format.h"
 #include "cli/version.h"
 #include "util/terminal.h"
@@ -29,6 +30,7 @@ constexpr CommandEntry kCommands[] = {
     {"run", "Chat in the terminal, answer a prompt, or continue a text", AddRun},
     {"serve", "OpenAI-compatible server for the users of this machine", AddServe},
     {"fit", "Does a model fit, for how many users, how fast: here, or on a machine to buy", AddFit},
+    {"verdict", "For whom this machine, or one to buy, is the right choice, and for whom the wrong one", AddVerdict},
     {"audit", "What published numbers rest on: which are possible, how far from the limit", AddAudit},
     {"compare", "Runs, builds, machines, engines or mixtures against each other", AddCompare},
     {"machine", "What this computer is, its measured bandwidth and arithmetic rates", AddMachine},

@@ -1,4 +1,6 @@
 // weir sql: a question to the results database, which it cannot change.
+#include "cli/sql.h"
+
 #include <algorithm>
 #include <memory>
 
@@ -17,20 +19,6 @@ struct Flags {
   std::string db, query;
   bool json = false, csv = false;
 };
-
-Json ValueOf(const Statement& row, int column) {
-  switch (row.TypeOf(column)) {
-    case Statement::Type::kNull:
-      return nullptr;
-    case Statement::Type::kInt:
-      return row.Int(column);
-    case Statement::Type::kReal:
-      return row.Real(column);
-    case Statement::Type::kText:
-      break;
-  }
-  return row.Text(column);
-}
 
 std::string CellText(const Json& value) {
   if (value.is_null()) return "-";
@@ -89,7 +77,7 @@ Result<int> RunCommand(const Flags& flags) {
   WEIR_RETURN_IF_ERROR(query->ForEach([&](const Statement& row) {
     Json array = Json::array(), object = Json::object();
     for (int i = 0; i < row.n_columns(); ++i) {
-      array.push_back(ValueOf(row, i));
+      array.push_back(SqlValue(row, i));
       object[names[static_cast<size_t>(i)]] = array.back();
     }
     arrays.push_back(std::move(array));
@@ -104,6 +92,20 @@ Result<int> RunCommand(const Flags& flags) {
 }
 
 }  // namespace
+
+Json SqlValue(const Statement& row, int column) {
+  switch (row.TypeOf(column)) {
+    case Statement::Type::kNull:
+      return nullptr;
+    case Statement::Type::kInt:
+      return row.Int(column);
+    case Statement::Type::kReal:
+      return row.Real(column);
+    case Statement::Type::kText:
+      break;
+  }
+  return row.Text(column);
+}
 
 Command AddSql(CLI::App& app) {
   auto flags = std::make_shared<Flags>();

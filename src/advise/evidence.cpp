@@ -1,0 +1,147 @@
+#include "advise/evidence.h"
+
+#include <algorithm>
+
+namespace weir {
+namespace {
+
+/// Why a cell of this machine does not count; empty if it does.
+std::string WhyNot(const Statement& row, const Home& home, const std::vector<std::string>& flags) {
+  if (!row.IsNull(6)) return fmt::format("measured by {}", row.Text(6));
+  if (row.Text(7) != "engine") return fmt::format("measured at {}, not in weir's own engine", row.Text(7));
+  if (row.Text(8) != home.isa || row.Int(9) != home.threads) {
+    return fmt::format("measured with {} threads of {} instead of {} of {}", row.Int(9), row.Text(8), home.threads, home.isa);
+  }
+  for (const std::string& flag : flags) {
+    if (Disqualifies(flag)) return "flagged " + flag;
+  }
+  return "";
+}
+
+Result<std::vector<std::string>> ReadFlags(Database& database, int64_t cell) {
+  WEIR_TRY(Statement query, database.Prepare("SELECT name FROM flag WHERE cell = ? ORDER BY name"));
+  query.Bind(cell);
+  std::vector<std::string> flags;
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { flags.push_back(row.Text(0)); }));
+  return flags;
+}
+
+/// False if the cell has no decode rate, and so nothing to say.
+Result<bool> ReadFigures(Database& database, MeasuredCell* cell) {
+  WEIR_TRY(Statement query,
+           database.Prepare("SELECT figure, n, median, p95, least, greatest FROM summary WHERE cell = ?"));
+  query.Bind(cell->id);
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
+    constexpr std::string_view kEnergy = "_j_per_token";
+    const std::string name = row.Text(0);
+    const Figure figure{row.Int(1), row.Real(2), row.Real(3), row.Real(4), row.Real(5)};
+    if (name == "decode_tok_s") cell->decode_tok_s = figure;
+    if (name == "ttft_ms") cell->ttft_ms = figure;
+    if (name == "limit_tok_s") cell->limit_tok_s = figure;
+    if (name.ends_with(kEnergy) && !name.ends_with("_net_j_per_token")) {
+      cell->joules_per_token.emplace_back(name.substr(0, name.size() - kEnergy.size()), figure.median);
+    }
+  }));
+  return cell->decode_tok_s.least > 0;
+}
+
+bool SameCell(const MeasuredCell& a, const MeasuredCell& b) {
+  return a.name == b.name && a.users == b.users && a.prompt_tokens == b.prompt_tokens;
+}
+
+Status ReadCells(Database& database, const Home& home, Evidence* evidence) {
+  WEIR_TRY(Statement query, database.Prepare(R"sql(
+    SELECT cell.id, model.name, model.quant, model.synthetic, cell.users, cell.prompt_tokens, run.foreign_tool,
+           cell.target, run.isa, run.threads
+    FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
+    JOIN model ON model.id = cell.model
+    WHERE cell.status = 'ok' AND (machine.fingerprint = ?1 OR run.foreign_tool IS NOT NULL)
+    ORDER BY cell.id)sql"));
+  query.Bind(home.fingerprint);
+  while (true) {
+    WEIR_TRY(const bool more, query.Step());
+    if (!more) return {};
+    MeasuredCell cell;
+    cell.id = query.Int(0);
+    cell.name = query.Text(1);
+    cell.quant = query.Text(2);
+    cell.synthetic = query.Int(3) != 0;
+    cell.users = static_cast<int>(query.Int(4));
+    cell.prompt_tokens = query.Int(5);
+    WEIR_TRY(cell.caveats, ReadFlags(database, cell.id));
+    const std::string why = WhyNot(query, home, cell.caveats);
+    if (!why.empty()) {
+      evidence->set_aside.push_back({cell.id, why});
+      continue;
+    }
+    WEIR_TRY(const bool has_rate, ReadFigures(database, &cell));
+    if (!has_rate) continue;
+    std::erase_if(evidence->cells, [&](const MeasuredCell& older) { return SameCell(older, cell); });
+    evidence->cells.push_back(std::move(cell));
+  }
+}
+
+Status ReadQuality(Database& database, Evidence* evidence) {
+  WEIR_TRY(Statement query, database.Prepare(R"sql(
+    SELECT quality.id, model.name, model.quant, quality.text_name, quality.ppl, quality.ppl_se, other.name,
+           quality.kl_mean, quality.kl_mean_se
+    FROM quality JOIN model ON model.id = quality.model LEFT JOIN model AS other ON other.id = quality.reference
+    ORDER BY quality.id)sql"));
+  return query.ForEach([&](const Statement& row) {
+    MeasuredQuality quality;
+    quality.id = row.Int(0);
+    quality.name = row.Text(1);
+    quality.quant = row.Text(2);
+    quality.text = row.Text(3);
+    quality.ppl = {row.Real(4), row.OptionalReal(5)};
+    quality.reference = row.Text(6);
+    if (!row.IsNull(7)) quality.kl_mean = Estimated{row.Real(7), row.OptionalReal(8)};
+    evidence->quality.push_back(std::move(quality));
+  });
+}
+
+}  // namespace
+
+Home HomeOf(const CatalogueMachine& machine) {
+  Home home;
+  home.name = machine.name;
+  home.title = machine.title;
+  home.memory = {machine.memory_bytes, machine.AvailableBytes(), machine.GpuBytes()};
+  home.rates = machine.Rates();
+  home.catalogued = &machine;
+  return home;
+}
+
+Result<std::optional<Home>> HomeOfNewestRow(Store& store) {
+  WEIR_TRY(Statement query, store.database().Prepare(R"sql(
+    SELECT machine.fingerprint, run.isa, run.threads, coalesce(machine.cpu, machine.fingerprint), machine.memory_bytes,
+           iif(json_valid(machine.facts), json_extract(machine.facts, '$.memory_available_bytes'), NULL)
+    FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
+    WHERE run.foreign_tool IS NULL AND cell.target = 'engine' ORDER BY cell.id DESC LIMIT 1)sql"));
+  WEIR_TRY(const bool found, query.Step());
+  if (!found) return std::optional<Home>();
+  Home home;
+  home.fingerprint = query.Text(0);
+  home.isa = query.Text(1);
+  home.threads = static_cast<int>(query.Int(2));
+  home.name = home.title = query.Text(3);
+  home.memory.available_bytes = query.OptionalInt(5).value_or(query.OptionalInt(4).value_or(0));
+  home.memory.memory_bytes = query.OptionalInt(4).value_or(home.memory.available_bytes);
+  return std::optional(home);
+}
+
+bool Disqualifies(std::string_view flag) {
+  constexpr std::string_view kWrong[] = {"answer_changed", "logits_differ", "swapped", "foreign"};
+  return std::find(std::begin(kWrong), std::end(kWrong), flag) != std::end(kWrong) || flag.starts_with("kv_");
+}
+
+Result<Evidence> ReadEvidence(Store& store, const Home& home) {
+  Evidence evidence;
+  WEIR_RETURN_IF_ERROR(ReadQuality(store.database(), &evidence));
+  if (home.fingerprint.empty()) return evidence;
+  WEIR_RETURN_IF_ERROR(ReadCells(store.database(), home, &evidence));
+  WEIR_TRY(evidence.experience, ReadExperience(store.database(), home.fingerprint, home.isa, home.threads));
+  return evidence;
+}
+
+}  // namespace weir

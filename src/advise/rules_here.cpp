@@ -1,0 +1,225 @@
+// Rules about the machine itself: what it holds, how fast it is, what it could be at best.
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "advise/verdict_rules.h"
+
+namespace weir {
+namespace {
+
+using Score = std::function<double(const Offer&)>;
+
+/// Of the offers that fit, the one with the most of something; null if none fits.
+const Offer* Most(const std::vector<Offer>& offers, const Score& score) {
+  const Offer* best = nullptr;
+  for (const Offer& offer : offers) {
+    if (offer.fits() && offer.speed.basis != Basis::kNone && (!best || score(offer) > score(*best))) best = &offer;
+  }
+  return best;
+}
+
+const Offer* FirstFitting(const std::vector<Offer>& offers) {
+  const auto found = std::find_if(offers.begin(), offers.end(), [](const Offer& offer) { return offer.fits(); });
+  return found == offers.end() ? nullptr : &*found;
+}
+
+/// What to say where nothing is known of the speed of this machine.
+Sentence UnknownSpeed(const Facts& facts, std::string condition) {
+  Sentence sentence;
+  sentence.condition = std::move(condition);
+  sentence.because = "nothing was measured on this machine, not even its bandwidth";
+  const Offer* offer = facts.choice() ? facts.choice() : FirstFitting(facts.here);
+  if (offer) sentence.wanted = BenchCommand(*offer->candidate, facts.need);
+  return sentence;
+}
+
+/// The most parameters of a model that fits with this need's users and context; 0: none does.
+double LargestThatFits(const Facts& facts) {
+  Need any = facts.need;
+  any.least_params = 0;
+  double params = 0;
+  for (const Offer& offer : OffersOf(facts.home, facts.evidence, facts.speeds, any, facts.candidates)) {
+    if (offer.fits()) params = std::max(params, offer.candidate->params);
+  }
+  return params;
+}
+
+/// The longest prompt, up to the context, for which `holds`; 0: not even one of one token. It holds for all
+/// shorter ones.
+int64_t LongestPrompt(const Facts& facts, const std::function<bool(const Need&)>& holds) {
+  int64_t good = 0, bad = facts.need.context_tokens + 1;
+  while (bad - good > 1) {
+    Need need = facts.need;
+    need.prompt_tokens = good + (bad - good) / 2;
+    (holds(need) ? good : bad) = need.prompt_tokens;
+  }
+  return good;
+}
+
+/// Whether any model that fits has its first token in time, surely (the range's upper end) or perhaps.
+bool SomeSoonEnough(const Facts& facts, const Need& need, bool surely) {
+  return std::any_of(facts.here.begin(), facts.here.end(), [&](const Offer& offer) {
+    if (!offer.fits()) return false;
+    const Range ttft_ms = facts.speeds.Of(*offer.candidate, need).ttft_ms;
+    return (surely ? ttft_ms.high : ttft_ms.low) <= *need.max_ttft_ms;
+  });
+}
+
+std::string Seconds(double ms) { return Digits(ms * 1e-3) + " s"; }
+
+}  // namespace
+
+std::vector<Sentence> RuleMemory(const Facts& facts) {
+  const Need& need = facts.need;
+  const auto longest = std::max_element(facts.here.begin(), facts.here.end(), [](const Offer& a, const Offer& b) {
+    return a.longest_context < b.longest_context;
+  });
+  if (longest == facts.here.end()) return {};
+  Sentence sentence;
+  sentence.condition = fmt::format("{} want{} {} with {} tokens of context{}", UsersText(need.users), need.users == 1 ? "s" : "",
+                                   SizeText(need), need.context_tokens, need.users == 1 ? "" : " each");
+  const Offer* offer = facts.choice() ? facts.choice() : FirstFitting(facts.here);
+  const auto at_longest = static_cast<double>(longest->longest_context);
+  if (!offer) {
+    sentence.side = Side::kWrong;
+    const auto smallest = std::min_element(facts.here.begin(), facts.here.end(), [](const Offer& a, const Offer& b) {
+      return a.total_bytes < b.total_bytes;
+    });
+    sentence.because = fmt::format("the smallest, {}, takes {} of the {} that are available",
+                                   ModelText(*smallest->candidate), BytesText(smallest->total_bytes),
+                                   BytesText(facts.home.memory.available_bytes));
+    if (longest->longest_context > 0) {
+      sentence.flips.push_back({"ctx", at_longest + 1, false, ModelText(*longest->candidate) + " fits"});
+    }
+    if (const double params = LargestThatFits(facts); params > 0) {
+      sentence.flips.push_back({"model-at-least", std::nextafter(params * 1e-9, INFINITY), false, "there is a model that fits"});
+    }
+    return {sentence};
+  }
+  sentence.side = Side::kRight;
+  sentence.because = fmt::format("{} takes {} of the {} that are available, {}", ModelText(*offer->candidate),
+                                 BytesText(offer->total_bytes), BytesText(facts.home.memory.available_bytes),
+                                 Name(offer->comfort));
+  sentence.numbers = {{"total_bytes", static_cast<double>(offer->total_bytes)},
+                      {"available_bytes", static_cast<double>(facts.home.memory.available_bytes)},
+                      {"longest_context", static_cast<double>(offer->longest_context)}};
+  if (offer->longest_context < longest->longest_context) {
+    sentence.flips.push_back({"ctx", static_cast<double>(offer->longest_context), true, "another model or quantisation has to do"});
+  }
+  sentence.flips.push_back({"ctx", at_longest, true, "none of them fits"});
+  return {sentence};
+}
+
+std::vector<Sentence> RuleSpeed(const Facts& facts) {
+  const Need& need = facts.need;
+  std::string condition = fmt::format("{} want{} {} tok/s{} from {}", UsersText(need.users), need.users == 1 ? "s" : "",
+                                      Digits(*need.min_tok_s), need.users == 1 ? "" : " each", SizeText(need));
+  if (!FirstFitting(facts.here)) return {};  // which the rule of memory says
+  const Offer* sure = Most(facts.here, [](const Offer& offer) { return offer.speed.tok_s_each.low; });
+  if (!sure) return {UnknownSpeed(facts, condition)};
+  const Offer* most = Most(facts.here, [](const Offer& offer) { return offer.speed.tok_s_each.high; });
+  const double low = sure->speed.tok_s_each.low, high = most->speed.tok_s_each.high;
+  Sentence sentence;
+  sentence.condition = std::move(condition);
+  const Offer* named = *need.min_tok_s <= low ? sure : most;
+  const Offer* choice = facts.choice();
+  if (choice && FastEnough(choice->speed, need) == FastEnough(named->speed, need)) named = choice;
+  sentence.because = fmt::format("{} gives {}", ModelText(*named->candidate), SpeedText(named->speed));
+  sentence.cells = named->speed.cells;
+  sentence.numbers = {{"low", named->speed.tok_s_each.low}, {"high", named->speed.tok_s_each.high}};
+  if (*need.min_tok_s <= low) {
+    sentence.side = Side::kRight;
+    if (named->speed.tok_s_each.low < low) {
+      sentence.flips.push_back({"min-tps", named->speed.tok_s_each.low, true, "another model or quantisation has to do"});
+    }
+    sentence.flips.push_back({"min-tps", low, true, "none is sure to be fast enough"});
+    return {sentence};
+  }
+  const Flip sure_below{"min-tps", std::nextafter(low, INFINITY), false, ModelText(*sure->candidate) + " is sure to do"};
+  if (*need.min_tok_s > high) {
+    sentence.side = Side::kWrong;
+    sentence.flips = {{"min-tps", std::nextafter(high, INFINITY), false, "some may do"}};
+    if (low < high) sentence.flips.push_back(sure_below);
+  } else {
+    sentence.side = Side::kOpen;
+    sentence.flips = {sure_below, {"min-tps", high, true, "none is fast enough"}};
+  }
+  if (most->speed.basis != Basis::kMeasured) sentence.wanted = BenchCommand(*named->candidate, need);
+  return {sentence};
+}
+
+std::vector<Sentence> RuleFirstToken(const Facts& facts) {
+  const Need& need = facts.need;
+  if (!need.max_ttft_ms || !FirstFitting(facts.here)) return {};
+  std::string condition = fmt::format("a prompt of {} tokens must be answered within {}{}", need.prompt_tokens,
+                                      Seconds(*need.max_ttft_ms),
+                                      need.users == 1 ? "" : fmt::format(", of {} who ask at once the last", UsersText(need.users)));
+  const Offer* sure = Most(facts.here, [](const Offer& offer) { return -offer.speed.ttft_ms.high; });
+  if (!sure) return {UnknownSpeed(facts, condition)};
+  const Offer* most = Most(facts.here, [](const Offer& offer) { return -offer.speed.ttft_ms.low; });
+  const double high_ms = sure->speed.ttft_ms.high, low_ms = most->speed.ttft_ms.low;
+  Sentence sentence;
+  sentence.condition = std::move(condition);
+  const Offer* named = *need.max_ttft_ms >= high_ms ? sure : most;
+  sentence.side = *need.max_ttft_ms >= high_ms ? Side::kRight : *need.max_ttft_ms < low_ms ? Side::kWrong : Side::kOpen;
+  const Speed& speed = named->speed;
+  sentence.because = fmt::format("with {} the first token comes after {} s ({}{})", ModelText(*named->candidate),
+                                 RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}), Name(speed.basis),
+                                 speed.cells.empty() ? "" : ", " + RowsText(speed.cells));
+  sentence.cells = speed.cells;
+  sentence.numbers = {{"ttft_low_ms", speed.ttft_ms.low}, {"ttft_high_ms", speed.ttft_ms.high}};
+  if (sentence.side == Side::kRight) {
+    sentence.flips.push_back({"max-ttft", high_ms * 1e-3, false, "none is sure to answer in time"});
+    if (speed.basis == Basis::kMeasured) return {sentence};
+    const int64_t longest = LongestPrompt(facts, [&](const Need& other) { return SomeSoonEnough(facts, other, true); });
+    if (longest < need.context_tokens) {
+      sentence.flips.push_back({"prompt", static_cast<double>(longest), true, "none is sure to answer in time"});
+    }
+    return {sentence};
+  }
+  if (sentence.side == Side::kOpen) {
+    sentence.flips.push_back({"max-ttft", low_ms * 1e-3, false, "none answers in time"});
+  } else {
+    sentence.flips.push_back({"max-ttft", std::nextafter(low_ms * 1e-3, 0), true, "some may answer in time"});
+  }
+  if (speed.basis == Basis::kMeasured) return {sentence};
+  sentence.wanted = BenchCommand(*named->candidate, need);
+  const int64_t longest = LongestPrompt(facts, [&](const Need& other) { return SomeSoonEnough(facts, other, true); });
+  if (longest > 0) {
+    sentence.flips.push_back({"prompt", static_cast<double>(longest + 1), false, "some are sure to answer in time"});
+  }
+  return {sentence};
+}
+
+std::vector<Sentence> RuleLimit(const Facts& facts) {
+  const Need& need = facts.need;
+  const Offer* best = Most(facts.here, [](const Offer& offer) { return offer.speed.limit_tok_s_each.value_or(0); });
+  if (!best || !best->speed.limit_tok_s_each) return {};
+  const double limit = *best->speed.limit_tok_s_each;
+  Sentence sentence;
+  sentence.numbers = {{"limit_tok_s_each", limit}};
+  if (*need.min_tok_s > limit) {
+    sentence.side = Side::kWrong;
+    sentence.condition = fmt::format("{} want{} {} tok/s{}", UsersText(need.users), need.users == 1 ? "s" : "",
+                                     Digits(*need.min_tok_s), need.users == 1 ? "" : " each");
+    sentence.because = fmt::format("whatever software runs {}, this machine's memory and multipliers allow {} tok/s each",
+                                   ModelText(*best->candidate), Digits(limit));
+    sentence.flips.push_back({"min-tps", std::nextafter(limit, INFINITY), false, "it is possible"});
+    return {sentence};
+  }
+  const Offer* named = facts.choice() && facts.choice()->speed.limit_tok_s_each ? facts.choice() : best;
+  const double share = (named->speed.tok_s_each.low + named->speed.tok_s_each.high) / 2 / *named->speed.limit_tok_s_each;
+  sentence.side = Side::kRight;
+  sentence.condition = "what this machine's memory and multipliers allow is enough";
+  sentence.because = fmt::format("with {} that is {} tok/s each, of which {} {:.0f} % {} reached: better software gains {} times "
+                                 "at most", ModelText(*named->candidate), Digits(*named->speed.limit_tok_s_each),
+                                 named->speed.basis == Basis::kEstimated ? "perhaps" : "about", 100 * share,
+                                 named->speed.basis == Basis::kEstimated ? "can be" : "is", Digits(std::max(1.0, 1 / share)));
+  sentence.cells = named->speed.cells;
+  sentence.numbers.emplace_back("share", share);
+  sentence.flips.push_back({"min-tps", limit, true, "no software is fast enough"});
+  return {sentence};
+}
+
+}  // namespace weir
