@@ -99,6 +99,14 @@ struct DeltaTokens {
   float* out;  // [n_tokens][dim]
   int64_t out_stride;
   int64_t n_tokens;
+
+  /// The t-th of them, and those after it.
+  DeltaTokens from(int64_t t) const {
+    return {q + t * stride,          k + t * stride, v + t * stride,
+            stride,                  decay + t * gate_stride, beta + t * gate_stride,
+            gate_stride,             out + t * out_stride, out_stride,
+            n_tokens - t};
+  }
 };
 
 struct RowKernels {

@@ -117,67 +117,92 @@ void DeltaStep(float* state, const DeltaTokens& token, int64_t dim) {
   }
 }
 
-constexpr int64_t kDeltaRows = 16;  // rows of the state that go through a prompt's tokens together
+// Rows of the state that go through a prompt's tokens together: they stay in the L1 cache.
+constexpr int64_t kDeltaRows = 32;
 
-/// One token for kDeltaRows rows of the state, which stay in the L1 cache: first all dot products, so that their
-/// folds and the few operations on them overlap, then all updates.
-void DeltaRows(float* state, const DeltaTokens& token, float kq, int64_t dim) {
+/// What a token changes in kDeltaRows rows of the state: row = decay * row + d * k.
+struct DeltaChange {
+  const float* k;
+  V decay;
+  alignas(64) float d[kDeltaRows];
+};
+
+/// Dot products of kDeltaRows rows with a token's key and query.
+struct DeltaDots {
+  alignas(64) float with_k[kDeltaRows];
+  alignas(64) float with_q[kDeltaRows];
+};
+
+/// One pass over the rows: applies the change of the token before and multiplies with the next token while a
+/// vector of the state is in a register. All rows pass before the next token needs their sums, so that folding
+/// lanes and the few operations on a change overlap with other rows.
+template <bool kApply, bool kMultiply>
+void DeltaPass(float* state, int64_t dim, const DeltaChange& change, const float* k, const float* q,
+               DeltaDots* dots) {
   constexpr int kSide = kAccumulators >= 8 ? 4 : 2;  // rows side by side, two sums each
-  const float *q = token.q, *k = token.k;
-  alignas(64) float with_k[kDeltaRows], with_q[kDeltaRows];
   for (int64_t j = 0; j < kDeltaRows; j += kSide) {
+    float* rows = state + j * dim;
     V sum[2 * kSide];
     for (int a = 0; a < 2 * kSide; ++a) sum[a] = Set1(0);
-    const float* rows = state + j * dim;
     for (int64_t i = 0; i < dim; i += 16) {
-      const V key = Load(k + i), query = Load(q + i);
+      const V before = kApply ? Load(change.k + i) : Set1(0);
+      const V key = kMultiply ? Load(k + i) : Set1(0), query = kMultiply ? Load(q + i) : Set1(0);
       for (int r = 0; r < kSide; ++r) {
-        const V s = Load(rows + r * dim + i);
+        V s = Load(rows + r * dim + i);
+        if (kApply) {
+          s = Fma(before, Set1(change.d[j + r]), Mul(change.decay, s));
+          Store(rows + r * dim + i, s);
+        }
+        if (!kMultiply) continue;
         sum[r] = Fma(s, key, sum[r]);
         sum[kSide + r] = Fma(s, query, sum[kSide + r]);
       }
     }
+    if (!kMultiply) continue;
     float dot[2 * kSide];
     for (int a = 0; a < 2 * kSide; a += 4) StoreSums(dot + a, sum + a);
     for (int r = 0; r < kSide; ++r) {
-      with_k[j + r] = dot[r];
-      with_q[j + r] = dot[kSide + r];
+      dots->with_k[j + r] = dot[r];
+      dots->with_q[j + r] = dot[kSide + r];
     }
   }
+}
+
+/// The change that the token makes, and its output, from what the state was before it.
+void DeltaOutput(const DeltaDots& dots, const DeltaTokens& token, int64_t dim, DeltaChange* change) {
   const V decay = Set1(token.decay[0]), minus_decay = Set1(-token.decay[0]);
-  const V change =
-      Mul(Set1(token.beta[0]), Fma(minus_decay, Load(with_k), Load(token.v)));
-  Store(token.out, Fma(change, Set1(kq), Mul(decay, Load(with_q))));
-  alignas(64) float d[kDeltaRows];
-  Store(d, change);
-  for (int64_t j = 0; j < kDeltaRows; j += kSide) {
-    float* rows = state + j * dim;
-    for (int64_t i = 0; i < dim; i += 16) {
-      const V key = Load(k + i);
-      for (int r = 0; r < kSide; ++r) {
-        float* at = rows + r * dim + i;
-        Store(at, Fma(key, Set1(d[j + r]), Mul(decay, Load(at))));
-      }
-    }
+  const V beta = Set1(token.beta[0]), kq = Set1(Dot(token.k, token.q, dim));
+  change->k = token.k;
+  change->decay = decay;
+  for (int64_t j = 0; j < kDeltaRows; j += 16) {
+    const V d = Mul(beta, Fma(minus_decay, Load(dots.with_k + j), Load(token.v + j)));
+    Store(token.out + j, Fma(d, kq, Mul(decay, Load(dots.with_q + j))));
+    Store(change->d + j, d);
   }
 }
 
 /// Rows of the state do not meet: a block of them takes all tokens of a prompt's chunk before the next block does.
 void DeltaRule(float* state, const DeltaTokens& tokens, int64_t dim) {
-  if (tokens.n_tokens == 1) return DeltaStep(state, tokens, dim);
+  if (tokens.n_tokens == 1 || dim % kDeltaRows != 0) {
+    for (int64_t t = 0; t < tokens.n_tokens; ++t) DeltaStep(state, tokens.from(t), dim);
+    return;
+  }
   for (int64_t block = 0; block < dim; block += kDeltaRows) {
-    DeltaTokens token = tokens;
-    token.v += block;
-    token.out += block;
+    float* rows = state + block * dim;
+    DeltaChange change;
+    DeltaDots dots;
     for (int64_t t = 0; t < tokens.n_tokens; ++t) {
-      DeltaRows(state + block * dim, token, Dot(token.k, token.q, dim), dim);
-      token.q += tokens.stride;
-      token.k += tokens.stride;
-      token.v += tokens.stride;
-      token.decay += tokens.gate_stride;
-      token.beta += tokens.gate_stride;
-      token.out += tokens.out_stride;
+      DeltaTokens token = tokens.from(t);
+      token.v += block;
+      token.out += block;
+      if (t == 0) {
+        DeltaPass<false, true>(rows, dim, change, token.k, token.q, &dots);
+      } else {
+        DeltaPass<true, true>(rows, dim, change, token.k, token.q, &dots);
+      }
+      DeltaOutput(dots, token, dim, &change);
     }
+    DeltaPass<true, false>(rows, dim, change, nullptr, nullptr, nullptr);
   }
 }
 

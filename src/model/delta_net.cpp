@@ -55,7 +55,7 @@ void Transformer::Convolve(const LayerWeights& layer, int64_t row) {
     const bool in_slice = ref.token - 3 + tap >= 0;
     inputs[tap] = in_slice ? s_.mixed + (row - 3 + tap) * n : kept + (ref.position + tap) % 3 * n;
   }
-  float* out = s_.conv + row * n;
+  float* out = s_.conv + row * s_.conv_stride;
   k_.conv_silu(w.conv, inputs, n, out);
   const float query_scale = 1.0f / std::sqrt(static_cast<float>(c_.linear_dim));
   for (int64_t head = 0; head < c_.n_key_heads; ++head) {
@@ -102,11 +102,11 @@ void Transformer::Recur(const LayerWeights& layer, int64_t slice_index, int64_t 
     next_row = std::min(row + kRecurTokens, end_row);
     const bool some_left = snapshot != slice.snapshots.end();
     if (some_left) next_row = std::min(next_row, first_row + snapshot->n_tokens);
-    const float* u = s_.conv + row * c_.conv_dim();
+    const float* u = s_.conv + row * s_.conv_stride;
     const DeltaTokens tokens{.q = u + key_head * dim,
                              .k = u + c_.key_dim() + key_head * dim,
                              .v = u + 2 * c_.key_dim() + head * dim,
-                             .stride = c_.conv_dim(),
+                             .stride = s_.conv_stride,
                              .decay = s_.alpha + row * c_.n_value_heads + head,
                              .beta = s_.beta + row * c_.n_value_heads + head,
                              .gate_stride = c_.n_value_heads,

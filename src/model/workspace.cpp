@@ -5,6 +5,14 @@
 namespace weir {
 namespace {
 
+/// Floats from one row of convolved channels to the next. A head reads the same channels of many rows: these lie
+/// 512 bytes apart, taken modulo the 4 KB that a set-associative L1 cache repeats after, instead of on each other's
+/// sets.
+int64_t ConvStride(int64_t conv_dim) {
+  constexpr int64_t kRepeat = 1024, kApart = 128;
+  return conv_dim == 0 ? 0 : (conv_dim - kApart + kRepeat - 1) / kRepeat * kRepeat + kApart;
+}
+
 /// Hands out aligned pieces of a block; without a block it only counts.
 class Arena {
  public:
@@ -62,7 +70,8 @@ void Model::Workspace::LayOut(const ModelConfig& config, Allocator& arena) {
   arena.Take(span_out, (max_rows + kMaxParts) * q_width);
   arena.Take(attention_items, max_rows + kMaxParts);
   arena.Take(mixed, max_rows * config.conv_dim());
-  arena.Take(conv, max_rows * config.conv_dim());
+  conv_stride = ConvStride(config.conv_dim());
+  arena.Take(conv, max_rows * conv_stride);
   arena.Take(z, max_rows * config.value_dim());
   arena.Take(alpha, max_rows * config.n_value_heads);
   arena.Take(beta, max_rows * config.n_value_heads);

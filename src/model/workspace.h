@@ -77,7 +77,8 @@ class Model::Workspace {
 
   // Gated DeltaNet.
   float* mixed;      // [max_rows][conv_dim], q, k, v before the convolution
-  float* conv;       // the same, after it
+  float* conv;       // [max_rows][conv_stride], the same after it
+  int64_t conv_stride;
   float* z;          // [max_rows][value_dim]
   float* alpha;      // [max_rows][n_value_heads], then e^g
   float* beta;       // [max_rows][n_value_heads]
