@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails if an include in src/ points up the house, or sideways between server, bench and report.
+"""Fails if an include in src/ points up the house, or sideways from server to bench or report, or back.
 
 Usage: check_floors.py SRC
 """
@@ -16,7 +16,8 @@ FLOOR = {
     "server": 5, "bench": 5, "report": 5,
     "cli": 6,
 }
-STRANGERS = {"server", "bench", "report"}  # of one floor, and never see each other
+# Of one floor, and never see each other. A report may look at how rows are summed up.
+STRANGERS = ({"server", "bench"}, {"server", "report"})
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -33,7 +34,7 @@ def main() -> int:
                 wrong.append(f"{where}: no such room; include paths start at src/")
             elif FLOOR[other] > FLOOR[room]:
                 wrong.append(f"{where}: upward")
-            elif other != room and {room, other} <= STRANGERS:
+            elif other != room and {room, other} in STRANGERS:
                 wrong.append(f"{where}: {room} and {other} never see each other")
     print("\n".join(wrong) or f"{len(files)} files, every include points down")
     return 1 if wrong or not files else 0

@@ -23,6 +23,7 @@ struct CommandEntry {
 
 constexpr CommandEntry kCommands[] = {
     {"bench", "Model x quant x users on this machine: the main job", AddBench},
+    {"report", "What was measured, as an article: tables, charts, evidence", AddReport},
     {"rows", "What was measured so far", AddRows},
     {"sql", "A question to the results database", AddSql},
     {"export", "Rows as CSV, JSON lines, llama-bench's SQL or Poor Paul's Benchmark's CSV", AddExport},

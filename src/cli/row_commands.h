@@ -5,6 +5,7 @@
 
 namespace weir {
 
+Command AddReport(CLI::App& app);
 Command AddRows(CLI::App& app);
 Command AddSql(CLI::App& app);
 Command AddExport(CLI::App& app);

@@ -1,0 +1,20 @@
+// The report as a page that follows a campaign.
+#pragma once
+
+#include "cli/result_database.h"
+#include "report/report.h"
+
+namespace weir {
+
+/// The cells that the flags choose; the newest run's, or its campaign's, if they choose none. Of a database that is being
+/// written it is one moment.
+Result<ReportData> ReadReport(const RowFlags& flags);
+
+struct ServeReport {
+  RowFlags rows;
+  int port = 8090, refresh_s = 10;
+};
+/// Until the user stops it, on loopback only.
+Result<int> ServeReportPage(const ServeReport& options);
+
+}  // namespace weir

@@ -1,0 +1,45 @@
+// Distributions: the line from the 5th to the 95th percentile, the box from the 25th to the 75th, the median as a bar.
+#include <fmt/format.h>
+
+#include "report/frame.h"
+#include "report/text.h"
+
+namespace weir {
+
+void DrawStrips(const StripChart& chart, Frame& frame) {
+  std::vector<double> values;
+  for (const Strip& strip : chart.strips) {
+    values.insert(values.end(), {strip.p5, strip.p95, strip.greatest});
+  }
+  if (chart.y_low) values.push_back(*chart.y_low);
+  if (chart.y_high) values.push_back(*chart.y_high);
+  const Scale scale = Scale::Over(chart.y, values);
+  frame.SetPlot(frame.wide() ? 54 : 46, frame.wide() ? 220 : 190);
+  frame.DrawYAxis(scale, chart.y.label);
+  Svg& svg = frame.svg();
+  const Rect& plot = frame.plot();
+  svg.Line(plot.x, plot.bottom(), plot.right(), plot.bottom(), "ax");
+  const double step = plot.width / static_cast<double>(std::max<size_t>(chart.strips.size(), 1));
+  const double half = std::min(14.0, step * 0.3);
+  for (size_t i = 0; i < chart.strips.size(); ++i) {
+    const Strip& strip = chart.strips[i];
+    const double x = plot.x + step * (static_cast<double>(i) + 0.5);
+    const auto y = [&](double value) { return frame.Y(scale.Place(value)); };
+    const std::string note =
+        fmt::format("{} {}: median {}, half of {} values between {} and {}, 9 in 10 between {} and {}, greatest {}", chart.groups,
+                    strip.label, Digits(strip.median), strip.n, Digits(strip.p25), Digits(strip.p75), Digits(strip.p5),
+                    Digits(strip.p95), Digits(strip.greatest));
+    if (!scale.Has(strip.p5)) continue;
+    svg.Line(x, y(strip.p5), x, y(strip.p95), "er c0");
+    svg.Line(x - half / 2, y(strip.p5), x + half / 2, y(strip.p5), "er c0");
+    svg.Line(x - half / 2, y(strip.p95), x + half / 2, y(strip.p95), "er c0");
+    svg.Box({x - half, y(strip.p75), 2 * half, y(strip.p25) - y(strip.p75)}, "f1 c0", note);
+    svg.Line(x - half, y(strip.median), x + half, y(strip.median), "md");
+    svg.Marker(x, y(strip.greatest), 0, 5, note);
+    if (step >= TextWidth(strip.label) + 2) svg.Text(x, plot.bottom() + 17, strip.label, Anchor::kMiddle, "tk");
+  }
+  svg.Text(plot.x + plot.width / 2, plot.bottom() + 36, chart.groups, Anchor::kMiddle, "lb");
+  frame.SetBottom(plot.bottom() + 42);
+}
+
+}  // namespace weir

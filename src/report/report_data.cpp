@@ -1,0 +1,186 @@
+#include "report/report_data.h"
+
+#include <algorithm>
+#include <set>
+
+namespace weir {
+namespace {
+
+Result<std::map<int64_t, Distribution>> ReadDistributions(Database& database, const std::string& sql) {
+  std::map<int64_t, Distribution> distributions;
+  WEIR_TRY(Statement query, database.Prepare(sql));
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
+    distributions[row.Int(0)] = {row.Int(1),  row.Real(2), row.Real(3), row.Real(4),
+                                 row.Real(5), row.Real(6), row.Real(7), row.Real(8)};
+  }));
+  return distributions;
+}
+
+Result<std::vector<ReportRun>> ReadRuns(Store& store, std::span<const int64_t> cells) {
+  std::vector<ReportRun> runs;
+  WEIR_TRY(Statement query, store.database().Prepare(RunsSql(cells)));
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
+    runs.push_back({row.Int(0), row.Text(1), row.Text(2), row.Text(3), row.Text(4), row.Text(5), static_cast<int>(row.Int(6)),
+                    row.Int(7), row.Text(8), row.Text(9), row.Text(10), {}});
+  }));
+  for (ReportRun& run : runs) {
+    WEIR_TRY(run.best, store.BestRates(run.id));
+  }
+  return runs;
+}
+
+Result<std::vector<ReportMachine>> ReadMachines(Database& database, std::span<const int64_t> cells) {
+  std::vector<ReportMachine> machines;
+  WEIR_TRY(Statement query, database.Prepare(MachinesSql(cells)));
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
+    machines.push_back({row.Text(0), row.Text(1), row.Text(3), row.OptionalInt(2)});
+  }));
+  return machines;
+}
+
+Result<std::vector<LostRepeat>> ReadLostRepeats(Database& database, std::span<const int64_t> cells) {
+  std::vector<LostRepeat> lost;
+  WEIR_TRY(Statement query, database.Prepare(LostRepeatsSql(cells)));
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
+    lost.push_back({row.Int(0), row.Int(1), row.Int(2), row.Text(3), row.Text(4)});
+  }));
+  return lost;
+}
+
+Result<std::vector<QualityRow>> ReadQuality(Database& database, std::span<const int64_t> cells) {
+  std::vector<QualityRow> quality;
+  WEIR_TRY(Statement query, database.Prepare(QualitySql(cells)));
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
+    quality.push_back({row.Int(0), row.Text(1), row.Text(2), row.Text(3), row.Text(4), row.Text(5), row.Text(6), row.Real(7),
+                       row.OptionalReal(8), row.OptionalReal(9), row.OptionalReal(10), row.OptionalReal(11), row.OptionalReal(12)});
+  }));
+  return quality;
+}
+
+}  // namespace
+
+Result<ReportData> ReadReportData(Store& store, std::vector<CellResult> cells) {
+  ReportData data;
+  data.db = store.path();
+  data.cells = std::move(cells);
+  for (const CellResult& cell : data.cells) {
+    if (const auto interval = MedianInterval(cell.decode_samples)) data.decode_intervals[cell.id] = *interval;
+    if (const auto interval = MedianInterval(cell.aggregate_samples)) data.aggregate_intervals[cell.id] = *interval;
+  }
+  const std::vector<int64_t> ids = IdsOf(data.cells);
+  Database& database = store.database();
+  WEIR_TRY(data.runs, ReadRuns(store, ids));
+  WEIR_TRY(data.machines, ReadMachines(database, ids));
+  WEIR_TRY(data.ttft, ReadDistributions(database, DistributionSql(ids, "request_latency", "ttft_ms")));
+  WEIR_TRY(data.itl, ReadDistributions(database, DistributionSql(ids, "token_gap", "itl_ms")));
+  WEIR_TRY(data.lost, ReadLostRepeats(database, ids));
+  WEIR_TRY(data.quality, ReadQuality(database, ids));
+  return data;
+}
+
+Result<std::vector<CellResult>> NewestCells(Store& store) {
+  WEIR_TRY(Statement newest, store.database().Prepare(
+                                 "SELECT id, campaign FROM run WHERE id = (SELECT run FROM cell ORDER BY id DESC LIMIT 1)"));
+  WEIR_TRY(const bool found, newest.Step());
+  if (!found) return std::vector<CellResult>();
+  const std::optional<int64_t> campaign = newest.OptionalInt(1);
+  return campaign ? store.CampaignCells(*campaign) : store.Results(newest.Int(0));
+}
+
+std::vector<int64_t> IdsOf(std::span<const CellResult> cells) {
+  std::vector<int64_t> ids;
+  for (const CellResult& cell : cells) ids.push_back(cell.id);
+  return ids;
+}
+
+std::string CellCondition(std::string_view column, std::span<const int64_t> ids) {
+  const std::set<int64_t> sorted(ids.begin(), ids.end());
+  const auto n = static_cast<int64_t>(sorted.size());
+  if (n > 2 && *sorted.rbegin() - *sorted.begin() == n - 1) {
+    return fmt::format("{} BETWEEN {} AND {}", column, *sorted.begin(), *sorted.rbegin());
+  }
+  return fmt::format("{} IN ({})", column, fmt::join(sorted, ", "));
+}
+
+std::string FiguresSql(std::span<const int64_t> cells, std::initializer_list<std::string_view> figures) {
+  return fmt::format(
+      "SELECT cell, figure, n, median, p95, least, greatest\n"
+      "FROM summary\n"
+      "WHERE {}\n"
+      "  AND figure IN ('{}')\n"
+      "ORDER BY cell, figure",
+      CellCondition("cell", cells), fmt::join(figures, "', '"));
+}
+
+std::string DistributionSql(std::span<const int64_t> cells, std::string_view view, std::string_view value) {
+  return fmt::format(
+      "SELECT cell, n, min(v),\n"
+      "  max(v) FILTER (WHERE rank = (5 * n + 99) / 100) AS p5,\n"
+      "  max(v) FILTER (WHERE rank = (25 * n + 99) / 100) AS p25,\n"
+      "  avg(v) FILTER (WHERE rank IN ((n + 1) / 2, (n + 2) / 2)) AS median,\n"
+      "  max(v) FILTER (WHERE rank = (75 * n + 99) / 100) AS p75,\n"
+      "  max(v) FILTER (WHERE rank = (95 * n + 99) / 100) AS p95, max(v)\n"
+      "FROM (SELECT cell, {1} AS v, row_number() OVER (PARTITION BY cell ORDER BY {1}) AS rank,\n"
+      "        count(*) OVER (PARTITION BY cell) AS n\n"
+      "      FROM {0} WHERE {2})\n"
+      "GROUP BY cell",
+      view, value, CellCondition("cell", cells));
+}
+
+std::string LostRepeatsSql(std::span<const int64_t> cells) {
+  return fmt::format(
+      "SELECT cell, id, repeat, iif(rejected IS NULL, status, 'rejected') AS status,\n"
+      "  coalesce(rejected, reason, '') AS reason\n"
+      "FROM attempt\n"
+      "WHERE {} AND repeat > 0\n"
+      "  AND (status <> 'ok' OR rejected IS NOT NULL)\n"
+      "ORDER BY cell, repeat",
+      CellCondition("cell", cells));
+}
+
+std::string ExcludedSql(std::span<const int64_t> cells) {
+  return fmt::format(
+      "SELECT id AS cell, NULL AS repeat, status, reason FROM cell\n"
+      "WHERE {}\n"
+      "UNION ALL\n"
+      "SELECT cell, repeat, iif(rejected IS NULL, status, 'rejected'), coalesce(rejected, reason) FROM attempt\n"
+      "WHERE {} AND repeat > 0 AND (status <> 'ok' OR rejected IS NOT NULL)\n"
+      "ORDER BY 1, 2",
+      CellCondition("id", cells), CellCondition("cell", cells));
+}
+
+std::string FlagsSql(std::span<const int64_t> cells) {
+  return fmt::format("SELECT cell, name, detail FROM flag\nWHERE {}\nORDER BY cell, name", CellCondition("cell", cells));
+}
+
+std::string QualitySql(std::span<const int64_t> cells) {
+  return fmt::format(
+      "SELECT q.id, m.name, m.quant, q.dtype, q.text_name, r.name, m.fingerprint, q.ppl, q.ppl_se, q.ppl_ratio,\n"
+      "  q.kl_mean, q.kl_mean_se, q.same_top\n"
+      "FROM quality q JOIN model m ON m.id = q.model LEFT JOIN model r ON r.id = q.reference\n"
+      "WHERE q.model IN (SELECT model FROM cell WHERE {})\n"
+      "ORDER BY q.id",
+      CellCondition("id", cells));
+}
+
+std::string RunsSql(std::span<const int64_t> cells) {
+  return fmt::format(
+      "SELECT r.id, r.started_at, r.ended_at, k.fingerprint, b.version, r.isa, r.threads, r.seed,\n"
+      "  c.name, r.foreign_tool, r.foreign_file\n"
+      "FROM run r JOIN machine k ON k.id = r.machine JOIN build b ON b.id = r.build\n"
+      "LEFT JOIN campaign c ON c.id = r.campaign\n"
+      "WHERE r.id IN (SELECT run FROM cell WHERE {})\n"
+      "ORDER BY r.id",
+      CellCondition("id", cells));
+}
+
+std::string MachinesSql(std::span<const int64_t> cells) {
+  return fmt::format(
+      "SELECT k.fingerprint, k.cpu, k.memory_bytes, k.facts\n"
+      "FROM machine k\n"
+      "WHERE k.id IN (SELECT r.machine FROM run r JOIN cell c ON c.run = r.id WHERE {})\n"
+      "ORDER BY k.id",
+      CellCondition("c.id", cells));
+}
+
+}  // namespace weir

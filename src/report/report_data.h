@@ -1,0 +1,82 @@
+// What a report is made of, read from the results database.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/statistics.h"
+#include "store/store.h"
+
+namespace weir {
+
+struct ReportRun {
+  int64_t id = 0;
+  std::string started_at, ended_at;  // UTC; ended_at is empty for a run that has not ended
+  std::string machine, build, isa;
+  int threads = 0;
+  int64_t seed = 0;
+  std::string campaign, foreign_tool, foreign_file;
+  RatesRow best;  // of each rate the best of this run
+};
+
+struct ReportMachine {
+  std::string fingerprint, cpu, facts;  // facts: JSON
+  std::optional<int64_t> memory_bytes;
+};
+
+/// Of the values of one cell.
+struct Distribution {
+  int64_t n = 0;
+  double least = 0, p5 = 0, p25 = 0, median = 0, p75 = 0, p95 = 0, greatest = 0;
+};
+
+/// A repeat that is in no figure although it was tried.
+struct LostRepeat {
+  int64_t cell = 0, attempt = 0, repeat = 0;
+  std::string status, reason;
+};
+
+struct QualityRow {
+  int64_t id = 0;
+  std::string model, quant, dtype, text_name, reference;
+  std::string model_fingerprint;
+  double ppl = 0;
+  std::optional<double> ppl_se, ppl_ratio, kl_mean, kl_mean_se, same_top;
+};
+
+struct ReportData {
+  std::string db;
+  std::vector<CellResult> cells;        // as chosen, oldest first
+  std::vector<ReportRun> runs;          // of those cells
+  std::vector<ReportMachine> machines;  // of those runs
+  std::map<int64_t, Distribution> ttft, itl;  // by cell; ms
+  std::map<int64_t, Interval> decode_intervals, aggregate_intervals;  // 95 %, of medians over repeats; by cell
+  std::vector<LostRepeat> lost;
+  std::vector<QualityRow> quality;      // of the cells' models
+};
+
+/// Everything about `cells`, by one moment of the database.
+Result<ReportData> ReadReportData(Store& store, std::vector<CellResult> cells);
+
+/// The cells of the newest run, or if that belongs to a campaign, all of the campaign.
+Result<std::vector<CellResult>> NewestCells(Store& store);
+
+// The questions whose answers a report shows.
+std::vector<int64_t> IdsOf(std::span<const CellResult> cells);
+/// "cell BETWEEN 3 AND 9", "cell IN (1, 4)": a condition that SQLite hands down into the views.
+std::string CellCondition(std::string_view column, std::span<const int64_t> ids);
+std::string FiguresSql(std::span<const int64_t> cells, std::initializer_list<std::string_view> figures);
+std::string DistributionSql(std::span<const int64_t> cells, std::string_view view, std::string_view value);
+std::string LostRepeatsSql(std::span<const int64_t> cells);
+std::string ExcludedSql(std::span<const int64_t> cells);
+std::string FlagsSql(std::span<const int64_t> cells);
+std::string QualitySql(std::span<const int64_t> cells);
+std::string RunsSql(std::span<const int64_t> cells);
+std::string MachinesSql(std::span<const int64_t> cells);
+
+}  // namespace weir

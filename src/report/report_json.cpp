@@ -1,0 +1,50 @@
+#include <nlohmann/json.hpp>
+
+#include "report/report.h"
+
+namespace weir {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json SentencesJson(const std::vector<Sentence>& sentences) {
+  Json json = Json::array();
+  for (const Sentence& sentence : sentences) json.push_back({{"text", sentence.text}, {"cells", sentence.cells}});
+  return json;
+}
+
+Json ValueJson(const Value& value) {
+  if (value.number) return *value.number;
+  return value.is_absent() ? Json(nullptr) : Json(value.text);
+}
+
+Json TableJson(const Table& table) {
+  Json rows = Json::array(), columns = Json::array();
+  for (const TableColumn& column : table.columns) columns.push_back({{"key", column.key}, {"head", column.head}, {"unit", column.unit}});
+  for (const std::vector<Value>& row : table.rows) {
+    Json json = Json::object();
+    for (size_t i = 0; i < row.size(); ++i) json[table.columns[i].key] = ValueJson(row[i]);
+    rows.push_back(std::move(json));
+  }
+  return {{"caption", table.caption}, {"columns", columns}, {"rows", rows}, {"sql", table.evidence.sql}, {"cells", table.evidence.cells}};
+}
+
+}  // namespace
+
+std::string JsonOf(const Article& article) {
+  Json sections = Json::array();
+  for (const Section& section : article.sections) {
+    Json charts = Json::array(), tables = Json::array();
+    for (const Picture& picture : section.pictures) {
+      charts.push_back({{"title", TitleOf(picture.chart)}, {"description", DescriptionOf(picture.chart)}, {"sql", picture.evidence.sql},
+                        {"cells", picture.evidence.cells}});
+    }
+    for (const Table& table : section.tables) tables.push_back(TableJson(table));
+    sections.push_back({{"id", section.id}, {"title", section.title}, {"sentences", SentencesJson(section.sentences)}, {"charts", charts},
+                        {"tables", tables}, {"notes", section.notes}});
+  }
+  const Json document{{"title", article.title}, {"subtitle", article.subtitle}, {"summary", SentencesJson(article.summary)}, {"sections", sections}};
+  return document.dump(1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace weir

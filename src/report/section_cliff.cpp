@@ -1,0 +1,76 @@
+// Where one user more costs throughput, and where memory ends.
+#include <algorithm>
+
+#include "bench/statistics.h"
+#include "report/sections.h"
+#include "report/text.h"
+
+namespace weir {
+namespace {
+
+/// Whether repeats prove that `after` is slower: by the interval of the ratio, by all of three repeats and more.
+bool IsProven(const std::vector<double>& before, const std::vector<double>& after) {
+  if (const auto interval = RatioInterval(after, before)) return interval->high < 1;
+  if (std::min(before.size(), after.size()) < 3) return false;
+  return *std::max_element(after.begin(), after.end()) < *std::min_element(before.begin(), before.end());
+}
+
+void AddFalls(const CellSeries& series, std::string_view figure, const char* what, Table& table) {
+  const CellResult* before = nullptr;
+  for (const CellResult* cell : series.cells) {
+    const std::optional<double> now = MedianOf(*cell, figure);
+    if (!now) continue;
+    if (before) {
+      const double then = *MedianOf(*before, figure);
+      if (*now < then) {
+        const bool decode = figure == "decode_tok_s";
+        const bool proven = IsProven(decode ? before->decode_samples : before->aggregate_samples,
+                                     decode ? cell->decode_samples : cell->aggregate_samples);
+        table.rows.push_back({TextValue(series.name), TextValue(what), IntValue(before->row.users), IntValue(cell->row.users),
+                              NumberValue(then), NumberValue(now), {PercentText(*now / then - 1), *now / then - 1},
+                              TextValue(proven ? "yes" : "no: within the noise of the repeats"),
+                              TextValue(fmt::format("{}, {}", before->id, cell->id))});
+        table.evidence.cells.insert(table.evidence.cells.end(), {before->id, cell->id});
+      }
+    }
+    before = cell;
+  }
+}
+
+}  // namespace
+
+Section CliffSection(const ReportView& view) {
+  Section section{"cliff", "The cliff", {}, {}, false, {}, {}};
+  Table table{"Steps at which all users together get fewer tokens because there are more of them.",
+              {{"model", "", "model", false}, {"what", "", "figure", false}, {"from users", "", "from_users"}, {"to users", "", "to_users"},
+               {"before", "tok/s", "before_tok_s"}, {"after", "tok/s", "after_tok_s"}, {"change", "", "change"},
+               {"proven by repeats", "", "proven", false}, {"cells", "", "cells", false}},
+              {},
+              {}};
+  int n_steps = 0;
+  for (const CellSeries& series : view.series) {
+    n_steps += std::max(0, static_cast<int>(series.cells.size()) - 1);
+    AddFalls(series, "decode_tok_s", "decode", table);
+    AddFalls(series, "aggregate_tok_s", "aggregate", table);
+  }
+  if (n_steps == 0) {
+    section.sentences.push_back({"No model was measured with more than one number of users, so nothing is known of a cliff.", {}});
+  } else if (table.rows.empty()) {
+    section.sentences.push_back({fmt::format("No cliff: in none of {} does throughput fall when users are added.", Count(n_steps, "step")),
+                                 IdsOf(CellsOf(view))});
+  } else {
+    const auto n_proven = std::count_if(table.rows.begin(), table.rows.end(), [](const auto& row) { return row[7].text == "yes"; });
+    section.sentences.push_back({fmt::format("Throughput falls {} when users are added; {} of them proven by the repeats.",
+                                             table.rows.size() == 1 ? "once" : fmt::format("{} times", table.rows.size()), n_proven),
+                                 table.evidence.cells});
+    table.evidence.sql = FiguresSql(table.evidence.cells, {"decode_tok_s", "aggregate_tok_s"});
+    section.tables.push_back(std::move(table));
+  }
+  for (const CellResult& cell : view.data.cells) {
+    if (cell.status != CellStatus::kRefused) continue;
+    section.sentences.push_back({fmt::format("{} with {} was refused: {}", CellTitle(cell), UsersText(cell), cell.reason), {cell.id}});
+  }
+  return section;
+}
+
+}  // namespace weir

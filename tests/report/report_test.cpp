@@ -1,0 +1,277 @@
+// What a report says, against the rows that it says it of.
+#include "report/report.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "report_fixture.h"
+#include "xml.h"
+
+namespace weir {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Not;
+
+Json JsonReport(const ReportData& data) { return Json::parse(JsonOf(MakeArticle(data))); }
+
+const Json& SectionOf(const Json& report, const std::string& id) {
+  for (const Json& section : report["sections"]) {
+    if (section["id"] == id) return section;
+  }
+  static const Json kNone;
+  ADD_FAILURE() << "no section " << id;
+  return kNone;
+}
+
+std::string SentencesOf(const Json& section) {
+  std::string text;
+  for (const Json& sentence : section["sentences"]) text += sentence["text"].get<std::string>() + "\n";
+  return text;
+}
+
+/// Every question in the document, wherever it stands.
+void CollectSql(const Json& json, std::vector<std::string>& all) {
+  if (json.is_object() && json.contains("sql") && !json["sql"].get<std::string>().empty()) all.push_back(json["sql"]);
+  if (json.is_structured()) {
+    for (const Json& inner : json) CollectSql(inner, all);
+  }
+}
+
+class FilledReport : public ReportTest {
+ protected:
+  FilledReport() {
+    const int64_t run = AddRun();
+    for (const int users : {1, 2, 4}) {
+      first_.push_back(AddCell(run, SomeModel(), {users}));
+      second_.push_back(AddCell(run, SomeModel("/models/other-Q4_K_M.gguf", "Q4_K_M", 1'100'000'000), {users, {6, 7, 8}}));
+    }
+  }
+  std::vector<int64_t> first_, second_;
+};
+
+TEST_F(FilledReport, NumbersAreThoseOfTheDatabase) {
+  const Json report = JsonReport(Data());
+  const Json& rows = SectionOf(report, "throughput")["tables"][0]["rows"];
+  ASSERT_EQ(rows.size(), 6u);
+  for (const Json& row : rows) {
+    for (const auto& [key, figure, column] : {std::tuple("decode_tok_s_median", "decode_tok_s", "median"), {"decode_tok_s_peak", "decode_tok_s", "greatest"},
+                                              {"aggregate_tok_s_median", "aggregate_tok_s", "median"}, {"prefill_tok_s", "prefill_tok_s", "median"}}) {
+      Statement query = store_.database().Prepare(fmt::format("SELECT {} FROM summary WHERE cell = ? AND figure = ?", column)).value();
+      query.Bind(row["cell"].get<int64_t>(), figure);
+      ASSERT_TRUE(query.Step().value());
+      EXPECT_EQ(row[key].get<double>(), query.Real(0)) << key;
+    }
+  }
+  // By hand: 100 tokens a second of each user with steps of 10 ms, 1000/11 in the slowest repeat.
+  EXPECT_DOUBLE_EQ(rows[0]["decode_tok_s_median"], 100);
+  EXPECT_DOUBLE_EQ(rows[2]["decode_tok_s_median"], 400);
+  EXPECT_DOUBLE_EQ(rows[2]["decode_tok_s_per_user"], 100);
+  EXPECT_EQ(rows[0]["decode_ci95"], "90.9 to 100");
+  // T* of a step of one user: 201 MB / 40 GB/s, and 1 MB / 60 GB/s, and 1 MMAC / 200 GMAC/s.
+  EXPECT_NEAR(rows[0]["roofline_share"], (201.0 / 40 + 1.0 / 60 + 1.0 / 200) / 10, 1e-9);
+}
+
+TEST_F(FilledReport, EveryFigureBringsSqlThatAnswersWithIt) {
+  const Json report = JsonReport(Data());
+  std::vector<std::string> all;
+  CollectSql(report, all);
+  EXPECT_GT(all.size(), 10u);
+  for (const std::string& sql : all) {
+    Result<Statement> query = store_.database().Prepare(sql);
+    ASSERT_TRUE(query.ok()) << query.error().message << "\n" << sql;
+    EXPECT_TRUE(query->read_only());
+    EXPECT_TRUE(query->Step().value()) << sql;
+  }
+  for (const Json& section : report["sections"]) {
+    for (const char* kind : {"tables", "charts"}) {
+      for (const Json& of : section[kind]) EXPECT_FALSE(of["cells"].empty()) << of.dump(1);
+    }
+  }
+  // The answer to the table's question holds each of its medians.
+  const Json& table = SectionOf(report, "throughput")["tables"][0];
+  std::set<std::pair<int64_t, double>> answers;
+  Statement query = store_.database().Prepare(table["sql"].get<std::string>()).value();
+  ASSERT_TRUE(query.ForEach([&](const Statement& row) { answers.emplace(row.Int(0), row.Real(3)); }).ok());
+  for (const Json& row : table["rows"]) {
+    EXPECT_TRUE(answers.contains({row["cell"].get<int64_t>(), row["decode_tok_s_median"].get<double>()}));
+  }
+}
+
+TEST_F(FilledReport, AllFormsSayTheSame) {
+  const Article article = MakeArticle(Data());
+  const std::string html = HtmlOf(article), markdown = MarkdownOf(article);
+  const Xml xml(html);
+  ASSERT_TRUE(xml.ok()) << xml.error();
+  EXPECT_TRUE(xml.Texts("script").empty());
+  EXPECT_EQ(xml.Texts("h2").size(), article.sections.size());
+  EXPECT_THAT(html, Not(HasSubstr("src=")));
+  EXPECT_THAT(html, Not(HasSubstr("@import")));
+  for (const char* text : {"qwen3.5-2b", "other-Q4_K_M", "571", "100", "90.9 to 100", "not zero"}) {
+    EXPECT_THAT(html, HasSubstr(text));
+    EXPECT_THAT(MarkdownOf(article), HasSubstr(std::string(text) == "other-Q4_K_M" ? "other-Q4\\_K\\_M" : text));
+  }
+  EXPECT_THAT(markdown, HasSubstr("| model | users | decode, tok/s |"));
+}
+
+TEST_F(FilledReport, ASyntheticModelSaysSo) {
+  const ReportData data = Data();
+  EXPECT_THAT(JsonReport(data)["summary"].dump(), HasSubstr("3 cells are of synthetic models"));
+  EXPECT_THAT(HtmlOf(MakeArticle(data)), HasSubstr("qwen3.5-2b* Q8_0"));
+}
+
+TEST_F(FilledReport, APeakNeverStandsWithoutItsMedian) {
+  const Json report = JsonReport(Data());
+  for (const Json& section : report["sections"]) {
+    for (const Json& table : section["tables"]) {
+      std::set<std::string> keys;
+      for (const Json& column : table["columns"]) keys.insert(column["key"]);
+      EXPECT_EQ(keys.size(), table["columns"].size()) << "a key twice: " << table["caption"];
+      for (const std::string& key : keys) {
+        if (!key.ends_with("_peak")) continue;
+        EXPECT_TRUE(keys.contains(key.substr(0, key.size() - 5) + "_median"));
+        for (const Json& row : table["rows"]) EXPECT_EQ(row[key].is_null(), row[key.substr(0, key.size() - 5) + "_median"].is_null());
+      }
+    }
+  }
+}
+
+TEST_F(FilledReport, ChoiceOfTheNewestRun) {
+  const int64_t run = AddRun();
+  const int64_t cell = AddCell(run, SomeModel(), {8});
+  const std::vector<CellResult> newest = NewestCells(store_).value();
+  ASSERT_EQ(newest.size(), 1u);
+  EXPECT_EQ(newest[0].id, cell);
+}
+
+TEST_F(FilledReport, WhatWasMeasuredAgainIsReplacedAndNamed) {
+  const int64_t again = AddCell(AddRun(), SomeModel(), {2, {20, 20, 20}});
+  const Json report = JsonReport(Data());
+  const Json& rows = SectionOf(report, "throughput")["tables"][0]["rows"];
+  ASSERT_EQ(rows.size(), 6u);
+  EXPECT_EQ(rows[1]["cell"], again);
+  EXPECT_THAT(SectionOf(report, "excluded")["tables"][0].dump(), HasSubstr("measured again"));
+}
+
+TEST_F(ReportTest, ACliffIsNamedAndProvenByItsRepeats) {
+  const int64_t run = AddRun();
+  AddCell(run, SomeModel(), {1, {10, 10, 10}});
+  AddCell(run, SomeModel(), {2, {25, 26, 27}});  // 80, 77, 74 tok/s after 100
+  AddCell(run, SomeModel(), {4, {50, 55, 60}});  // 80, 73, 67: lower by what repeats differ
+  const Json report = JsonReport(Data());
+  const Json& cliff = SectionOf(report, "cliff");
+  std::vector<Json> decode;
+  for (const Json& row : cliff["tables"][0]["rows"]) {
+    if (row["figure"] == "decode") decode.push_back(row);
+  }
+  ASSERT_EQ(decode.size(), 2u);
+  EXPECT_EQ(decode[0]["proven"], "yes");
+  EXPECT_NEAR(decode[0]["change"], 2 / 0.026 / 100 - 1, 1e-9);
+  EXPECT_THAT(decode[1]["proven"].get<std::string>(), HasSubstr("noise"));
+}
+
+TEST_F(ReportTest, NoCliffIsSaidToo) {
+  const int64_t run = AddRun();
+  AddCell(run, SomeModel(), {1});
+  EXPECT_THAT(SentencesOf(SectionOf(JsonReport(Data()), "cliff")), HasSubstr("more than one number of users"));
+  AddCell(run, SomeModel(), {2});
+  EXPECT_THAT(SentencesOf(SectionOf(JsonReport(Data()), "cliff")), HasSubstr("No cliff"));
+}
+
+TEST_F(ReportTest, WhatFailedIsARowWithItsReason) {
+  const int64_t run = AddRun();
+  AddCell(run, SomeModel(), {1, {}, CellStatus::kFailed, "the <b>disk</b> is full"});
+  AddCell(run, SomeModel(), {64, {}, CellStatus::kRefused, "needs 40 GB, there are 20"});
+  AddCell(run, SomeModel(), {128, {}, CellStatus::kSkipped, "64 users did not fit"});
+  const ReportData data = Data();
+  const Json report = JsonReport(data);
+  EXPECT_EQ(SectionOf(report, "excluded")["tables"][0]["rows"].size(), 3u);
+  EXPECT_THAT(SentencesOf(SectionOf(report, "cliff")), HasSubstr("needs 40 GB"));
+  EXPECT_THAT(SentencesOf(SectionOf(report, "throughput")), HasSubstr("No cell has a figure"));
+  const std::string html = HtmlOf(MakeArticle(data));
+  EXPECT_TRUE(Xml(html).ok()) << Xml(html).error();
+  EXPECT_THAT(html, HasSubstr("the &lt;b&gt;disk&lt;/b&gt; is full"));
+}
+
+TEST_F(ReportTest, ARejectedRepeatIsInNoFigureAndNamed) {
+  const int64_t cell = AddCell(AddRun(), SomeModel(), {1, {10, 10, 5}});
+  ASSERT_TRUE(store_.RejectAttempt(3, "impossibly fast").ok());
+  const Json report = JsonReport(Data());
+  EXPECT_DOUBLE_EQ(SectionOf(report, "throughput")["tables"][0]["rows"][0]["decode_tok_s_peak"], 100);
+  const Json& row = SectionOf(report, "excluded")["tables"][0]["rows"][0];
+  EXPECT_EQ(row["cell"], cell);
+  EXPECT_EQ(row["what"], "repeat 3 rejected");
+  EXPECT_EQ(row["reason"], "impossibly fast");
+}
+
+TEST_F(ReportTest, NoRowsAreAnAnswer) {
+  const ReportData data = Data();
+  const std::string html = HtmlOf(MakeArticle(data));
+  EXPECT_TRUE(Xml(html).ok());
+  EXPECT_THAT(html, HasSubstr("no rows yet"));
+  EXPECT_THAT(MarkdownOf(MakeArticle(data)), HasSubstr("no rows yet"));
+  EXPECT_TRUE(NewestCells(store_).value().empty());
+}
+
+TEST_F(ReportTest, OneCellIsEnough) {
+  AddCell(AddRun(), SomeModel(), {1, {10}});
+  const std::string html = HtmlOf(MakeArticle(Data()));
+  EXPECT_TRUE(Xml(html).ok()) << Xml(html).error();
+  EXPECT_THAT(html, HasSubstr("100 tok/s (one repeat only)"));
+}
+
+TEST_F(ReportTest, HostileNamesStayText) {
+  const std::string name = "</style><script>alert(1)</script>|`x`\x1b[31m\xff\xe2\x80\xae]]>";
+  AddCell(AddRun(), SomeModel(name, "Q<i>8\"'&"), {1, {10, 10}, CellStatus::kOk, "", {{"no<i>sy", "a | <img src=x onerror=y>"}}, "<key>"});
+  const Article article = MakeArticle(Data());
+  const std::string html = HtmlOf(article), markdown = MarkdownOf(article);
+  const Xml xml(html);
+  ASSERT_TRUE(xml.ok()) << xml.error();
+  for (const char* element : {"script", "img", "i", "key"}) EXPECT_TRUE(xml.Texts(element).empty()) << element;
+  for (const char* tag : {"<script", "<img", "<i>", "\x1b", "\xe2\x80\xae"}) EXPECT_THAT(markdown, Not(HasSubstr(tag)));
+  EXPECT_THAT(markdown, HasSubstr("\\|\\`x\\`"));
+  EXPECT_TRUE(Json::accept(JsonOf(article)));
+}
+
+TEST_F(ReportTest, ForeignRowsAreMarkedAndHaveMediansOnly) {
+  const int64_t cell = AddCell(AddRun("llama-bench"), SomeModel("theirs.gguf"), {1, {}});
+  ASSERT_TRUE(store_.AddForeignFigure(cell, "decode_tok_s", 42).ok());
+  ASSERT_TRUE(store_.AddForeignFigure(cell, "ttft_ms", 7).ok());
+  const Json report = JsonReport(Data());
+  const Json& row = SectionOf(report, "throughput")["tables"][0]["rows"][0];
+  EXPECT_THAT(row["model"].get<std::string>(), HasSubstr("foreign: llama-bench"));
+  EXPECT_EQ(row["decode_tok_s_median"], 42);
+  EXPECT_TRUE(row["decode_tok_s_peak"].is_null());
+  EXPECT_TRUE(SectionOf(report, "latency")["tables"][0]["rows"][0]["ttft_ms_p95"].is_null());
+  EXPECT_THAT(report["summary"].dump(), HasSubstr("a foreign median"));
+  EXPECT_THAT(SentencesOf(SectionOf(report, "method")), HasSubstr("imported"));
+}
+
+TEST_F(ReportTest, TwoThousandCells) {
+  AddCell(AddRun(), SomeModel("m.gguf"), {1});
+  ReportData data = Data();
+  const CellResult one = data.cells.front();
+  data.cells.clear();
+  for (int64_t id = 1; id <= 2000; ++id) {
+    data.cells.push_back(one);
+    CellResult& cell = data.cells.back();
+    cell.id = id;
+    cell.model.name = fmt::format("m{}.gguf", id / 8);
+    cell.row.users = static_cast<int>(id % 8) + 1;
+    data.ttft[id] = data.ttft[1];
+    data.itl[id] = data.itl[1];
+  }
+  const Article article = MakeArticle(data);
+  const std::string html = HtmlOf(article);
+  const Xml xml(html);
+  ASSERT_TRUE(xml.ok()) << xml.error();
+  EXPECT_EQ(Json::parse(JsonOf(article))["sections"][0]["tables"][0]["rows"].size(), 2000u);
+  EXPECT_LT(html.size(), 20u << 20);
+}
+
+}  // namespace
+}  // namespace weir
