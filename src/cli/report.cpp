@@ -22,7 +22,7 @@ bool ChoosesRows(const RowFlags& rows) {
   return rows.run > 0 || rows.last > 0 || !rows.campaign.empty() || !rows.model.empty() || !rows.status.empty();
 }
 
-Status WriteCharts(const Article& article, const std::string& folder) {
+Status WriteCharts(const Report& article, const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return BadInput("--svg {}: cannot make that folder: {}", folder, error.message());
@@ -44,7 +44,7 @@ Status WriteForm(const std::string& text, const std::string& file, const ReportD
 Result<int> RunReport(const Flags& flags) {
   if (flags.serve) return ServeReportPage(flags.report);
   WEIR_TRY(const ReportData data, ReadReport(flags.report.rows));
-  const Article article = MakeArticle(data);
+  const Report article = MakeReport(data);
   const bool any = flags.json || !flags.html.empty() || !flags.markdown.empty() || !flags.charts.empty();
   const std::string html = any ? flags.html : kDefaultFile;
   if (!html.empty()) WEIR_RETURN_IF_ERROR(WriteForm(HtmlOf(article), html, data));

@@ -64,7 +64,7 @@ class LiveReport {
   std::string Html() {
     HtmlOptions html{options_.refresh_s, ""};
     if (Result<ReportData> data = ReadReport(options_.rows)) {
-      article_ = MakeArticle(*data);
+      article_ = MakeReport(*data);
       html.banner = Banner(*data, options_.refresh_s);
     } else {
       html.banner = fmt::format("At {} the database could not be read: {}. What stands below is older.", TimeOfDay(), data.error().message);
@@ -74,7 +74,7 @@ class LiveReport {
 
  private:
   const ServeReport& options_;
-  Article article_{"Language models, measured", "", {}, {}};
+  Report article_{"Language models, measured", "", {}, {}};
 };
 
 HttpAnswer AnswerTo(const HttpRequest& request, Page& page) {

@@ -20,15 +20,15 @@ const CellResult* BestOf(const std::vector<const CellResult*>& cells, std::strin
 std::string BestOfRepeats(const CellResult& cell, std::string_view figure) {
   const auto peak = PeakOf(cell, figure);
   if (peak && cell.Find(figure)->n == 1) return "one repeat only";
-  return peak ? fmt::format("median of {}, best {}", Count(cell.Find(figure)->n, "repeat"), Digits(*peak)) : "a foreign median";
+  return peak ? fmt::format("median of {}, best {}", Count(cell.Find(figure)->n, "repeat"), ThreeDigits(*peak)) : "a foreign median";
 }
 
-void AddSpeed(const std::vector<const CellResult*>& cells, Article& article) {
+void AddSpeed(const std::vector<const CellResult*>& cells, Report& article) {
   std::vector<const CellResult*> alone = cells;
   std::erase_if(alone, [](const CellResult* cell) { return cell->row.users != 1; });
   if (const CellResult* cell = BestOf(alone, "decode_tok_s")) {
     const auto share = RooflineShare(*cell);
-    article.summary.push_back({fmt::format("One user is served fastest by {}: {} tok/s ({}){}.", CellTitle(*cell), Digits(*MedianOf(*cell, "decode_tok_s")),
+    article.summary.push_back({fmt::format("One user is served fastest by {}: {} tok/s ({}){}.", CellTitle(*cell), ThreeDigits(*MedianOf(*cell, "decode_tok_s")),
                                            BestOfRepeats(*cell, "decode_tok_s"),
                                            share ? fmt::format(", {} of what the machine's rates allow", PercentText(*share)) : ""), {cell->id}});
   }
@@ -36,19 +36,19 @@ void AddSpeed(const std::vector<const CellResult*>& cells, Article& article) {
   if (most && most->row.users > 1) {
     const double rate = *MedianOf(*most, "aggregate_tok_s");
     article.summary.push_back({fmt::format("The most in all comes from {} with {}: {} tok/s with prompts included ({}), {} for each user.", CellTitle(*most),
-                                           UsersText(*most), Digits(rate), BestOfRepeats(*most, "aggregate_tok_s"), Digits(rate / most->row.users)), {most->id}});
+                                           CellUsersText(*most), ThreeDigits(rate), BestOfRepeats(*most, "aggregate_tok_s"), ThreeDigits(rate / most->row.users)), {most->id}});
   }
 }
 
-void AddWaiting(const std::vector<const CellResult*>& cells, Article& article) {
+void AddWaiting(const std::vector<const CellResult*>& cells, Report& article) {
   const CellResult* longest = BestOf(cells, "ttft_ms");
   if (!longest || !longest->foreign_tool.empty()) return;
   article.summary.push_back({fmt::format("The longest wait for a first token is that of {} with {}: {} ms (median of {}, 95th percentile {} ms).", CellTitle(*longest),
-                                         UsersText(*longest), Digits(*MedianOf(*longest, "ttft_ms")), Count(longest->Find("ttft_ms")->n, "request"),
-                                         Digits(longest->Find("ttft_ms")->p95)), {longest->id}});
+                                         CellUsersText(*longest), ThreeDigits(*MedianOf(*longest, "ttft_ms")), Count(longest->Find("ttft_ms")->n, "request"),
+                                         ThreeDigits(longest->Find("ttft_ms")->p95)), {longest->id}});
 }
 
-void AddCaveats(const ReportData& data, Article& article) {
+void AddCaveats(const ReportData& data, Report& article) {
   std::vector<int64_t> synthetic, foreign, bare, flagged;
   for (const CellResult& cell : data.cells) {
     if (cell.model.synthetic) synthetic.push_back(cell.id);
@@ -81,8 +81,8 @@ std::string Subtitle(const ReportData& data) {
 
 }  // namespace
 
-Article MakeArticle(const ReportData& data) {
-  Article article;
+Report MakeReport(const ReportData& data) {
+  Report article;
   article.title = data.machines.size() == 1 && !data.machines[0].cpu.empty() ? "Language models on " + data.machines[0].cpu : "Language models, measured";
   article.subtitle = Subtitle(data);
   if (data.cells.empty()) {

@@ -12,18 +12,18 @@
 namespace weir {
 
 /// Where figures come from: a question that `weir sql` answers with them, and the cells that it is about.
-struct Evidence {
+struct Provenance {
   std::string sql;
   std::vector<int64_t> cells;
 };
 
-struct Sentence {
+struct ReportSentence {
   std::string text;
   std::vector<int64_t> cells;  // that it rests on
 };
 
 /// A value as people read it; JSON has the number where there is one, with all its digits.
-struct Value {
+struct ReportValue {
   std::string text = "-";
   std::optional<double> number = {};
   bool is_absent() const { return text == "-"; }
@@ -35,30 +35,30 @@ struct TableColumn {
   bool is_number = true;  // else text, to the left
 };
 
-struct Table {
+struct ReportTable {
   std::string caption;
   std::vector<TableColumn> columns;
-  std::vector<std::vector<Value>> rows;
-  Evidence evidence;
+  std::vector<std::vector<ReportValue>> rows;
+  Provenance evidence;
 };
 
 struct Picture {
   Chart chart;
-  Evidence evidence;
+  Provenance evidence;
 };
 
 struct Section {
   std::string id, title;
-  std::vector<Sentence> sentences;
+  std::vector<ReportSentence> sentences;
   std::vector<Picture> pictures;
   bool small_pictures = false;  // many of a kind, side by side
-  std::vector<Table> tables;
+  std::vector<ReportTable> tables;
   std::vector<std::string> notes;
 };
 
-struct Article {
+struct Report {
   std::string title, subtitle;
-  std::vector<Sentence> summary;
+  std::vector<ReportSentence> summary;
   std::vector<Section> sections;
 };
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "report/frame.h"
+#include "report/canvas.h"
 #include "report/text.h"
 
 namespace weir {
@@ -40,7 +40,7 @@ constexpr std::string_view kStyle = R"css(
 .wc .d4{stroke-dasharray:13 3}.wc .d5{stroke-dasharray:5 2 1.5 2 1.5 2}.wc .d6{stroke-dasharray:4 4}.wc .d7{stroke-dasharray:1.5 4}
 )css";
 
-void Draw(const Chart& chart, Frame& frame) {
+void Draw(const Chart& chart, Canvas& frame) {
   if (const auto* plot = std::get_if<PlotChart>(&chart)) DrawPlot(*plot, frame);
   if (const auto* strips = std::get_if<StripChart>(&chart)) DrawStrips(*strips, frame);
   if (const auto* bars = std::get_if<BarChart>(&chart)) DrawBars(*bars, frame);
@@ -58,14 +58,14 @@ std::string Head(const Chart& chart, double width, double height, double top, co
 }  // namespace
 
 std::string RenderSvg(const Chart& chart, ChartSize size, const std::string& id) {
-  Frame frame(size);
+  Canvas frame(size);
   Draw(chart, frame);
   return Head(chart, frame.width(), frame.bottom(), 0, id, false) + frame.svg().elements() + "</svg>\n";
 }
 
 std::string RenderSvgFile(const Chart& chart) {
   constexpr double kTitleHeight = 28;
-  Frame frame(ChartSize::kWide);
+  Canvas frame(ChartSize::kWide);
   frame.svg().Text(2, 14 - kTitleHeight, FitText(TitleOf(chart), frame.width() * 0.85), Anchor::kStart, "hd");
   Draw(chart, frame);
   return Head(chart, frame.width(), frame.bottom() + 6, kTitleHeight, "chart", true) + frame.svg().elements() + "</svg>\n";

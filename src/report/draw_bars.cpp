@@ -1,7 +1,7 @@
 // Stacked bars from left to right, each below its label, and the limit that none should cross.
 #include <fmt/format.h>
 
-#include "report/frame.h"
+#include "report/canvas.h"
 #include "report/text.h"
 
 namespace weir {
@@ -25,7 +25,7 @@ std::string FillClass(size_t part) { return fmt::format("f{} c0", std::min<size_
 
 }  // namespace
 
-void DrawBars(const BarChart& chart, Frame& frame) {
+void DrawBars(const BarChart& chart, Canvas& frame) {
   const Scale scale = ScaleOf(chart);
   frame.SetPlot(10, kBarStep * static_cast<double>(chart.bars.size()) + 6);
   Svg& svg = frame.svg();
@@ -42,11 +42,11 @@ void DrawBars(const BarChart& chart, Frame& frame) {
       const double x = frame.X(scale.Place(sum));
       sum += bar.parts[part];
       svg.Box({x, y + 16, frame.X(scale.Place(sum)) - x, kBarHeight}, FillClass(part),
-              fmt::format("{}, {}: {} {}", bar.label, part < chart.parts.size() ? chart.parts[part] : "", Digits(bar.parts[part]), chart.unit));
+              fmt::format("{}, {}: {} {}", bar.label, part < chart.parts.size() ? chart.parts[part] : "", ThreeDigits(bar.parts[part]), chart.unit));
     }
     if (bar.marker) {
       svg.Marker(frame.X(scale.Place(*bar.marker)), y + 16 + kBarHeight / 2, 1, 3,
-                 fmt::format("{}, {}: {} {}", bar.label, chart.marker, Digits(*bar.marker), chart.unit));
+                 fmt::format("{}, {}: {} {}", bar.label, chart.marker, ThreeDigits(*bar.marker), chart.unit));
     }
   }
   frame.DrawXAxis(scale, chart.unit);

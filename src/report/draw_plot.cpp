@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "report/frame.h"
+#include "report/canvas.h"
 #include "report/text.h"
 
 namespace weir {
@@ -36,7 +36,7 @@ std::vector<Point> Drawable(const Series& series, const Scales& scales) {
 }
 
 /// The 95 % interval: a band along a line, a stroke at a single point.
-void DrawIntervals(const std::vector<Point>& points, const Series& series, const Scales& scales, Frame& frame) {
+void DrawIntervals(const std::vector<Point>& points, const Series& series, const Scales& scales, Canvas& frame) {
   std::string upper, lower;
   for (const Point& point : points) {
     const double low = point.low.value_or(point.y), high = point.high.value_or(point.y);
@@ -50,7 +50,7 @@ void DrawIntervals(const std::vector<Point>& points, const Series& series, const
   if (series.line && points.size() > 1) frame.svg().Path(upper + lower + "Z", "bd " + ColourClass(series.colour));
 }
 
-void DrawLine(const std::vector<Point>& points, const Series& series, const Scales& scales, Frame& frame) {
+void DrawLine(const std::vector<Point>& points, const Series& series, const Scales& scales, Canvas& frame) {
   if (points.size() < 2) return;
   std::string d;
   for (const Point& point : points) {
@@ -63,7 +63,7 @@ void DrawLine(const std::vector<Point>& points, const Series& series, const Scal
 class Names {
  public:
   void Block(double x, double y) { taken_.push_back({x - 5, y - 5, 10, 10}); }
-  void Place(const std::string& name, double x, double y, Frame& frame) {
+  void Place(const std::string& name, double x, double y, Canvas& frame) {
     const double width = TextWidth(name), height = kTextHeight;
     const Rect sides[] = {{x + 8, y - height / 2, width, height},
                           {x - 8 - width, y - height / 2, width, height},
@@ -83,7 +83,7 @@ class Names {
   std::vector<Rect> taken_;
 };
 
-void DrawMarkers(const PlotChart& chart, const Scales& scales, Frame& frame) {
+void DrawMarkers(const PlotChart& chart, const Scales& scales, Canvas& frame) {
   Names names;
   const auto each = [&](const auto& call) {
     for (const Series& series : chart.series) {
@@ -102,7 +102,7 @@ void DrawMarkers(const PlotChart& chart, const Scales& scales, Frame& frame) {
 
 }  // namespace
 
-void DrawPlot(const PlotChart& chart, Frame& frame) {
+void DrawPlot(const PlotChart& chart, Canvas& frame) {
   const Scales scales = ScalesOf(chart);
   frame.SetPlot(frame.wide() ? 54 : 46, frame.wide() ? 290 : 230);
   frame.DrawYAxis(scales.y, chart.y.label);

@@ -1,12 +1,12 @@
 // Distributions: the line from the 5th to the 95th percentile, the box from the 25th to the 75th, the median as a bar.
 #include <fmt/format.h>
 
-#include "report/frame.h"
+#include "report/canvas.h"
 #include "report/text.h"
 
 namespace weir {
 
-void DrawStrips(const StripChart& chart, Frame& frame) {
+void DrawStrips(const StripChart& chart, Canvas& frame) {
   std::vector<double> values;
   for (const Strip& strip : chart.strips) {
     values.insert(values.end(), {strip.p5, strip.p95, strip.greatest});
@@ -27,8 +27,8 @@ void DrawStrips(const StripChart& chart, Frame& frame) {
     const auto y = [&](double value) { return frame.Y(scale.Place(value)); };
     const std::string note =
         fmt::format("{} {}: median {}, half of {} values between {} and {}, 9 in 10 between {} and {}, greatest {}", chart.groups,
-                    strip.label, Digits(strip.median), strip.n, Digits(strip.p25), Digits(strip.p75), Digits(strip.p5),
-                    Digits(strip.p95), Digits(strip.greatest));
+                    strip.label, ThreeDigits(strip.median), strip.n, ThreeDigits(strip.p25), ThreeDigits(strip.p75), ThreeDigits(strip.p5),
+                    ThreeDigits(strip.p95), ThreeDigits(strip.greatest));
     if (!scale.Has(strip.p5)) continue;
     svg.Line(x, y(strip.p5), x, y(strip.p95), "er c0");
     svg.Line(x - half / 2, y(strip.p5), x + half / 2, y(strip.p5), "er c0");

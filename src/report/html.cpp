@@ -66,12 +66,12 @@ std::string CellsText(const std::vector<int64_t>& cells) {
   return fmt::format("{} {}", cells.size() == 1 ? "cell" : "cells", ranges);
 }
 
-std::string SentenceHtml(const Sentence& sentence) {
+std::string SentenceHtml(const ReportSentence& sentence) {
   if (sentence.cells.empty()) return XmlText(sentence.text);
   return fmt::format("{} <span class=\"ids\">[{}]</span>", XmlText(sentence.text), CellsText(sentence.cells));
 }
 
-std::string EvidenceHtml(const Evidence& evidence) {
+std::string EvidenceHtml(const Provenance& evidence) {
   if (evidence.sql.empty()) return "";
   return fmt::format("<details><summary>rows and SQL</summary><p>Cells {}</p><pre>{}</pre></details>\n", IdRanges(evidence.cells),
                      XmlLines(evidence.sql));
@@ -89,7 +89,7 @@ std::string PictureHtml(const Picture& picture, const std::string& id, bool is_s
   return html + EvidenceHtml(picture.evidence) + "</figure>\n";
 }
 
-std::string CellHtml(const TableColumn& column, const Value& value, bool is_first, bool repeated) {
+std::string CellHtml(const TableColumn& column, const ReportValue& value, bool is_first, bool repeated) {
   std::string classes = column.is_number ? "" : is_first ? "tx nm" : "tx";
   if (value.is_absent()) classes += " no";
   if (repeated) classes += " rep";
@@ -97,7 +97,7 @@ std::string CellHtml(const TableColumn& column, const Value& value, bool is_firs
                      value.is_absent() ? "\u2013" : XmlText(value.text));
 }
 
-std::string TableHtml(const Table& table) {
+std::string TableHtml(const ReportTable& table) {
   std::string html = fmt::format("<figure class=\"tbl\"><figcaption>{}</figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table\">"
                                  "<table><thead><tr>", XmlText(table.caption));
   for (const TableColumn& column : table.columns) {
@@ -105,8 +105,8 @@ std::string TableHtml(const Table& table) {
                         column.unit.empty() ? "" : fmt::format("<small>{}</small>", XmlText(column.unit)));
   }
   html += "</tr></thead>\n<tbody>\n";
-  const std::vector<Value>* before = nullptr;
-  for (const std::vector<Value>& row : table.rows) {
+  const std::vector<ReportValue>* before = nullptr;
+  for (const std::vector<ReportValue>& row : table.rows) {
     html += "<tr>";
     for (size_t i = 0; i < row.size(); ++i) {
       html += CellHtml(table.columns[i], row[i], i == 0, i == 0 && before && (*before)[0].text == row[0].text);
@@ -119,7 +119,7 @@ std::string TableHtml(const Table& table) {
 
 std::string SectionHtml(const Section& section) {
   std::string html = fmt::format("<section id=\"{}\"><h2>{}</h2>\n", section.id, XmlText(section.title));
-  for (const Sentence& sentence : section.sentences) html += fmt::format("<p>{}</p>\n", SentenceHtml(sentence));
+  for (const ReportSentence& sentence : section.sentences) html += fmt::format("<p>{}</p>\n", SentenceHtml(sentence));
   if (!section.pictures.empty()) {
     html += fmt::format("<div class=\"pics{}\">\n", section.small_pictures ? " small" : "");
     for (size_t i = 0; i < section.pictures.size(); ++i) {
@@ -127,14 +127,14 @@ std::string SectionHtml(const Section& section) {
     }
     html += "</div>\n";
   }
-  for (const Table& table : section.tables) html += TableHtml(table);
+  for (const ReportTable& table : section.tables) html += TableHtml(table);
   for (const std::string& note : section.notes) html += fmt::format("<p class=\"note\">{}</p>\n", XmlText(note));
   return html + "</section>\n";
 }
 
 }  // namespace
 
-std::string HtmlOf(const Article& article, const HtmlOptions& options) {
+std::string HtmlOf(const Report& article, const HtmlOptions& options) {
   std::string html = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\">\n<head>\n<meta charset=\"utf-8\"/>\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n{}<title>{}</title>\n<style>{}{}</style>\n</head>\n<body>\n<main>\n",
@@ -142,7 +142,7 @@ std::string HtmlOf(const Article& article, const HtmlOptions& options) {
       kPageStyle, ChartStyle());
   if (!options.banner.empty()) html += fmt::format("<p class=\"live\">{}</p>\n", XmlText(options.banner));
   html += fmt::format("<header><h1>{}</h1>\n<p class=\"sub\">{}</p></header>\n<ul class=\"key\">\n", XmlText(article.title), XmlText(article.subtitle));
-  for (const Sentence& sentence : article.summary) html += fmt::format("<li>{}</li>\n", SentenceHtml(sentence));
+  for (const ReportSentence& sentence : article.summary) html += fmt::format("<li>{}</li>\n", SentenceHtml(sentence));
   if (article.summary.empty()) html += "<li>Nothing can be said yet.</li>\n";
   html += "</ul>\n";
   if (!article.sections.empty()) {

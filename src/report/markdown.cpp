@@ -9,27 +9,27 @@
 namespace weir {
 namespace {
 
-std::string SentenceText(const Sentence& sentence) {
+std::string SentenceText(const ReportSentence& sentence) {
   if (sentence.cells.empty()) return MarkdownText(sentence.text);
   return fmt::format("{} (cells {})", MarkdownText(sentence.text), IdRanges(sentence.cells));
 }
 
 /// SQL has no backquotes of its own, and what it quotes are names of figures.
-std::string EvidenceText(const Evidence& evidence) {
+std::string EvidenceText(const Provenance& evidence) {
   if (evidence.sql.empty()) return "";
   return fmt::format("<details><summary>rows and SQL</summary>\n\nCells {}\n\n```sql\n{}\n```\n\n</details>\n\n", IdRanges(evidence.cells), evidence.sql);
 }
 
-std::string TableText(const Table& table) {
+std::string TableText(const ReportTable& table) {
   std::string head = "|", rule = "|";
   for (const TableColumn& column : table.columns) {
     head += fmt::format(" {}{} |", MarkdownText(column.head), column.unit.empty() ? "" : ", " + MarkdownText(column.unit));
     rule += column.is_number ? "---:|" : "---|";
   }
   std::string text = fmt::format("{}\n\n{}\n{}\n", MarkdownText(table.caption), head, rule);
-  for (const std::vector<Value>& row : table.rows) {
+  for (const std::vector<ReportValue>& row : table.rows) {
     text += "|";
-    for (const Value& value : row) text += fmt::format(" {} |", MarkdownText(value.text));
+    for (const ReportValue& value : row) text += fmt::format(" {} |", MarkdownText(value.text));
     text += "\n";
   }
   return text + "\n" + EvidenceText(table.evidence);
@@ -37,16 +37,16 @@ std::string TableText(const Table& table) {
 
 }  // namespace
 
-std::string MarkdownOf(const Article& article) {
+std::string MarkdownOf(const Report& article) {
   std::string text = fmt::format("# {}\n\n{}\n\n", MarkdownText(article.title), MarkdownText(article.subtitle));
-  for (const Sentence& sentence : article.summary) text += fmt::format("- {}\n", SentenceText(sentence));
+  for (const ReportSentence& sentence : article.summary) text += fmt::format("- {}\n", SentenceText(sentence));
   for (const Section& section : article.sections) {
     text += fmt::format("\n## {}\n\n", MarkdownText(section.title));
-    for (const Sentence& sentence : section.sentences) text += SentenceText(sentence) + "\n\n";
+    for (const ReportSentence& sentence : section.sentences) text += SentenceText(sentence) + "\n\n";
     for (const Picture& picture : section.pictures) {
       text += fmt::format("**{}.** {}\n\n{}", MarkdownText(TitleOf(picture.chart)), MarkdownText(DescriptionOf(picture.chart)), EvidenceText(picture.evidence));
     }
-    for (const Table& table : section.tables) text += TableText(table);
+    for (const ReportTable& table : section.tables) text += TableText(table);
     for (const std::string& note : section.notes) text += MarkdownText(note) + "\n\n";
   }
   return text;

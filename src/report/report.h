@@ -8,17 +8,17 @@
 
 namespace weir {
 
-Article MakeArticle(const ReportData& data);
+Report MakeReport(const ReportData& data);
 
 struct HtmlOptions {
   int refresh_s = 0;         // the page loads itself again; 0: never
   std::string banner = {};   // a line above everything
 };
 /// One file that needs nothing else: no network, no script. It is well-formed XML too.
-std::string HtmlOf(const Article& article, const HtmlOptions& options = {});
+std::string HtmlOf(const Report& article, const HtmlOptions& options = {});
 /// Charts are the tables of their points.
-std::string MarkdownOf(const Article& article);
+std::string MarkdownOf(const Report& article);
 /// One document: sentences and tables with their evidence; numbers with all digits.
-std::string JsonOf(const Article& article);
+std::string JsonOf(const Report& article);
 
 }  // namespace weir

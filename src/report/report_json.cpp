@@ -7,21 +7,21 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json SentencesJson(const std::vector<Sentence>& sentences) {
+Json SentencesJson(const std::vector<ReportSentence>& sentences) {
   Json json = Json::array();
-  for (const Sentence& sentence : sentences) json.push_back({{"text", sentence.text}, {"cells", sentence.cells}});
+  for (const ReportSentence& sentence : sentences) json.push_back({{"text", sentence.text}, {"cells", sentence.cells}});
   return json;
 }
 
-Json ValueJson(const Value& value) {
+Json ValueJson(const ReportValue& value) {
   if (value.number) return *value.number;
   return value.is_absent() ? Json(nullptr) : Json(value.text);
 }
 
-Json TableJson(const Table& table) {
+Json TableJson(const ReportTable& table) {
   Json rows = Json::array(), columns = Json::array();
   for (const TableColumn& column : table.columns) columns.push_back({{"key", column.key}, {"head", column.head}, {"unit", column.unit}});
-  for (const std::vector<Value>& row : table.rows) {
+  for (const std::vector<ReportValue>& row : table.rows) {
     Json json = Json::object();
     for (size_t i = 0; i < row.size(); ++i) json[table.columns[i].key] = ValueJson(row[i]);
     rows.push_back(std::move(json));
@@ -31,7 +31,7 @@ Json TableJson(const Table& table) {
 
 }  // namespace
 
-std::string JsonOf(const Article& article) {
+std::string JsonOf(const Report& article) {
   Json sections = Json::array();
   for (const Section& section : article.sections) {
     Json charts = Json::array(), tables = Json::array();
@@ -39,7 +39,7 @@ std::string JsonOf(const Article& article) {
       charts.push_back({{"title", TitleOf(picture.chart)}, {"description", DescriptionOf(picture.chart)}, {"sql", picture.evidence.sql},
                         {"cells", picture.evidence.cells}});
     }
-    for (const Table& table : section.tables) tables.push_back(TableJson(table));
+    for (const ReportTable& table : section.tables) tables.push_back(TableJson(table));
     sections.push_back({{"id", section.id}, {"title", section.title}, {"sentences", SentencesJson(section.sentences)}, {"charts", charts},
                         {"tables", tables}, {"notes", section.notes}});
   }

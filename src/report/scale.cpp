@@ -122,7 +122,7 @@ std::vector<double> Scale::Ticks(int most) const {
 std::string TickText(double value) {
   const double size = std::abs(value);
   if (size >= 1e6) return fmt::format("{:.4g}M", value / 1e6);
-  if (size >= 1000) return Digits(value);
+  if (size >= 1000) return ThreeDigits(value);
   return fmt::format("{:.4g}", value);
 }
 

@@ -15,7 +15,7 @@ bool IsProven(const std::vector<double>& before, const std::vector<double>& afte
   return *std::max_element(after.begin(), after.end()) < *std::min_element(before.begin(), before.end());
 }
 
-void AddFalls(const CellSeries& series, std::string_view figure, const char* what, Table& table) {
+void AddFalls(const CellSeries& series, std::string_view figure, const char* what, ReportTable& table) {
   const CellResult* before = nullptr;
   for (const CellResult* cell : series.cells) {
     const std::optional<double> now = MedianOf(*cell, figure);
@@ -41,7 +41,7 @@ void AddFalls(const CellSeries& series, std::string_view figure, const char* wha
 
 Section CliffSection(const ReportView& view) {
   Section section{"cliff", "The cliff", {}, {}, false, {}, {}};
-  Table table{"Steps at which all users together get fewer tokens because there are more of them.",
+  ReportTable table{"Steps at which all users together get fewer tokens because there are more of them.",
               {{"model", "", "model", false}, {"what", "", "figure", false}, {"from users", "", "from_users"}, {"to users", "", "to_users"},
                {"before", "tok/s", "before_tok_s"}, {"after", "tok/s", "after_tok_s"}, {"change", "", "change"},
                {"proven by repeats", "", "proven", false}, {"cells", "", "cells", false}},
@@ -68,7 +68,7 @@ Section CliffSection(const ReportView& view) {
   }
   for (const CellResult& cell : view.data.cells) {
     if (cell.status != CellStatus::kRefused) continue;
-    section.sentences.push_back({fmt::format("{} with {} was refused: {}", CellTitle(cell), UsersText(cell), cell.reason), {cell.id}});
+    section.sentences.push_back({fmt::format("{} with {} was refused: {}", CellTitle(cell), CellUsersText(cell), cell.reason), {cell.id}});
   }
   return section;
 }

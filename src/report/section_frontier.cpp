@@ -51,13 +51,13 @@ void AddModels(const std::map<std::string, std::vector<Point>>& models, bool les
 std::string Described(const std::map<std::string, std::vector<Point>>& models, const char* x) {
   std::string text = "Lines join the mixtures of a model that no other one of it beats in both.";
   for (const auto& [model, points] : models) {
-    for (const Point& point : points) text += fmt::format(" {} {}: {} {}, {} tok/s.", model, point.note, Digits(point.x), x, Digits(point.y));
+    for (const Point& point : points) text += fmt::format(" {} {}: {} {}, {} tok/s.", model, point.note, ThreeDigits(point.x), x, ThreeDigits(point.y));
   }
   return text;
 }
 
 void AddQuality(const ReportView& view, const std::vector<const CellResult*>& cells, int users, Section& section) {
-  Table table{"How well the models predict a text, measured by weir perplexity. KL: mean divergence of the next-token distribution from the reference's.",
+  ReportTable table{"How well the models predict a text, measured by weir perplexity. KL: mean divergence of the next-token distribution from the reference's.",
               {{"model", "", "model", false}, {"computed in", "", "dtype", false}, {"text", "", "text", false}, {"perplexity", "", "ppl"},
                {"standard error", "", "ppl_se"}, {"KL", "nats", "kl_mean"}, {"same first choice", "%", "same_top"}, {"reference", "", "reference", false},
                {"quality row", "", "row"}},
@@ -70,7 +70,7 @@ void AddQuality(const ReportView& view, const std::vector<const CellResult*>& ce
     model.name = row.model;
     table.rows.push_back({TextValue(ModelTitle(model)), TextValue(row.dtype), TextValue(row.text_name), NumberValue(row.ppl),
                           NumberValue(row.ppl_se), NumberValue(row.kl_mean),
-                          row.same_top ? Value{fmt::format("{:.1f}", *row.same_top * 100), row.same_top} : Value{}, TextValue(row.reference), IntValue(row.id)});
+                          row.same_top ? ReportValue{fmt::format("{:.1f}", *row.same_top * 100), row.same_top} : ReportValue{}, TextValue(row.reference), IntValue(row.id)});
     for (const CellResult* cell : cells) {
       if (cell->row.users != users || cell->model.fingerprint != row.model_fingerprint || cell->model.name != row.model || !row.kl_mean) continue;
       models[row.reference].push_back({*row.kl_mean, *MedianOf(*cell, "decode_tok_s"), {}, {}, row.quant});
@@ -124,7 +124,7 @@ Section FrontierSection(const ReportView& view) {
     if (points.size() < 2) continue;
     const auto [low, high] = std::minmax_element(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
     section.sentences.push_back({fmt::format("{}: {} has {} of the bits of {} and {} times its speed.", model, low->note, PercentText(low->x / high->x),
-                                             high->note, Digits(low->y / high->y)), ids});
+                                             high->note, ThreeDigits(low->y / high->y)), ids});
   }
   AddQuality(view, cells, users, section);
   return section;

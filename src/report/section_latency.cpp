@@ -26,8 +26,8 @@ void AddStrips(const ReportView& view, const Latency& latency, Section& section)
       if (found == latency.distributions.end()) continue;
       const Distribution& of = found->second;
       chart.strips.push_back({fmt::to_string(cell->row.users), of.p5, of.p25, of.median, of.p75, of.p95, of.least, of.greatest, of.n});
-      chart.description += fmt::format("{}: median {} ms, 95th percentile {} ms, {} values. ", UsersText(*cell), Digits(of.median),
-                                       Digits(of.p95), of.n);
+      chart.description += fmt::format("{}: median {} ms, 95th percentile {} ms, {} values. ", CellUsersText(*cell), ThreeDigits(of.median),
+                                       ThreeDigits(of.p95), of.n);
       ids.push_back(cell->id);
     }
     if (ids.empty()) continue;
@@ -35,15 +35,15 @@ void AddStrips(const ReportView& view, const Latency& latency, Section& section)
   }
 }
 
-std::vector<Value> LatencyValues(const CellResult& cell, const char* figure) {
+std::vector<ReportValue> LatencyValues(const CellResult& cell, const char* figure) {
   const Figure* found = cell.Find(figure);
-  if (!found) return {Value{}, Value{}, Value{}};
-  if (!cell.foreign_tool.empty()) return {NumberValue(found->median), Value{}, Value{}};
+  if (!found) return {ReportValue{}, ReportValue{}, ReportValue{}};
+  if (!cell.foreign_tool.empty()) return {NumberValue(found->median), ReportValue{}, ReportValue{}};
   return {NumberValue(found->median), NumberValue(found->p95), IntValue(found->n)};
 }
 
-Table LatencyTable(const ReportView& view) {
-  Table table{"TTFT: from the moment at which a user wants to ask to the first token, waiting included. ITL: gaps between tokens of one "
+ReportTable LatencyTable(const ReportView& view) {
+  ReportTable table{"TTFT: from the moment at which a user wants to ask to the first token, waiting included. ITL: gaps between tokens of one "
               "answer, pooled over users and repeats. A 95th percentile of fewer than 20 values is their greatest.",
               {{"model", "", "model", false}, {"users", "", "users"}, {"TTFT median", "ms", "ttft_ms_median"}, {"p95", "ms", "ttft_ms_p95"},
                {"values", "", "ttft_n"}, {"ITL median", "ms", "itl_ms_median"}, {"p95", "ms", "itl_ms_p95"}, {"values", "", "itl_n"},
@@ -52,9 +52,9 @@ Table LatencyTable(const ReportView& view) {
               {}};
   for (const CellSeries& series : view.series) {
     for (const CellResult* cell : series.cells) {
-      std::vector<Value> row{TextValue(series.name), IntValue(cell->row.users)};
+      std::vector<ReportValue> row{TextValue(series.name), IntValue(cell->row.users)};
       for (const char* figure : {"ttft_ms", "itl_ms"}) {
-        for (Value& value : LatencyValues(*cell, figure)) row.push_back(std::move(value));
+        for (ReportValue& value : LatencyValues(*cell, figure)) row.push_back(std::move(value));
       }
       row.push_back(IntValue(cell->id));
       table.rows.push_back(std::move(row));
@@ -75,11 +75,11 @@ void AddSentences(const ReportView& view, Section& section) {
     }
     if (!first) continue;
     std::string text = fmt::format("{}: a lone prompt of {} tokens", series.name, first->row.prompt_tokens);
-    if (first->row.users > 1) text = fmt::format("{}: with {}", series.name, UsersText(*first));
-    text += fmt::format(" waits {} ms for its first token and {} ms for each further one", Digits(*MedianOf(*first, "ttft_ms")),
-                        Digits(*MedianOf(*first, "itl_ms")));
+    if (first->row.users > 1) text = fmt::format("{}: with {}", series.name, CellUsersText(*first));
+    text += fmt::format(" waits {} ms for its first token and {} ms for each further one", ThreeDigits(*MedianOf(*first, "ttft_ms")),
+                        ThreeDigits(*MedianOf(*first, "itl_ms")));
     if (last != first) {
-      text += fmt::format("; with {}, {} and {} ms", UsersText(*last), Digits(*MedianOf(*last, "ttft_ms")), Digits(*MedianOf(*last, "itl_ms")));
+      text += fmt::format("; with {}, {} and {} ms", CellUsersText(*last), ThreeDigits(*MedianOf(*last, "ttft_ms")), ThreeDigits(*MedianOf(*last, "itl_ms")));
     }
     section.sentences.push_back({text + " (medians).", last == first ? std::vector{first->id} : std::vector{first->id, last->id}});
   }

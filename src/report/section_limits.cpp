@@ -36,7 +36,7 @@ std::map<std::string, RatesRow> BestRatesByMachine(const ReportData& data) {
 
 Series RoofOf(const RatesRow& rates, double from, double to) {
   const double ridge = *rates.int8_gmac_s / *rates.read_gb_s;
-  Series roof{fmt::format("roof: {} GB/s read, {} GMAC/s int8", Digits(*rates.read_gb_s), Digits(*rates.int8_gmac_s)), {}, 7, 0, true, false};
+  Series roof{fmt::format("roof: {} GB/s read, {} GMAC/s int8", ThreeDigits(*rates.read_gb_s), ThreeDigits(*rates.int8_gmac_s)), {}, 7, 0, true, false};
   roof.points.push_back({from, from * *rates.read_gb_s});
   if (ridge > from && ridge < to) roof.points.push_back({ridge, *rates.int8_gmac_s});
   roof.points.push_back({to, std::min(to * *rates.read_gb_s, *rates.int8_gmac_s)});
@@ -66,14 +66,14 @@ std::optional<Picture> RooflinePicture(const ReportView& view, const std::string
   chart.title = "Roofline of " + machine;
   chart.description = fmt::format(
       "Each point is a cell's decode step, its number the users. Left of {} multiply-accumulates per byte memory is the limit, right of it "
-      "arithmetic.", Digits(ridge));
+      "arithmetic.", ThreeDigits(ridge));
   chart.x = {"multiply-accumulates per byte of a step", true};
   chart.y = {"GMAC/s reached while decoding", true};
   return Picture{std::move(chart), {FiguresSql(ids, {"decode_tok_s", "step_bytes", "step_macs"}), ids}};
 }
 
-Table ShareTable(const ReportView& view) {
-  Table table{"What a decode step moves and multiplies, and the share of the speed that the rates measured around each repeat allow.",
+ReportTable ShareTable(const ReportView& view) {
+  ReportTable table{"What a decode step moves and multiplies, and the share of the speed that the rates measured around each repeat allow.",
               {{"model", "", "model", false}, {"users", "", "users"}, {"bytes", "MB a step", "step_mb"}, {"MACs", "M a step", "step_mmac"},
                {"limit", "tok/s", "limit_tok_s"}, {"decode", "tok/s", "decode_tok_s_median"}, {"share", "%", "roofline_share"},
                {"cell", "", "cell"}},
@@ -85,7 +85,7 @@ Table ShareTable(const ReportView& view) {
       if (!bytes || !macs) continue;
       table.rows.push_back({TextValue(series.name), IntValue(cell->row.users), NumberValue(*bytes / 1e6), NumberValue(*macs / 1e6),
                             NumberValue(MedianOf(*cell, "limit_tok_s")), NumberValue(MedianOf(*cell, "decode_tok_s")),
-                            share ? Value{fmt::format("{:.0f}", *share * 100), share} : Value{}, IntValue(cell->id)});
+                            share ? ReportValue{fmt::format("{:.0f}", *share * 100), share} : ReportValue{}, IntValue(cell->id)});
       table.evidence.cells.push_back(cell->id);
     }
   }
@@ -106,9 +106,9 @@ void AddShareSentences(const ReportView& view, Section& section) {
     return;
   }
   section.sentences.push_back({fmt::format("Nearest to the hardware is {} with {}: {} of what this machine's rates allow.", CellTitle(*best),
-                                           UsersText(*best), PercentText(*RooflineShare(*best))), {best->id}});
+                                           CellUsersText(*best), PercentText(*RooflineShare(*best))), {best->id}});
   if (worst != best) {
-    section.sentences.push_back({fmt::format("Farthest from it is {} with {}: {}.", CellTitle(*worst), UsersText(*worst),
+    section.sentences.push_back({fmt::format("Farthest from it is {} with {}: {}.", CellTitle(*worst), CellUsersText(*worst),
                                              PercentText(*RooflineShare(*worst))), {worst->id}});
   }
   if (*RooflineShare(*best) > 1) {
@@ -161,7 +161,7 @@ Section RooflineSection(const ReportView& view) {
       section.pictures.push_back(std::move(*picture));
     }
   }
-  Table table = ShareTable(view);
+  ReportTable table = ShareTable(view);
   if (!table.rows.empty()) section.tables.push_back(std::move(table));
   const size_t n_cells = CellsOf(view).size();
   if (n_drawn < n_cells) {
@@ -179,7 +179,7 @@ Section MemorySection(const ReportView& view) {
     const auto planned = static_cast<double>(*cell->row.planned_bytes);
     const double weights = std::min(static_cast<double>(cell->model.packed_bytes), planned);
     const std::optional<double> peak = PeakOf(*cell, "peak_memory_bytes");
-    const std::string label = fmt::format("{}, {}{}", CellTitle(*cell), UsersText(*cell), cell->status == CellStatus::kRefused ? ": refused" : "");
+    const std::string label = fmt::format("{}, {}{}", CellTitle(*cell), CellUsersText(*cell), cell->status == CellStatus::kRefused ? ": refused" : "");
     chart.bars.push_back({label, {weights / 1e9, (planned - weights) / 1e9}, peak ? std::optional(*peak / 1e9) : std::nullopt});
     chart.description += fmt::format("{}: {} planned, {}. ", label, ByteText(planned), peak ? ByteText(*peak) + " at the peak" : "not measured");
     const ReportMachine* machine = MachineOf(view.data, *cell);
@@ -195,7 +195,7 @@ Section MemorySection(const ReportView& view) {
   const auto largest = *std::max_element(cells.begin(), cells.end(), [](const CellResult* a, const CellResult* b) {
     return *a->row.planned_bytes < *b->row.planned_bytes;
   });
-  section.sentences.push_back({fmt::format("The most memory is what {} with {} {}: {}{}.", CellTitle(*largest), UsersText(*largest),
+  section.sentences.push_back({fmt::format("The most memory is what {} with {} {}: {}{}.", CellTitle(*largest), CellUsersText(*largest),
                                            largest->status == CellStatus::kRefused ? "would take" : "takes",
                                            ByteText(static_cast<double>(*largest->row.planned_bytes)),
                                            chart.limit ? fmt::format(", {} of {}", PercentText(static_cast<double>(*largest->row.planned_bytes) / 1e9 / *chart.limit),
@@ -208,7 +208,7 @@ Section MemorySection(const ReportView& view) {
 
 Section EnergySection(const ReportView& view) {
   Section section{"energy", "Energy", {}, {}, false, {}, {}};
-  Table table{"Joules for each generated token, medians over repeats. Gross: all that the meter showed; net: less what it showed while the "
+  ReportTable table{"Joules for each generated token, medians over repeats. Gross: all that the meter showed; net: less what it showed while the "
               "machine did nothing. Boundaries must not be compared with each other.",
               {{"model", "", "model", false}, {"users", "", "users"}, {"boundary", "", "boundary", false}, {"gross", "J/token", "gross_j_per_token"},
                {"net", "J/token", "net_j_per_token"}, {"cell", "", "cell"}},

@@ -10,8 +10,8 @@
 namespace weir {
 namespace {
 
-Table ExcludedTable(const ReportView& view) {
-  Table table{"Cells without all of their figures, and repeats that are in none.",
+ReportTable ExcludedTable(const ReportView& view) {
+  ReportTable table{"Cells without all of their figures, and repeats that are in none.",
               {{"what", "", "what", false}, {"model", "", "model", false}, {"users", "", "users"}, {"why", "", "reason", false}, {"cell", "", "cell"}},
               {},
               {}};
@@ -34,8 +34,8 @@ Table ExcludedTable(const ReportView& view) {
   return table;
 }
 
-Table FlagTable(const ReportView& view) {
-  Table table{"Flags: what must be known about a figure. They change no status.",
+ReportTable FlagTable(const ReportView& view) {
+  ReportTable table{"Flags: what must be known about a figure. They change no status.",
               {{"flag", "", "flag", false}, {"model", "", "model", false}, {"users", "", "users"}, {"what", "", "detail", false}, {"cell", "", "cell"}},
               {},
               {}};
@@ -49,8 +49,8 @@ Table FlagTable(const ReportView& view) {
   return table;
 }
 
-Table RunsTable(const ReportData& data) {
-  Table table{"Runs, and the best of each rate that was measured around their repeats.",
+ReportTable RunsTable(const ReportData& data) {
+  ReportTable table{"Runs, and the best of each rate that was measured around their repeats.",
               {{"run", "", "run"}, {"started, UTC", "", "started_at", false}, {"ended", "", "ended_at", false}, {"suite", "", "campaign", false},
                {"instruction set", "", "isa", false}, {"threads", "", "threads"}, {"seed", "", "seed"}, {"read", "GB/s", "read_gb_s"},
                {"read + write", "GB/s", "read_write_gb_s"}, {"int8", "GMAC/s", "int8_gmac_s"}, {"f32", "GMAC/s", "f32_gmac_s"}, {"weir", "", "build", false}},
@@ -76,12 +76,12 @@ std::string FactText(const nlohmann::ordered_json& value) {
   return text;
 }
 
-Table MachineTable(const ReportData& data) {
-  Table table{"The machine, as the system describes it.", {{"machine", "", "machine", false}, {"fact", "", "fact", false}, {"value", "", "value", false}}, {}, {}};
+ReportTable MachineTable(const ReportData& data) {
+  ReportTable table{"The machine, as the system describes it.", {{"machine", "", "machine", false}, {"fact", "", "fact", false}, {"value", "", "value", false}}, {}, {}};
   for (const ReportMachine& machine : data.machines) {
     const auto facts = nlohmann::ordered_json::parse(machine.facts, nullptr, /*allow_exceptions=*/false);
     table.rows.push_back({TextValue(machine.fingerprint), TextValue("memory"),
-                          machine.memory_bytes ? TextValue(ByteText(static_cast<double>(*machine.memory_bytes))) : Value{}});
+                          machine.memory_bytes ? TextValue(ByteText(static_cast<double>(*machine.memory_bytes))) : ReportValue{}});
     if (!facts.is_object()) continue;
     for (const char* key : {"cpu_model", "cpu_features", "virtual_machine", "logical_cpus", "physical_cores", "cpu_quota", "os", "kernel", "huge_pages"}) {
       if (!facts.contains(key) || facts[key].is_null()) continue;
@@ -93,8 +93,8 @@ Table MachineTable(const ReportData& data) {
   return table;
 }
 
-Table LoadTable(const ReportView& view) {
-  Table table{"Loads: what each cell asked, by its key.", {{"key", "", "key", false}, {"cells", "", "cells", false}}, {}, {}};
+ReportTable LoadTable(const ReportView& view) {
+  ReportTable table{"Loads: what each cell asked, by its key.", {{"key", "", "key", false}, {"cells", "", "cells", false}}, {}, {}};
   std::map<std::string, std::vector<int64_t>> keys;
   for (const CellResult& cell : view.data.cells) keys[cell.row.key].push_back(cell.id);
   for (const auto& [key, cells] : keys) {
@@ -109,7 +109,7 @@ Table LoadTable(const ReportView& view) {
 
 Section ExclusionSection(const ReportView& view) {
   Section section{"excluded", "What is not in the figures", {}, {}, false, {}, {}};
-  Table excluded = ExcludedTable(view), flags = FlagTable(view);
+  ReportTable excluded = ExcludedTable(view), flags = FlagTable(view);
   if (excluded.rows.empty()) {
     section.sentences.push_back({"Nothing was left out: all cells have their figures, no repeat failed or was rejected.", weir::IdsOf(view.data.cells)});
   } else {

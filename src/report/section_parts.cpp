@@ -5,11 +5,11 @@
 
 namespace weir {
 
-Value NumberValue(std::optional<double> number) {
-  return number ? Value{Digits(*number), number} : Value{};
+ReportValue NumberValue(std::optional<double> number) {
+  return number ? ReportValue{ThreeDigits(*number), number} : ReportValue{};
 }
-Value TextValue(std::string text) { return text.empty() ? Value{} : Value{std::move(text), {}}; }
-Value IntValue(int64_t number) { return {fmt::to_string(number), static_cast<double>(number)}; }
+ReportValue TextValue(std::string text) { return text.empty() ? ReportValue{} : ReportValue{std::move(text), {}}; }
+ReportValue IntValue(int64_t number) { return {fmt::to_string(number), static_cast<double>(number)}; }
 
 std::optional<double> MedianOf(const CellResult& cell, std::string_view figure) {
   const Figure* found = cell.Find(figure);
@@ -22,7 +22,7 @@ std::optional<double> PeakOf(const CellResult& cell, std::string_view figure) {
   return found && cell.foreign_tool.empty() ? std::optional(found->greatest) : std::nullopt;
 }
 
-std::string UsersText(const CellResult& cell) { return Count(cell.row.users, "user"); }
+std::string CellUsersText(const CellResult& cell) { return Count(cell.row.users, "user"); }
 
 std::vector<const CellResult*> CellsOf(const ReportView& view) {
   std::vector<const CellResult*> cells;

@@ -8,10 +8,10 @@
 namespace weir {
 namespace {
 
-Value IntervalText(const ReportData& data, const CellResult& cell) {
+ReportValue IntervalText(const ReportData& data, const CellResult& cell) {
   const auto found = data.decode_intervals.find(cell.id);
-  return found == data.decode_intervals.end() ? Value{}
-                                              : TextValue(fmt::format("{} to {}", Digits(found->second.low), Digits(found->second.high)));
+  return found == data.decode_intervals.end() ? ReportValue{}
+                                              : TextValue(fmt::format("{} to {}", ThreeDigits(found->second.low), ThreeDigits(found->second.high)));
 }
 
 std::string StatusText(const CellResult& cell) {
@@ -20,8 +20,8 @@ std::string StatusText(const CellResult& cell) {
   return text;
 }
 
-Table ThroughputTable(const ReportView& view) {
-  Table table{"Tokens per second of all users together. The median is over repeats, the best one never stands without it; "
+ReportTable ThroughputTable(const ReportView& view) {
+  ReportTable table{"Tokens per second of all users together. The median is over repeats, the best one never stands without it; "
               "the interval is the 95 % one of the median. Decode: all users generate, nothing else runs. Aggregate: prompts included.",
               {{"model", "", "model", false}, {"users", "", "users"}, {"decode", "tok/s", "decode_tok_s_median"},
                {"95 %", "", "decode_ci95"}, {"best", "", "decode_tok_s_peak"}, {"each", "tok/s", "decode_tok_s_per_user"},
@@ -37,7 +37,7 @@ Table ThroughputTable(const ReportView& view) {
                             NumberValue(PeakOf(*cell, "decode_tok_s")),
                             NumberValue(decode ? std::optional(*decode / cell->row.users) : std::nullopt),
                             NumberValue(MedianOf(*cell, "aggregate_tok_s")), NumberValue(PeakOf(*cell, "aggregate_tok_s")),
-                            NumberValue(MedianOf(*cell, "prefill_tok_s")), share ? Value{fmt::format("{:.0f}", *share * 100), share} : Value{},
+                            NumberValue(MedianOf(*cell, "prefill_tok_s")), share ? ReportValue{fmt::format("{:.0f}", *share * 100), share} : ReportValue{},
                             TextValue(StatusText(*cell)), IntValue(cell->id)});
     }
   }
@@ -57,7 +57,7 @@ Series LineOf(const ReportData& data, const CellSeries& series, std::string_view
       point.low = interval->second.low;
       point.high = interval->second.high;
     }
-    point.note = fmt::format("{}: {} tok/s", UsersText(*cell), Digits(*median));
+    point.note = fmt::format("{}: {} tok/s", CellUsersText(*cell), ThreeDigits(*median));
     line.points.push_back(std::move(point));
   }
   return line;
@@ -68,8 +68,8 @@ std::string Described(const PlotChart& chart) {
   for (const Series& series : chart.series) {
     if (series.points.empty()) continue;
     const Point &first = series.points.front(), &last = series.points.back();
-    text += fmt::format(" {}: {} tok/s with {}", series.name, Digits(first.y), Count(static_cast<int64_t>(first.x), "user"));
-    if (series.points.size() > 1) text += fmt::format(", {} with {}", Digits(last.y), static_cast<int64_t>(last.x));
+    text += fmt::format(" {}: {} tok/s with {}", series.name, ThreeDigits(first.y), Count(static_cast<int64_t>(first.x), "user"));
+    if (series.points.size() > 1) text += fmt::format(", {} with {}", ThreeDigits(last.y), static_cast<int64_t>(last.x));
     text += ".";
   }
   return text;
@@ -108,8 +108,8 @@ void AddGrowth(const ReportView& view, Section& section) {
     const double from = *MedianOf(*first, "decode_tok_s"), to = *MedianOf(*last, "decode_tok_s");
     section.sentences.push_back(
         {fmt::format("{}: {} tok/s with {}, {} with {}: {} times as much for {:.3g} times the users, {} tok/s for each of them.",
-                     series.name, Digits(from), UsersText(*first), Digits(to), UsersText(*last), Digits(to / from),
-                     static_cast<double>(last->row.users) / first->row.users, Digits(to / last->row.users)),
+                     series.name, ThreeDigits(from), CellUsersText(*first), ThreeDigits(to), CellUsersText(*last), ThreeDigits(to / from),
+                     static_cast<double>(last->row.users) / first->row.users, ThreeDigits(to / last->row.users)),
          {first->id, last->id}});
   }
 }
@@ -119,7 +119,7 @@ void AddRanking(const ReportView& view, Section& section) {
   std::vector<CellResult> cells;
   for (const CellResult* cell : CellsOf(view)) cells.push_back(*cell);
   for (const Ranking& ranking : RankCells(cells)) {
-    Sentence sentence{fmt::format("Decode, {}, {} + {} tokens, fastest first: ", Count(ranking.users, "user"), ranking.prompt_tokens,
+    ReportSentence sentence{fmt::format("Decode, {}, {} + {} tokens, fastest first: ", Count(ranking.users, "user"), ranking.prompt_tokens,
                                   ranking.gen_tokens), {}};
     for (size_t g = 0; g < ranking.groups.size(); ++g) {
       const std::vector<size_t>& group = ranking.groups[g].cells;

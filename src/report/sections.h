@@ -28,14 +28,14 @@ Section ExclusionSection(const ReportView& view);
 Section MethodSection(const ReportView& view);
 
 // For their tables.
-Value NumberValue(std::optional<double> number);
-Value TextValue(std::string text);
-Value IntValue(int64_t number);
+ReportValue NumberValue(std::optional<double> number);
+ReportValue TextValue(std::string text);
+ReportValue IntValue(int64_t number);
 /// The median, or the greatest, of a figure of a cell.
 std::optional<double> MedianOf(const CellResult& cell, std::string_view figure);
 std::optional<double> PeakOf(const CellResult& cell, std::string_view figure);
 /// "3 users" or "1 user".
-std::string UsersText(const CellResult& cell);
+std::string CellUsersText(const CellResult& cell);
 /// All cells of all series.
 std::vector<const CellResult*> CellsOf(const ReportView& view);
 std::vector<int64_t> IdsOf(const std::vector<const CellResult*>& cells);

@@ -100,7 +100,7 @@ std::string MarkdownText(std::string_view text) {
   return escaped;
 }
 
-std::string Digits(double value) {
+std::string ThreeDigits(double value) {
   if (!std::isfinite(value)) return "-";
   const double size = std::abs(value);
   if (size >= 99.95) return Whole(value);
@@ -116,7 +116,7 @@ std::string ByteText(double bytes) {
     bytes /= 1000;
     ++unit;
   }
-  return fmt::format("{} {}", unit == 0 ? Whole(bytes) : Digits(bytes), kUnits[unit]);
+  return fmt::format("{} {}", unit == 0 ? Whole(bytes) : ThreeDigits(bytes), kUnits[unit]);
 }
 
 std::string PercentText(double share) { return fmt::format("{:.0f} %", share * 100); }

@@ -21,7 +21,7 @@ std::string XmlLines(std::string_view text);
 std::string MarkdownText(std::string_view text);
 
 /// Three digits or so: "0.0123", "7.25", "33.8", "6,721".
-std::string Digits(double value);
+std::string ThreeDigits(double value);
 /// "801 MB", "28.6 GB": powers of ten.
 std::string ByteText(double bytes);
 /// "65 %".

@@ -111,14 +111,14 @@ TEST(Scale, LabelsOfUsersDoNotMeet) {
 }
 
 TEST(Text, NumbersHaveThreeDigitsOrSo) {
-  EXPECT_EQ(Digits(0), "0.00");
-  EXPECT_EQ(Digits(0.01234), "0.0123");
-  EXPECT_EQ(Digits(9.994), "9.99");
-  EXPECT_EQ(Digits(9.996), "10.0");
-  EXPECT_EQ(Digits(33.84), "33.8");
-  EXPECT_EQ(Digits(99.96), "100");
-  EXPECT_EQ(Digits(6721.4), "6,721");
-  EXPECT_EQ(Digits(-1234567), "-1,234,567");
+  EXPECT_EQ(ThreeDigits(0), "0.00");
+  EXPECT_EQ(ThreeDigits(0.01234), "0.0123");
+  EXPECT_EQ(ThreeDigits(9.994), "9.99");
+  EXPECT_EQ(ThreeDigits(9.996), "10.0");
+  EXPECT_EQ(ThreeDigits(33.84), "33.8");
+  EXPECT_EQ(ThreeDigits(99.96), "100");
+  EXPECT_EQ(ThreeDigits(6721.4), "6,721");
+  EXPECT_EQ(ThreeDigits(-1234567), "-1,234,567");
   EXPECT_EQ(ByteText(28.6e9), "28.6 GB");
   EXPECT_EQ(ByteText(999), "999 B");
   EXPECT_EQ(IdRanges(std::vector<int64_t>{5, 3, 4, 9, 9, 11, 12}), "3 to 5, 9, 11, 12");

@@ -17,7 +17,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
-Json JsonReport(const ReportData& data) { return Json::parse(JsonOf(MakeArticle(data))); }
+Json JsonReport(const ReportData& data) { return Json::parse(JsonOf(MakeReport(data))); }
 
 const Json& SectionOf(const Json& report, const std::string& id) {
   for (const Json& section : report["sections"]) {
@@ -103,7 +103,7 @@ TEST_F(FilledReport, EveryFigureBringsSqlThatAnswersWithIt) {
 }
 
 TEST_F(FilledReport, AllFormsSayTheSame) {
-  const Article article = MakeArticle(Data());
+  const Report article = MakeReport(Data());
   const std::string html = HtmlOf(article), markdown = MarkdownOf(article);
   const Xml xml(html);
   ASSERT_TRUE(xml.ok()) << xml.error();
@@ -121,7 +121,7 @@ TEST_F(FilledReport, AllFormsSayTheSame) {
 TEST_F(FilledReport, ASyntheticModelSaysSo) {
   const ReportData data = Data();
   EXPECT_THAT(JsonReport(data)["summary"].dump(), HasSubstr("3 cells are of synthetic models"));
-  EXPECT_THAT(HtmlOf(MakeArticle(data)), HasSubstr("qwen3.5-2b* Q8_0"));
+  EXPECT_THAT(HtmlOf(MakeReport(data)), HasSubstr("qwen3.5-2b* Q8_0"));
 }
 
 TEST_F(FilledReport, APeakNeverStandsWithoutItsMedian) {
@@ -192,7 +192,7 @@ TEST_F(ReportTest, WhatFailedIsARowWithItsReason) {
   EXPECT_EQ(SectionOf(report, "excluded")["tables"][0]["rows"].size(), 3u);
   EXPECT_THAT(SentencesOf(SectionOf(report, "cliff")), HasSubstr("needs 40 GB"));
   EXPECT_THAT(SentencesOf(SectionOf(report, "throughput")), HasSubstr("No cell has a figure"));
-  const std::string html = HtmlOf(MakeArticle(data));
+  const std::string html = HtmlOf(MakeReport(data));
   EXPECT_TRUE(Xml(html).ok()) << Xml(html).error();
   EXPECT_THAT(html, HasSubstr("the &lt;b&gt;disk&lt;/b&gt; is full"));
 }
@@ -210,16 +210,16 @@ TEST_F(ReportTest, ARejectedRepeatIsInNoFigureAndNamed) {
 
 TEST_F(ReportTest, NoRowsAreAnAnswer) {
   const ReportData data = Data();
-  const std::string html = HtmlOf(MakeArticle(data));
+  const std::string html = HtmlOf(MakeReport(data));
   EXPECT_TRUE(Xml(html).ok());
   EXPECT_THAT(html, HasSubstr("no rows yet"));
-  EXPECT_THAT(MarkdownOf(MakeArticle(data)), HasSubstr("no rows yet"));
+  EXPECT_THAT(MarkdownOf(MakeReport(data)), HasSubstr("no rows yet"));
   EXPECT_TRUE(NewestCells(store_).value().empty());
 }
 
 TEST_F(ReportTest, OneCellIsEnough) {
   AddCell(AddRun(), SomeModel(), {1, {10}});
-  const std::string html = HtmlOf(MakeArticle(Data()));
+  const std::string html = HtmlOf(MakeReport(Data()));
   EXPECT_TRUE(Xml(html).ok()) << Xml(html).error();
   EXPECT_THAT(html, HasSubstr("100 tok/s (one repeat only)"));
 }
@@ -227,7 +227,7 @@ TEST_F(ReportTest, OneCellIsEnough) {
 TEST_F(ReportTest, HostileNamesStayText) {
   const std::string name = "</style><script>alert(1)</script>|`x`\x1b[31m\xff\xe2\x80\xae]]>";
   AddCell(AddRun(), SomeModel(name, "Q<i>8\"'&"), {1, {10, 10}, CellStatus::kOk, "", {{"no<i>sy", "a | <img src=x onerror=y>"}}, "<key>"});
-  const Article article = MakeArticle(Data());
+  const Report article = MakeReport(Data());
   const std::string html = HtmlOf(article), markdown = MarkdownOf(article);
   const Xml xml(html);
   ASSERT_TRUE(xml.ok()) << xml.error();
@@ -265,7 +265,7 @@ TEST_F(ReportTest, TwoThousandCells) {
     data.ttft[id] = data.ttft[1];
     data.itl[id] = data.itl[1];
   }
-  const Article article = MakeArticle(data);
+  const Report article = MakeReport(data);
   const std::string html = HtmlOf(article);
   const Xml xml(html);
   ASSERT_TRUE(xml.ok()) << xml.error();

@@ -18,9 +18,9 @@ struct LegendItem {
 };
 
 /// A chart of one width that is being drawn from its top to its bottom.
-class Frame {
+class Canvas {
  public:
-  explicit Frame(ChartSize size) : wide_(size == ChartSize::kWide) {}
+  explicit Canvas(ChartSize size) : wide_(size == ChartSize::kWide) {}
 
   bool wide() const { return wide_; }
   double width() const { return wide_ ? 640 : 340; }
@@ -47,8 +47,8 @@ class Frame {
   double bottom_ = 0;
 };
 
-void DrawPlot(const PlotChart& chart, Frame& frame);
-void DrawStrips(const StripChart& chart, Frame& frame);
-void DrawBars(const BarChart& chart, Frame& frame);
+void DrawPlot(const PlotChart& chart, Canvas& frame);
+void DrawStrips(const StripChart& chart, Canvas& frame);
+void DrawBars(const BarChart& chart, Canvas& frame);
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-#include "report/frame.h"
+#include "report/canvas.h"
 
 #include <algorithm>
 
@@ -9,12 +9,12 @@ constexpr double kTop = 26, kRight = 14, kKeyWidth = 32;
 
 }  // namespace
 
-void Frame::SetPlot(double left, double height) {
+void Canvas::SetPlot(double left, double height) {
   plot_ = {left, kTop, width() - left - kRight, height};
   bottom_ = plot_.bottom();
 }
 
-void Frame::DrawYAxis(const Scale& scale, const std::string& label) {
+void Canvas::DrawYAxis(const Scale& scale, const std::string& label) {
   svg_.Text(2, kTextHeight, FitText(label, width() - 4), Anchor::kStart, "lb");
   const int most = static_cast<int>(plot_.height / 34);
   for (const double tick : scale.Ticks(most)) {
@@ -24,7 +24,7 @@ void Frame::DrawYAxis(const Scale& scale, const std::string& label) {
   }
 }
 
-void Frame::DrawXAxis(const Scale& scale, const std::string& label) {
+void Canvas::DrawXAxis(const Scale& scale, const std::string& label) {
   const int most = static_cast<int>(plot_.width / 46);
   svg_.Line(plot_.x, plot_.bottom(), plot_.right(), plot_.bottom(), "ax");
   for (const double tick : scale.Ticks(most)) {
@@ -36,7 +36,7 @@ void Frame::DrawXAxis(const Scale& scale, const std::string& label) {
   bottom_ = plot_.bottom() + 42;
 }
 
-void Frame::DrawLegend(const std::vector<LegendItem>& items) {
+void Canvas::DrawLegend(const std::vector<LegendItem>& items) {
   if (items.empty()) return;
   double widest = 0;
   for (const LegendItem& item : items) widest = std::max(widest, TextWidth(item.name) + kKeyWidth + 14);
