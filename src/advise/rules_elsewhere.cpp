@@ -55,9 +55,8 @@ const std::vector<Offer>& OffersBeside(const Facts& facts, const Offer& offer) {
 }
 
 std::string NeedText(const Need& need) {
-  std::string text = fmt::format("{} want{} {} tok/s{} from {}", UsersText(need.users), need.users == 1 ? "s" : "",
-                                 Digits(*need.min_tok_s), need.users == 1 ? "" : " each", SizeText(need));
-  if (need.max_ttft_ms) text += fmt::format(", the first within {} s", Digits(*need.max_ttft_ms * 1e-3));
+  std::string text = WantText(need);
+  if (need.max_ttft_ms) text += fmt::format(", the first within {} s", Plain(*need.max_ttft_ms * 1e-3));
   return text;
 }
 
@@ -268,6 +267,18 @@ Sentence CompareRunners(const std::vector<Runner>& runners, const Runner& leader
   return sentence;
 }
 
+/// Where only cards and processors will do, and nothing was said of the computer around them.
+std::vector<Sentence> NoSystem(const std::vector<Runner>& runners, const char* condition, const char* unknown, const char* flag) {
+  if (runners.empty()) return {};
+  Sentence sentence;
+  sentence.condition = condition;
+  sentence.because = fmt::format("no whole system will do, and nothing was said of {}: {} {} left out", unknown,
+                                 runners.size() == 1 ? runners[0].offer->title : fmt::format("{} cards and processors", runners.size()),
+                                 runners.size() == 1 ? "is" : "are");
+  sentence.wanted = fmt::format("weir verdict {}", flag);
+  return {sentence};
+}
+
 }  // namespace
 
 std::vector<Sentence> RuleTokensPerDollar(const Facts& facts) {
@@ -288,11 +299,11 @@ std::vector<Sentence> RuleTokensPerDollar(const Facts& facts) {
     runners.push_back(runner);
   }
   const Runner* leader = Leader(runners, rate, need.host_usd);
-  if (!leader) return {};
+  if (!leader) return NoSystem(runners, "cost decides", "what the computer around a card costs", "--host-usd USD");
   const double host = need.host_usd.value_or(0);
   Sentence sentence = CompareRunners(runners, *leader, rate, host, "million tokens per dollar", need.host_usd.has_value());
-  sentence.condition = fmt::format("cost decides, over {} years of {} hours a day{}{}", Digits(need.years), Digits(need.hours_per_day),
-                                   need.usd_per_kwh ? fmt::format(" at {} USD for a kWh", Digits(rate)) : ", energy not counted",
+  sentence.condition = fmt::format("cost decides, over {} years of {} hours a day{}{}", Plain(need.years), Plain(need.hours_per_day),
+                                   need.usd_per_kwh ? fmt::format(" at {} USD for a kWh", Plain(rate)) : ", energy not counted",
                                    need.host_usd ? "" : ", whole systems only");
   const bool parts_run = need.host_usd.has_value();
   AddCrossings(runners, *leader, "kwh", rate, [&](const Runner& runner) -> std::optional<Line> {
@@ -320,7 +331,7 @@ std::vector<Sentence> RuleTokensPerWattHour(const Facts& facts) {
                        *machine.power_load_w, {0, 0}, IsPart(machine.power_of)});
   }
   const Runner* leader = Leader(runners, 0, need.host_w);
-  if (!leader) return {};
+  if (!leader) return NoSystem(runners, "energy decides", "what the computer around a card takes", "--host-watts W");
   const double host = need.host_w.value_or(0);
   Sentence sentence = CompareRunners(runners, *leader, 0, host, "tokens per watt-hour", need.host_w.has_value());
   sentence.condition = need.host_w ? "energy decides" : "energy decides, whole systems only";

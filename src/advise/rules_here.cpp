@@ -66,7 +66,7 @@ bool SomeSoonEnough(const Facts& facts, const Need& need, bool surely) {
   });
 }
 
-std::string Seconds(double ms) { return Digits(ms * 1e-3) + " s"; }
+std::string Seconds(double ms) { return Plain(ms * 1e-3) + " s"; }
 
 }  // namespace
 
@@ -113,8 +113,7 @@ std::vector<Sentence> RuleMemory(const Facts& facts) {
 
 std::vector<Sentence> RuleSpeed(const Facts& facts) {
   const Need& need = facts.need;
-  std::string condition = fmt::format("{} want{} {} tok/s{} from {}", UsersText(need.users), need.users == 1 ? "s" : "",
-                                      Digits(*need.min_tok_s), need.users == 1 ? "" : " each", SizeText(need));
+  std::string condition = WantText(need);
   if (!FirstFitting(facts.here)) return {};  // which the rule of memory says
   const Offer* sure = Most(facts.here, [](const Offer& offer) { return offer.speed.tok_s_each.low; });
   if (!sure) return {UnknownSpeed(facts, condition)};
@@ -201,23 +200,28 @@ std::vector<Sentence> RuleLimit(const Facts& facts) {
   sentence.numbers = {{"limit_tok_s_each", limit}};
   if (*need.min_tok_s > limit) {
     sentence.side = Side::kWrong;
-    sentence.condition = fmt::format("{} want{} {} tok/s{}", UsersText(need.users), need.users == 1 ? "s" : "",
-                                     Digits(*need.min_tok_s), need.users == 1 ? "" : " each");
+    sentence.condition = WantText(need);
     sentence.because = fmt::format("whatever software runs {}, this machine's memory and multipliers allow {} tok/s each",
                                    ModelText(*best->candidate), Digits(limit));
     sentence.flips.push_back({"min-tps", std::nextafter(limit, INFINITY), false, "it is possible"});
     return {sentence};
   }
   const Offer* named = facts.choice() && facts.choice()->speed.limit_tok_s_each ? facts.choice() : best;
-  const double share = (named->speed.tok_s_each.low + named->speed.tok_s_each.high) / 2 / *named->speed.limit_tok_s_each;
+  const double named_limit = *named->speed.limit_tok_s_each;
   sentence.side = Side::kRight;
   sentence.condition = "what this machine's memory and multipliers allow is enough";
-  sentence.because = fmt::format("with {} that is {} tok/s each, of which {} {:.0f} % {} reached: better software gains {} times "
-                                 "at most", ModelText(*named->candidate), Digits(*named->speed.limit_tok_s_each),
-                                 named->speed.basis == Basis::kEstimated ? "perhaps" : "about", 100 * share,
-                                 named->speed.basis == Basis::kEstimated ? "can be" : "is", Digits(std::max(1.0, 1 / share)));
+  sentence.because = fmt::format("with {} that is {} tok/s each, whatever software runs it (speculation aside)", ModelText(*named->candidate),
+                                 Digits(named_limit));
   sentence.cells = named->speed.cells;
-  sentence.numbers.emplace_back("share", share);
+  if (named->speed.basis == Basis::kEstimated) {
+    sentence.because += "; no row says how much of it is reached";
+  } else {
+    const Range each = named->speed.tok_s_each;
+    const double share = named->speed.median_tok_s_each.value_or((each.low + each.high) / 2) / named_limit;
+    sentence.because += fmt::format("; {:.0f} % of it is reached ({}, {}), so that better software gains {} times at most", 100 * share,
+                                    Name(named->speed.basis), RowsText(named->speed.cells), Digits(std::max(1.0, 1 / share)));
+    sentence.numbers.emplace_back("share", share);
+  }
   sentence.flips.push_back({"min-tps", limit, true, "no software is fast enough"});
   return {sentence};
 }

@@ -58,7 +58,7 @@ Sentence UsersOf(const Candidate& candidate, const Cells& cells, const Need& nee
   while (n_served < cells.size() && Each(*cells[n_served]) >= wanted) ++n_served;
   Sentence sentence;
   sentence.numbers = {{"min_tok_s_each", wanted}};
-  const std::string tail = fmt::format(" {} tok/s each from {}", Digits(wanted), ModelText(candidate));
+  const std::string tail = fmt::format(" {} tok/s each from {}", Plain(wanted), ModelText(candidate));
   Cells shown;
   if (n_served == 0) {
     sentence.side = Side::kWrong;
@@ -200,7 +200,7 @@ std::vector<Sentence> RuleQuality(const Facts& facts) {
   const MeasuredQuality& row = *choice->quality;
   const Range kl = IntervalOf(*row.kl_mean);
   const double wanted = need.max_kl.value_or(kl.high);
-  sentence.condition = fmt::format("answers may be {} nats from those of {}", Digits(wanted), row.reference);
+  sentence.condition = fmt::format("answers may be {} nats from those of {}", need.max_kl ? Plain(wanted) : Digits(wanted), row.reference);
   sentence.because = fmt::format("{} is {} nats from it on {}, perplexity {} (row {} of quality)", ModelText(model),
                                  RangeText(kl), row.text, Digits(row.ppl.value), row.id);
   sentence.quality = {row.id};

@@ -94,7 +94,9 @@ Result<MachineVerdict> JudgeMachine(Need need, const Home& home, const Evidence&
     const Evidence nothing;
     SpeedSource estimates(other, nothing);
     facts.elsewhere.push_back(OffersOf(other, evidence, estimates, need, candidates));
-    if (const Offer* choice = Choose(facts.elsewhere.back())) verdict.elsewhere.push_back(*choice);
+    const bool affordable = !need.budget_usd || !machine.price_usd || *machine.price_usd <= *need.budget_usd;
+    const Offer* choice = Choose(facts.elsewhere.back());
+    if (choice && affordable) verdict.elsewhere.push_back(*choice);
   }
   for (const Rule& rule : VerdictRules()) {
     for (Sentence& sentence : rule.apply(facts)) {

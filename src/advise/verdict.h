@@ -45,7 +45,7 @@ struct MachineVerdict {
   Home home;
   std::vector<Sentence> sentences;
   std::vector<Offer> here;       // of each model the best quantisation, or the fastest where none will do
-  std::vector<Offer> elsewhere;  // of each machine of the catalogue that may do, its best; cheapest first
+  std::vector<Offer> elsewhere;  // of each machine of the catalogue that may do and can be paid; cheapest first
   std::vector<SetAside> set_aside;
   std::shared_ptr<const std::vector<Candidate>> candidates;  // that the offers point to
 };

@@ -37,6 +37,13 @@ std::span<const Rule> VerdictRules() { return kRules; }
 
 std::string UsersText(int users) { return fmt::format("{} user{}", users, users == 1 ? "" : "s"); }
 
+std::string Plain(double value) { return fmt::format("{:.6g}", value); }
+
+std::string WantText(const Need& need) {
+  return fmt::format("{} want{} {} tok/s{} from {}", UsersText(need.users), need.users == 1 ? "s" : "", Plain(*need.min_tok_s),
+                     need.users == 1 ? "" : " each", SizeText(need));
+}
+
 std::string ModelText(const Candidate& candidate) {
   return candidate.synthetic ? candidate.model + " " + candidate.quant : candidate.model;
 }
@@ -47,7 +54,7 @@ std::string RangeText(Range range) {
 }
 
 std::string SizeText(const Need& need) {
-  return need.least_params > 0 ? fmt::format("a model of {}B or more", Digits(need.least_params * 1e-9)) : "a model";
+  return need.least_params > 0 ? fmt::format("a model of {}B or more", Plain(need.least_params * 1e-9)) : "a model";
 }
 
 std::string BytesText(int64_t bytes) { return Digits(static_cast<double>(bytes) * 1e-9) + " GB"; }

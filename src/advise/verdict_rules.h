@@ -25,6 +25,10 @@ std::vector<Sentence> RuleTokensPerWattHour(const Facts& facts);
 
 /// "4 users", "1 user".
 std::string UsersText(int users);
+/// "4 users want 10 tok/s each from a model of 9B or more".
+std::string WantText(const Need& need);
+/// What somebody asked for, as it was asked: "10", "0.3".
+std::string Plain(double value);
 /// "qwen3.5-9b Q4_K_M".
 std::string ModelText(const Candidate& candidate);
 /// "13.8 to 14.9"; one number where they are equal.

@@ -34,6 +34,7 @@ constexpr CommandEntry kCommands[] = {
     {"verdict", "For whom this machine, or one to buy, is the right choice, and for whom the wrong one", AddVerdict},
     {"audit", "What published numbers rest on: which are possible, how far from the limit", AddAudit},
     {"compare", "Runs, builds, machines, engines or mixtures against each other", AddCompare},
+    {"mcp", "Rows, fit and verdict for an assistant (Model Context Protocol)", AddMcp},
     {"machine", "What this computer is, its measured bandwidth and arithmetic rates", AddMachine},
     {"inspect", "What is in a model: metadata, tensors, types, bytes per user", AddInspect},
     {"pull", "Download a model of the hub, resume, verify", AddPull},

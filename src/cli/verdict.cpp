@@ -80,7 +80,7 @@ void PrintOffers(const char* heading, const std::vector<Offer>& offers, bool pri
     std::string last = QualityColumn(offer);
     if (prices) {
       last = offer.catalogued->price_usd ? fmt::format("{:.0f}", *offer.catalogued->price_usd) : "-";
-      if (offer.catalogued->price_of != "system") last += " (" + offer.catalogued->price_of + ")";
+      if (offer.catalogued->price_usd && offer.catalogued->price_of != "system") last += " (" + offer.catalogued->price_of + ")";
     }
     fmt::print("{:<26} {:<24} {:>11} {:>13} {:>9} {:<10} {:<5} {}\n", Shorten(Escaped(offer.machine), 26),
                Shorten(Escaped(model), 24), SpeedColumn(offer.speed), TtftColumn(offer.speed), ByteSize(offer.total_bytes),
@@ -105,7 +105,7 @@ void PrintVerdict(const MachineVerdict& verdict) {
   const Need& need = verdict.need;
   PrintHeading(fmt::format("Verdict on {}", EscapedControls(verdict.home.title)));
   fmt::print("{}\n", Wrapped(fmt::format("{} user{}, {} tok/s each, prompts of {} tokens, {} tokens of context each", need.users,
-                                         need.users == 1 ? "" : "s", Digits(*need.min_tok_s), Grouped(need.prompt_tokens),
+                                         need.users == 1 ? "" : "s", fmt::format("{:.6g}", *need.min_tok_s), Grouped(need.prompt_tokens),
                                          Grouped(need.context_tokens)), 2));
   for (const Side side : {Side::kRight, Side::kWrong, Side::kOpen}) PrintSentences(verdict, side);
   PrintOffers("here", verdict.here, false);

@@ -1,4 +1,4 @@
-// What decides from rows and catalogue.
+// The command that decides from rows and catalogue, and the one that lets an assistant ask.
 #pragma once
 
 #include "cli/command.h"
@@ -6,5 +6,6 @@
 namespace weir {
 
 Command AddVerdict(CLI::App& app);
+Command AddMcp(CLI::App& app);
 
 }  // namespace weir

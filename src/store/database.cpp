@@ -50,8 +50,11 @@ Error DatabaseError(sqlite3* handle, const std::string& path) {
     case SQLITE_READONLY:
       return WithHint(Failed("database {} cannot be written to", path),
                       "make the file and its folder writable, or " + std::string(kOtherFile));
-    case SQLITE_PERM:
     case SQLITE_AUTH:
+      return BadInput("database {}: only SELECT is allowed here", path);
+    case SQLITE_INTERRUPT:
+      return WithHint(Failed("database {}: the query took too long", path), "ask for less, or add conditions");
+    case SQLITE_PERM:
       return WithHint(
           Failed("no permission to use database {}", path),
           "change the permissions of the file and its folder, or " + std::string(kOtherFile));
@@ -196,6 +199,21 @@ Result<int64_t> Database::QueryInt(std::string_view sql) {
   WEIR_TRY(const bool row, statement.Step());
   if (!row) return Failed("database {}: no row for {}", path_, sql);
   return statement.Int(0);
+}
+
+void Database::Confine(int64_t most_steps) {
+  constexpr int kMostValueBytes = 16 << 20, kStepsBetweenCalls = 1'000'000;
+  sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kMostValueBytes);
+  sqlite3_set_authorizer(handle_.get(), [](void*, int action, const char*, const char* name, const char*, const char*) {
+    const bool reads = action == SQLITE_SELECT || action == SQLITE_READ || action == SQLITE_RECURSIVE;
+    const bool calls = action == SQLITE_FUNCTION && std::string_view(name) != "load_extension";
+    return reads || calls ? SQLITE_OK : SQLITE_DENY;
+  }, nullptr);
+  // The handler is called again and again while one statement runs, and counts down.
+  calls_left_ = std::make_unique<int64_t>(most_steps / kStepsBetweenCalls);
+  sqlite3_progress_handler(handle_.get(), kStepsBetweenCalls, [](void* calls) {
+    return --*static_cast<int64_t*>(calls) < 0 ? 1 : 0;
+  }, calls_left_.get());
 }
 
 int64_t Database::LastInsertId() const { return sqlite3_last_insert_rowid(handle_.get()); }

@@ -118,6 +118,10 @@ class Database {
   /// The first column of the first row, as an integer.
   Result<int64_t> QueryInt(std::string_view sql);
 
+  /// For statements of strangers, from now on: reading the tables of this file is all they may do (no ATTACH, no
+  /// PRAGMA), with values of at most 16 MB and for at most so many steps of SQLite's virtual machine together.
+  void Confine(int64_t most_steps);
+
   int64_t LastInsertId() const;
   /// Moves what the write-ahead log holds into the file, as far as readers allow.
   Status Checkpoint();
@@ -129,6 +133,7 @@ class Database {
     void operator()(sqlite3* database) const;
   };
 
+  std::unique_ptr<int64_t> calls_left_;  // Confine; outlives the handle
   std::unique_ptr<sqlite3, Close> handle_;
   std::string path_;
 };
