@@ -16,7 +16,7 @@ constexpr double kUsersScale = 2, kBitsScale = 2, kBytesScale = 3;
 constexpr double kLeastWeight = 0.3;
 // A pull of the slopes towards 0, in units of a neighbour's weight: few rows must not make steep lines.
 constexpr double kRidge = 0.05;
-constexpr double kNarrowest = 0.05;  // of the logarithm, to either side
+constexpr double kNarrowest = 0.08;  // of the logarithm, to either side
 constexpr size_t kMostCells = 8;     // named as evidence
 
 Terms Offsets(const CellTraits& from, const CellTraits& to) {
@@ -52,6 +52,7 @@ Terms Solve(std::array<Terms, kTerms> a, Terms b) {
 struct LocalFit {
   double log_value = 0;
   double weight = 0;  // of the neighbours together
+  double spread = 0;  // variance of log_value in units of that of a row of weight 1: small amid rows, large beyond them
 };
 
 /// The expected logarithm at `traits`, from all rows but `left_out`.
@@ -72,6 +73,7 @@ LocalFit FitAt(std::span<const Experience> rows, const CellTraits& traits, const
   if (fit.weight < kLeastWeight) return fit;
   for (size_t i = 1; i < kTerms; ++i) a[i][i] += kRidge;
   fit.log_value = Solve(a, b)[0];
+  fit.spread = Solve(a, {1, 0, 0, 0})[0];
   return fit;
 }
 
@@ -113,7 +115,7 @@ std::optional<Lesson> Learn(std::span<const Experience> rows, const CellTraits& 
   }
   if (weights < kLeastWeight) return std::nullopt;
   // Nine in ten errors of a normal distribution are below 1.64 of its deviation.
-  const double half_width = std::max(kNarrowest, 1.64 * std::sqrt(squares / weights));
+  const double half_width = std::max(kNarrowest, 1.64 * std::sqrt(squares / weights)) * std::sqrt(1 + fit.spread);
   if (std::exp(2 * half_width) > kWidestLesson) return std::nullopt;
   std::sort(nearest.begin(), nearest.end());
   nearest.resize(std::min(nearest.size(), kMostCells));
@@ -126,16 +128,18 @@ Result<MachineExperience> ReadExperience(Database& database, const std::string& 
                                          int threads) {
   // Targets other than weir's own engine have no steps, so no limit and no multiply-accumulates.
   WEIR_TRY(Statement cells, database.Prepare(R"sql(
-    SELECT cell.id, model.file_tensor_bytes, model.n_params, cell.users, decode.median / least.median,
-           prefill.median * macs.median / cell.users / 1e9
+    SELECT cell.id, model.file_tensor_bytes, model.n_params, cell.users,
+           decode.median * (1 / least.median + 1 / prefill.median), prefill.median * macs.median / cell.users / 1e9
     FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
     JOIN model ON model.id = cell.model
     JOIN summary AS decode ON decode.cell = cell.id AND decode.figure = 'decode_tok_s'
     JOIN summary AS least ON least.cell = cell.id AND least.figure = 'limit_tok_s'
     JOIN summary AS macs ON macs.cell = cell.id AND macs.figure = 'step_macs'
-    LEFT JOIN summary AS prefill ON prefill.cell = cell.id AND prefill.figure = 'prefill_tok_s'
+    JOIN summary AS prefill ON prefill.cell = cell.id AND prefill.figure = 'prefill_tok_s'
     WHERE cell.status = 'ok' AND machine.fingerprint = ?1 AND run.isa = ?2 AND run.threads = ?3
       AND model.n_params > 0 AND model.file_tensor_bytes > 0
+      AND NOT EXISTS (SELECT 1 FROM flag WHERE flag.cell = cell.id
+                      AND flag.name IN ('answer_changed', 'logits_differ', 'swapped'))
     ORDER BY cell.id)sql"));
   cells.Bind(machine, isa, threads);
   MachineExperience experience;
@@ -149,7 +153,6 @@ Result<MachineExperience> ReadExperience(Database& database, const std::string& 
     Experience prefill = decode;
     decode.value = row.Real(4);
     if (decode.value > 0) experience.decode_share.push_back(decode);
-    if (row.IsNull(5)) return;
     prefill.traits.users = 1;  // a prompt's rows are what is multiplied, whoever else waits
     prefill.value = row.Real(5);
     if (prefill.value > 0) experience.prefill_gmac_s.push_back(prefill);

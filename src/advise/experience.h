@@ -43,10 +43,12 @@ struct Lesson {
 inline constexpr double kWidestLesson = 1.5;  // high / low
 std::optional<Lesson> Learn(std::span<const Experience> rows, const CellTraits& traits);
 
-/// What cells of a machine reached.
+/// What cells of a machine reached. The attainable time of a decode step is T* and, on top, its multiply-accumulates at
+/// the rate that prompts reach: weights stream while nothing is multiplied, so the share of T* alone falls with users,
+/// the sooner the fewer bits a weight has, and rows of few users would say little about many.
 struct MachineExperience {
   std::optional<MachineRates> rates;       // the best of the last run that measured all four
-  std::vector<Experience> decode_share;    // of the limit
+  std::vector<Experience> decode_share;    // attainable time of a decode step / its time
   std::vector<Experience> prefill_gmac_s;  // multiply-accumulates of all kinds
 };
 /// Of all good cells that were measured on the machine with that fingerprint, with the build's kind of kernels (isa)

@@ -10,7 +10,7 @@ namespace {
 // Middles of the estimates, for machines where weir has not measured. Decode: the share of T* of one user, how it
 // falls with users, and what a layer costs besides (launching its kernels). Prefill: the share of the rate that
 // multiplies, which is low where that is an int8 rate that no mixture of formats can use whole.
-constexpr double kDecodeShare = 0.62, kUsersExponent = -0.4, kLayerSeconds = 100e-6;
+constexpr double kDecodeShare = 0.62, kUsersExponent = -0.4, kCpuUsersExponent = -0.15, kLayerSeconds = 100e-6;
 constexpr double kPrefillInt8Share = 0.3, kPrefillFloatShare = 0.5;
 
 Range Around(double middle) {
@@ -49,8 +49,10 @@ double PrefillMacs(const SpeedQuestion& question) {
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine) {
   const MachineRates rates = machine.Rates();
   const double limit = DecodeLimitSeconds(question, rates), users = question.users;
-  const double layers = machine.kind == MachineKind::kCpu ? 0 : static_cast<double>(question.config.n_layers);
-  const double step = limit / (kDecodeShare * std::pow(users, kUsersExponent)) + layers * kLayerSeconds;
+  const bool cpu = machine.kind == MachineKind::kCpu;
+  const double share = kDecodeShare * std::pow(users, cpu ? kCpuUsersExponent : kUsersExponent);
+  const double layers = cpu ? 0 : static_cast<double>(question.config.n_layers);
+  const double step = limit / share + layers * kLayerSeconds;
   const double prefill = rates.int8_gmac_s * (machine.int8_tops ? kPrefillInt8Share : kPrefillFloatShare);
   return {question.users, users / limit, Around(users / step),
           Milliseconds(PrefillMacs(question), Around(prefill)), {}};
@@ -64,10 +66,14 @@ std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const Mach
 }
 
 SpeedPrediction PredictFrom(const SpeedQuestion& question, const MachineRates& rates, const SpeedLessons& lessons) {
-  const double limit_tok_s = question.users / DecodeLimitSeconds(question, rates);
-  const Range& share = lessons.decode_share.range;
-  return {question.users, limit_tok_s, {limit_tok_s * share.low, limit_tok_s * share.high},
-          Milliseconds(PrefillMacs(question), lessons.prefill_gmac_s.range), lessons.decode_share.cells};
+  const StepCost step = DecodeStep(question);
+  const double limit_s = LimitNs(step, rates) * 1e-9;
+  const Range &share = lessons.decode_share.range, &gmac_s = lessons.prefill_gmac_s.range;
+  const double attainable_s =
+      limit_s + static_cast<double>(step.int8_macs + step.f32_macs) * 1e-9 / std::sqrt(gmac_s.low * gmac_s.high);
+  const double users = question.users;
+  return {question.users, users / limit_s, {users * share.low / attainable_s, users * share.high / attainable_s},
+          Milliseconds(PrefillMacs(question), gmac_s), lessons.decode_share.cells};
 }
 
 std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const MachineRates& rates,
