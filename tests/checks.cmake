@@ -16,6 +16,12 @@ if(NOT WEIR_SANITIZE)
   set_tests_properties(openai.client PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()
 
+# weir mcp as the protocol's own client sees it. Skipped, as it says, where npm has not installed that.
+if(NOT WEIR_SANITIZE)
+  add_test(NAME mcp.client COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/mcp/run $<TARGET_FILE:weir>)
+  set_tests_properties(mcp.client PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endif()
+
 # weir serve on a bad day, for a moment, and what is left behind. Its times are for whoever has the machine alone.
 add_dependencies(cli_tests overload)
 add_test(NAME serve.overload COMMAND overload $<TARGET_FILE:weir> ${CMAKE_CURRENT_SOURCE_DIR}/data/weir-tiny-q8_0.gguf

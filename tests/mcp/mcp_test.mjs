@@ -1,0 +1,80 @@
+// weir mcp as the protocol's own client sees it.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+
+const rows = new URL('../data/results-v2.db', import.meta.url).pathname;
+const home = mkdtempSync(join(tmpdir(), 'weir-mcp-'));
+const client = new Client({ name: 'weir-tests', version: '1.0.0' });
+
+before(() => client.connect(new StdioClientTransport({
+  command: process.env.WEIR,
+  args: ['mcp', '--db', rows],
+  env: { ...process.env, XDG_DATA_HOME: home },
+})));
+after(async () => {
+  await client.close();
+  rmSync(home, { recursive: true });
+});
+
+test('greets', async () => {
+  assert.equal(client.getServerVersion().name, 'weir');
+  assert.ok(client.getServerCapabilities().tools);
+  assert.match(client.getInstructions(), /median/);
+  await client.ping();
+});
+
+test('lists tools that only read', async () => {
+  const { tools } = await client.listTools();
+  assert.deepEqual(tools.map((tool) => tool.name), ['query_rows', 'fit', 'verdict', 'machines']);
+  for (const tool of tools) {
+    assert.equal(tool.inputSchema.type, 'object');
+    assert.equal(tool.annotations.readOnlyHint, true);
+    assert.ok(tool.description.length > 40);
+  }
+});
+
+test('queries rows', async () => {
+  const answer = await client.callTool({ name: 'query_rows', arguments: { sql: 'SELECT id, users FROM cell ORDER BY id' } });
+  assert.equal(answer.isError, false);
+  assert.deepEqual(answer.structuredContent.columns, ['id', 'users']);
+  assert.ok(answer.structuredContent.rows.length > 0);
+  assert.deepEqual(JSON.parse(answer.content[0].text), answer.structuredContent);
+  const refused = await client.callTool({ name: 'query_rows', arguments: { sql: 'DELETE FROM cell' } });
+  assert.equal(refused.isError, true);
+  assert.match(refused.content[0].text, /SELECT/);
+});
+
+test('answers fit', async () => {
+  const answer = await client.callTool({
+    name: 'fit', arguments: { model: 'qwen3.5-27b', quant: 'Q8_0', machine: 'mac-mini-m4-pro-64gb' },
+  });
+  assert.equal(answer.structuredContent.fits, true);
+  assert.equal(answer.structuredContent.comfort, 'comfortable');
+});
+
+test('answers a verdict with what would turn it', async () => {
+  const answer = await client.callTool({
+    name: 'verdict', arguments: { machine: 'mac-mini-m4-pro-64gb', users: 4, min_tok_s_each: 10, model_at_least: '9b' },
+  });
+  const { sentences } = answer.structuredContent;
+  const memory = sentences.find((sentence) => sentence.rule === 'memory');
+  assert.equal(memory.side, 'right');
+  assert.ok(memory.flips[0].at > 8192);
+  for (const sentence of sentences) assert.ok(['right', 'wrong', 'open'].includes(sentence.side));
+});
+
+test('lists machines with their sources', async () => {
+  const { structuredContent } = await client.callTool({ name: 'machines' });
+  const mini = structuredContent.machines.find((machine) => machine.name === 'mac-mini-m4-pro-64gb');
+  assert.match(mini.sources.bandwidth_gb_s, /Apple/);
+});
+
+test('refuses what it does not know', async () => {
+  await assert.rejects(client.callTool({ name: 'shell', arguments: {} }), (error) => error.code === -32602);
+  await assert.rejects(client.listResources(), (error) => error.code === -32601);
+});
