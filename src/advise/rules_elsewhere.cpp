@@ -56,7 +56,7 @@ const std::vector<Offer>& OffersBeside(const Facts& facts, const Offer& offer) {
 
 std::string NeedText(const Need& need) {
   std::string text = WantText(need);
-  if (need.max_ttft_ms) text += fmt::format(", the first within {} s", Plain(*need.max_ttft_ms * 1e-3));
+  if (need.max_ttft_ms) text += fmt::format(", the first token within {} s", Plain(*need.max_ttft_ms * 1e-3));
   return text;
 }
 

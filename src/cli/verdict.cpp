@@ -13,6 +13,8 @@
 namespace weir {
 namespace {
 
+constexpr std::ptrdiff_t kMostShown = 8;  // rows that are set aside for one reason
+
 struct Flags {
   std::string machine, machines_folder, db;
   std::string model_at_least, max_ttft;
@@ -96,8 +98,10 @@ void PrintSetAside(const std::vector<SetAside>& cells) {
     known->second.push_back(cell.cell);
   }
   for (const auto& [why, rows] : reasons) {
-    fmt::print("{}\n", Wrapped(fmt::format("Not evidence: row{} {} ({})", rows.size() == 1 ? "" : "s", fmt::join(rows, ", "),
-                                           EscapedControls(why)), 2));
+    const auto shown = std::min<std::ptrdiff_t>(kMostShown, std::ssize(rows));
+    const std::string more = std::ssize(rows) > shown ? fmt::format(" and {} more", std::ssize(rows) - shown) : "";
+    fmt::print("{}\n", Wrapped(fmt::format("Not evidence: row{} {}{} ({})", rows.size() == 1 ? "" : "s",
+                                           fmt::join(rows.begin(), rows.begin() + shown, ", "), more, EscapedControls(why)), 2));
   }
 }
 

@@ -27,7 +27,7 @@ TEST(VerdictCli, WithoutRowsItNamesTheRunThatWouldGiveThem) {
   EXPECT_EQ(json["need"]["max_ttft_ms"], 2000);
   EXPECT_EQ(json["need"]["least_params"], 9e9);
   for (const auto& offer : json["elsewhere"]) {
-    if (!offer["price_usd"].is_null()) EXPECT_LE(offer["price_usd"], 1500);
+    EXPECT_TRUE(offer["price_usd"].is_null() || offer["price_usd"] <= 1500) << offer;
     EXPECT_EQ(offer["speed"]["basis"], "estimated");
   }
 }
@@ -42,11 +42,13 @@ TEST(VerdictCli, TextSaysWhatTurnsEachSentence) {
   EXPECT_THAT(outcome.out, HasSubstr("rule memory"));
 }
 
-TEST(VerdictCli, RowsComeFirstAndForeignOnesAreSetAside) {
+TEST(VerdictCli, RowsOfTheCellComeFirst) {
   const TempFolder folder;
   const std::string db = " --db " + (folder / "rows.db");
   const std::string tiny = TestData("weir-tiny-q8_0.gguf");
   ASSERT_EQ(Weir("bench " + tiny + " --users 1,2 --prompt-tokens 16 --gen-tokens 20 --probe-mb 16" + db).exit_code, 0);
+  // Cells are measured in a random order.
+  const auto ids = ordered_json::parse(Weir("sql --json 'SELECT id FROM cell WHERE users = 2'" + db).out)["rows"][0];
   const Outcome outcome = Weir("verdict --users 2 --ctx 128 --prompt 16 --json" + db);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto json = ordered_json::parse(outcome.out);
@@ -55,7 +57,7 @@ TEST(VerdictCli, RowsComeFirstAndForeignOnesAreSetAside) {
     if (offer["model"] != tiny) continue;
     seen = true;
     EXPECT_EQ(offer["speed"]["basis"], "measured");
-    EXPECT_EQ(offer["speed"]["cells"], ordered_json::array({2}));
+    EXPECT_EQ(offer["speed"]["cells"], ids);
     const double median = offer["speed"]["median_tok_s_each"];
     EXPECT_LE(offer["speed"]["tok_s_each"]["low"], median);
     EXPECT_GE(offer["speed"]["tok_s_each"]["high"], median);
@@ -65,7 +67,7 @@ TEST(VerdictCli, RowsComeFirstAndForeignOnesAreSetAside) {
   const auto users = std::find_if(json["sentences"].begin(), json["sentences"].end(),
                                   [](const auto& sentence) { return sentence["rule"] == "users"; });
   ASSERT_NE(users, json["sentences"].end());
-  EXPECT_EQ((*users)["evidence"]["cells"], ordered_json::array({2}));
+  EXPECT_EQ((*users)["evidence"]["cells"], ids);
 }
 
 TEST(VerdictCli, NeedsThatNobodyHasAreWrongUsage) {
