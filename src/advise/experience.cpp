@@ -97,9 +97,21 @@ Result<std::optional<MachineRates>> ReadRates(Database& database, const std::str
   return std::optional(rates);
 }
 
+/// The rows that matter: all others together weigh little, and each costs a prediction from every other.
+std::vector<Experience> Nearest(std::span<const Experience> all, const CellTraits& traits) {
+  constexpr size_t kMostRows = 64;
+  std::vector<Experience> rows(all.begin(), all.end());
+  std::stable_sort(rows.begin(), rows.end(), [&](const Experience& a, const Experience& b) {
+    return Nearness(Offsets(traits, a.traits)) > Nearness(Offsets(traits, b.traits));
+  });
+  rows.resize(std::min(rows.size(), kMostRows));
+  return rows;
+}
+
 }  // namespace
 
-std::optional<Lesson> Learn(std::span<const Experience> rows, const CellTraits& traits) {
+std::optional<Lesson> Learn(std::span<const Experience> all, const CellTraits& traits) {
+  const std::vector<Experience> rows = Nearest(all, traits);
   const LocalFit fit = FitAt(rows, traits, nullptr);
   if (fit.weight < kLeastWeight) return std::nullopt;
   double weights = 0, squares = 0;

@@ -154,7 +154,7 @@ Sentence WinsUpTo(const CatalogueMachine& machine, const std::vector<Duel>& duel
   sentence.because = fmt::format("{} ({:.0f} USD for the {}) gives {}, this machine {}", machine.title, *machine.price_usd,
                                  machine.price_of, SpeedText(won.there.speed),
                                  won.here.fits() ? SpeedText(won.here.speed) : "does not hold it");
-  if (kept != duels.rend()) {
+  if (kept != duels.rend() && kept->candidate->params > won.candidate->params) {
     sentence.because += fmt::format("; {}, which this machine holds, does not fit there", kept->candidate->model);
   }
   sentence.cells = won.here.speed.cells;

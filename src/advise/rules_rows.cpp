@@ -39,23 +39,28 @@ std::string EachText(const MeasuredCell& cell) {
   return fmt::format("{} to each of {} (row {})", Digits(Each(cell)), UsersText(cell.users), cell.id);
 }
 
-/// Flags that make figures uncertain, in brackets; empty where there are none.
+/// Flags that make speeds uncertain, in brackets; empty where there are none.
 std::string CaveatsText(const Cells& cells) {
   std::string text;
   for (const MeasuredCell* cell : cells) {
     for (const std::string& flag : cell->caveats) {
-      if (flag != "cliff") text += fmt::format("{}row {} {}", text.empty() ? "" : ", ", cell->id, flag);
+      if (flag != "cliff" && flag != "probe_buffer_small" && flag != "rates_drifted" && flag != "rates_missing") text += fmt::format("{}row {} {}", text.empty() ? "" : ", ", cell->id, flag);
     }
   }
   return text.empty() ? "" : " [flagged: " + text + "]";
 }
 
+/// How many of the cells, by users, give each user what is needed, as far as all before them do.
+size_t Served(const Cells& cells, const Need& need) {
+  size_t n_served = 0;
+  while (n_served < cells.size() && Each(*cells[n_served]) >= *need.min_tok_s) ++n_served;
+  return n_served;
+}
+
 /// How many users one model gives the needed speed; cells by users, two or more.
 Sentence UsersOf(const Candidate& candidate, const Cells& cells, const Need& need) {
   const double wanted = *need.min_tok_s;
-  // As far as all fewer users are served too.
-  size_t n_served = 0;
-  while (n_served < cells.size() && Each(*cells[n_served]) >= wanted) ++n_served;
+  const size_t n_served = Served(cells, need);
   Sentence sentence;
   sentence.numbers = {{"min_tok_s_each", wanted}};
   const std::string tail = fmt::format(" {} tok/s each from {}", Plain(wanted), ModelText(candidate));
@@ -150,11 +155,25 @@ std::optional<std::pair<const MeasuredCell*, const MeasuredCell*>> NearestPair(c
 
 }  // namespace
 
+// Of each model the quantisation that serves most users, of equal ones that with the most bits.
 std::vector<Sentence> RuleUsers(const Facts& facts) {
-  std::vector<Sentence> sentences;
-  for (const auto& [model, cells] : CellsByModel(facts)) {
-    if (cells.size() >= 2) sentences.push_back(UsersOf(*CandidateOf(facts, *cells[0]), cells, facts.need));
+  struct Best {
+    const Candidate* candidate = nullptr;
+    const Cells* cells = nullptr;
+    std::pair<int, double> rank;
+  };
+  const auto groups = CellsByModel(facts);
+  std::map<std::string, Best> models;
+  for (const auto& [key, cells] : groups) {
+    if (cells.size() < 2) continue;
+    const Candidate* candidate = CandidateOf(facts, *cells[0]);
+    const size_t n_served = Served(cells, facts.need);
+    const Best one{candidate, &cells, {n_served > 0 ? cells[n_served - 1]->users : 0, candidate->bits_per_weight}};
+    Best& best = models[candidate->model];
+    if (!best.candidate || one.rank > best.rank) best = one;
   }
+  std::vector<Sentence> sentences;
+  for (const auto& [model, best] : models) sentences.push_back(UsersOf(*best.candidate, *best.cells, facts.need));
   return sentences;
 }
 

@@ -144,7 +144,7 @@ Command AddMcp(CLI::App& app) {
   app.footer(
       "Serves the Model Context Protocol on stdin and stdout until stdin ends: tools query_rows, fit, verdict and\n"
       "machines. An assistant starts it itself (docs/mcp.md); nothing can be changed through it.\n\nExamples:\n"
-      "  claude mcp add weir -- weir mcp\n"
+      "  {\"mcpServers\": {\"weir\": {\"command\": \"weir\", \"args\": [\"mcp\"]}}}    # an assistant's settings\n"
       "  echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}' | weir mcp\n\n"
       "Exit code: 0 when stdin ends.");
   return [places] { return RunMcp(*places); };

@@ -277,6 +277,11 @@ TEST(Verdict, UsersTurnWithTheNeedAndWithEachRow) {
   EXPECT_EQ(world.Says("users").side, Side::kWrong);
   ExpectTurn(world, "users", "min-tps", SetTps, 50, 1);
   ExpectTurn(world, "users", "row 1 decode_tok_s", SetRow(0, &Figure::median), 12, 1000);
+  // Of a model in two quantisations the one that serves more speaks.
+  world.need.min_tok_s = 5;
+  world.evidence.cells.push_back(Cell(4, "synth:qwen3.5-9b:Q8_0", 1, 7, 8, 9));
+  world.evidence.cells.push_back(Cell(5, "synth:qwen3.5-9b:Q8_0", 4, 9, 10, 11));
+  EXPECT_THAT(world.Says("users").condition, HasSubstr("Q4_K_M"));
 }
 
 TEST(Verdict, FewerBitsTurnWhereRepeatsOverlap) {
