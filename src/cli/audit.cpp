@@ -1,7 +1,8 @@
 // weir audit: what published numbers rest on.
+#include "cli/audit.h"
+
 #include <memory>
 
-#include "advise/audit.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/machines_folder.h"
@@ -89,14 +90,6 @@ Json ListJson(const std::vector<Finding>& findings, Json (*to_json)(const Findin
   return list;
 }
 
-Json Document(const Article& article, const Audit& audit) {
-  return Json{{"title", article.title},
-              {"rows", ListJson(audit.rows, RowJson)},
-              {"ratios", ListJson(audit.ratios, RatioJson)},
-              {"fits", ListJson(audit.fits, FitJson)},
-              {"powers", ListJson(audit.powers, PowerJson)}};
-}
-
 // ---- As text.
 
 std::string_view VerdictText(const RowFinding& finding) {
@@ -156,7 +149,7 @@ Result<int> RunAudit(const Flags& flags) {
   WEIR_TRY(const Article article, csv ? ParseArticleCsv(text, flags.file) : ParseArticle(text, flags.file));
   WEIR_TRY(const Audit audit, AuditArticle(article, catalogue));
   if (flags.json) {
-    PrintJson(Document(article, audit));
+    PrintJson(AuditDocument(article, audit));
     return kExitOk;
   }
   PrintHeading(EscapedControls(article.title));
@@ -168,6 +161,14 @@ Result<int> RunAudit(const Flags& flags) {
 }
 
 }  // namespace
+
+Json AuditDocument(const Article& article, const Audit& audit) {
+  return Json{{"title", article.title},
+              {"rows", ListJson(audit.rows, RowJson)},
+              {"ratios", ListJson(audit.ratios, RatioJson)},
+              {"fits", ListJson(audit.fits, FitJson)},
+              {"powers", ListJson(audit.powers, PowerJson)}};
+}
 
 Command AddAudit(CLI::App& app) {
   auto flags = std::make_shared<Flags>();

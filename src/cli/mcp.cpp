@@ -142,8 +142,8 @@ Command AddMcp(CLI::App& app) {
   app.add_option("--machines", places->machines_folder, "Folder with further machines (*.toml), or better figures")
       ->capture_default_str();
   app.footer(
-      "Serves the Model Context Protocol on stdin and stdout until stdin ends: tools query_rows, fit, verdict and\n"
-      "machines. An assistant starts it itself (docs/mcp.md); nothing can be changed through it.\n\nExamples:\n"
+      "Serves the Model Context Protocol on stdin and stdout until stdin ends: tools query_rows, fit, verdict, audit\n"
+      "and machines. An assistant starts it itself (docs/mcp.md); nothing can be changed through it.\n\nExamples:\n"
       "  {\"mcpServers\": {\"weir\": {\"command\": \"weir\", \"args\": [\"mcp\"]}}}    # an assistant's settings\n"
       "  echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}' | weir mcp\n\n"
       "Exit code: 0 when stdin ends.");

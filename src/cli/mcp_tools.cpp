@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/audit.h"
 #include "cli/fit.h"
 #include "cli/result_database.h"
 #include "cli/sql.h"
@@ -111,15 +112,16 @@ Result<Json> QueryRows(const McpPlaces& places, const Json& given) {
   if (columns.empty()) return BadInput("sql: expected one SELECT");
   bool truncated = false;
   size_t bytes = 0;
-  while (true) {
+  while (!truncated) {
     WEIR_TRY(const bool more, query.Step());
     if (!more) break;
-    truncated = std::ssize(rows) == limit || bytes > kMostAnswerBytes;
-    if (truncated) break;
     Json row = Json::array();
-    for (int i = 0; i < query.n_columns(); ++i) row.push_back(SqlValue(query, i));
-    bytes += row.dump(-1, ' ', false, Json::error_handler_t::replace).size();
-    rows.push_back(std::move(row));
+    for (int i = 0; i < query.n_columns() && bytes <= kMostAnswerBytes; ++i) {
+      row.push_back(SqlValue(query, i));
+      bytes += row.back().dump(-1, ' ', false, Json::error_handler_t::replace).size();
+    }
+    truncated = std::ssize(rows) == limit || bytes > kMostAnswerBytes;
+    if (!truncated) rows.push_back(std::move(row));
   }
   return Json{{"columns", columns}, {"rows", rows}, {"truncated", truncated}};
 }
@@ -209,6 +211,29 @@ Result<Json> Verdict(const McpPlaces& places, const Json& given) {
   return VerdictJson(verdict);
 }
 
+// ---- audit
+
+Json AuditTool() {
+  return Tool("audit", "What published numbers rest on",
+              "Which tokens per second that somebody published are possible: the least bandwidth that each needs, against the "
+              "machine's. Peaks without medians are flagged.",
+              {{"csv", Property("string",
+                                "Lines of numbers below the heading machine,model,quant,users,tok_s,figure,ttft_ms; the last two "
+                                "may be left out. machine: of the tool machines; figure: peak or median")}},
+              {"csv"});
+}
+
+Result<Json> RunAudit(const McpPlaces& places, const Json& given) {
+  std::string csv;
+  Arguments arguments(given);
+  arguments.Text("csv", &csv);
+  WEIR_RETURN_IF_ERROR(arguments.Finish());
+  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(places.machines_folder));
+  WEIR_TRY(const Article article, ParseArticleCsv(csv, "csv"));
+  WEIR_TRY(const Audit audit, AuditArticle(article, catalogue));
+  return AuditDocument(article, audit);
+}
+
 // ---- machines
 
 Json MachinesTool() {
@@ -232,6 +257,7 @@ struct McpTool {
 constexpr McpTool kTools[] = {{"query_rows", QueryRowsTool, QueryRows},
                               {"fit", FitTool, Fit},
                               {"verdict", VerdictTool, Verdict},
+                              {"audit", AuditTool, RunAudit},
                               {"machines", MachinesTool, Machines}};
 
 }  // namespace

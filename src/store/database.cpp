@@ -202,8 +202,9 @@ Result<int64_t> Database::QueryInt(std::string_view sql) {
 }
 
 void Database::Confine(int64_t most_steps) {
-  constexpr int kMostValueBytes = 16 << 20, kStepsBetweenCalls = 1'000'000;
+  constexpr int kMostValueBytes = 16 << 20, kMostColumns = 64, kStepsBetweenCalls = 1'000'000;
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kMostValueBytes);
+  sqlite3_limit(handle_.get(), SQLITE_LIMIT_COLUMN, kMostColumns);
   sqlite3_set_authorizer(handle_.get(), [](void*, int action, const char*, const char* name, const char*, const char*) {
     const bool reads = action == SQLITE_SELECT || action == SQLITE_READ || action == SQLITE_RECURSIVE;
     const bool calls = action == SQLITE_FUNCTION && std::string_view(name) != "load_extension";

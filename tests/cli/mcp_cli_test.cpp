@@ -40,7 +40,7 @@ TEST(McpCli, GreetsAndListsItsTools) {
   EXPECT_EQ(answers[1], (ordered_json{{"jsonrpc", "2.0"}, {"id", "a"}, {"result", ordered_json::object()}}));
   std::vector<std::string> names;
   for (const auto& tool : answers[2]["result"]["tools"]) names.push_back(tool["name"]);
-  EXPECT_THAT(names, testing::ElementsAre("query_rows", "fit", "verdict", "machines"));
+  EXPECT_THAT(names, testing::ElementsAre("query_rows", "fit", "verdict", "audit", "machines"));
 }
 
 TEST(McpCli, HostileLinesAreAnsweredByErrors) {
@@ -87,12 +87,16 @@ TEST(McpCli, RowsAreReadAndNothingElse) {
                              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"};
   std::string lines;
   for (const char* sql : forbidden) lines += Call(1, "query_rows", {{"sql", sql}});
+  lines += Call(1, "query_rows", {{"sql", "SELECT hex(zeroblob(600000)), 1"}});
   lines += Call(2, "query_rows", {{"sql", "SELECT type, name FROM sqlite_schema"}, {"limit", 1}});
   lines += Call(3, "query_rows", {{"sql", "SELECT figure, median FROM summary WHERE figure = 'decode_tok_s'"}});
   const auto answers = Talk(lines, db);
-  ASSERT_EQ(answers.size(), std::size(forbidden) + 2);
+  ASSERT_EQ(answers.size(), std::size(forbidden) + 3);
   for (size_t i = 0; i < std::size(forbidden); ++i) EXPECT_EQ(answers[i]["result"]["isError"], true) << forbidden[i] << answers[i];
-  const auto& rows = answers[std::size(forbidden)]["result"];
+  const auto& large = answers[std::size(forbidden)]["result"]["structuredContent"];
+  EXPECT_TRUE(large["rows"].empty());
+  EXPECT_EQ(large["truncated"], true);
+  const auto& rows = answers[std::size(forbidden) + 1]["result"];
   EXPECT_EQ(rows["isError"], false);
   EXPECT_EQ(rows["structuredContent"]["columns"], ordered_json::array({"type", "name"}));
   EXPECT_EQ(rows["structuredContent"]["rows"].size(), 1u);
@@ -105,8 +109,8 @@ TEST(McpCli, WrongArgumentsAreNamed) {
   const auto answers = Talk(Call(1, "verdict", {{"users", 0}}) + Call(2, "verdict", {{"model_at_least", "nine b"}}) +
                             Call(3, "verdict", {{"colour", "red"}}) + Call(4, "fit", {{"model", 7}}) +
                             Call(5, "machines", ordered_json::array()) + Call(6, "fit", {{"model", "no-such-model"}, {"quant", "Q8_0"}}) +
-                            Call(7, "verdict", {{"users", 1e300}}) + Call(8, "query_rows", {{"sql", "SELECT 1"}}));
-  const char* expected[] = {"users", "model_at_least", "colour", "model", "object", "no-such-model", "users", "weir bench"};
+                            Call(7, "verdict", {{"users", 1e300}}) + Call(8, "query_rows", {{"sql", "SELECT 1"}}) + Call(9, "audit", {{"csv", "machine,colour"}}));
+  const char* expected[] = {"users", "model_at_least", "colour", "model", "object", "no-such-model", "users", "weir bench", "colour"};
   ASSERT_EQ(answers.size(), std::size(expected));
   for (size_t i = 0; i < std::size(expected); ++i) {
     EXPECT_EQ(answers[i]["result"]["isError"], true);

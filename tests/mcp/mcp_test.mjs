@@ -30,7 +30,7 @@ test('greets', async () => {
 
 test('lists tools that only read', async () => {
   const { tools } = await client.listTools();
-  assert.deepEqual(tools.map((tool) => tool.name), ['query_rows', 'fit', 'verdict', 'machines']);
+  assert.deepEqual(tools.map((tool) => tool.name), ['query_rows', 'fit', 'verdict', 'audit', 'machines']);
   for (const tool of tools) {
     assert.equal(tool.inputSchema.type, 'object');
     assert.equal(tool.annotations.readOnlyHint, true);
@@ -66,6 +66,12 @@ test('answers a verdict with what would turn it', async () => {
   assert.equal(memory.side, 'right');
   assert.ok(memory.flips[0].at > 8192);
   for (const sentence of sentences) assert.ok(['right', 'wrong', 'open'].includes(sentence.side));
+});
+
+test('audits published numbers', async () => {
+  const csv = 'machine,model,quant,users,tok_s\nmac-mini-m4-pro-64gb,qwen3.5-27b,Q4_K_M,1,100\n';
+  const { structuredContent } = await client.callTool({ name: 'audit', arguments: { csv } });
+  assert.equal(structuredContent.rows[0].verdict, 'impossible');
 });
 
 test('lists machines with their sources', async () => {
