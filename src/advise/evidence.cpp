@@ -8,9 +8,11 @@ namespace {
 /// Why a cell of this machine does not count; empty if it does.
 std::string WhyNot(const Statement& row, const Home& home, const std::vector<std::string>& flags) {
   if (!row.IsNull(6)) return fmt::format("measured by {}", row.Text(6));
-  if (row.Text(7) != "engine") return fmt::format("measured at {}, not in weir's own engine", row.Text(7));
+  if (row.Text(7) != "engine")
+    return fmt::format("measured at {}, not in weir's own engine", row.Text(7));
   if (row.Text(8) != home.isa || row.Int(9) != home.threads) {
-    return fmt::format("measured with {} threads of {} instead of {} of {}", row.Int(9), row.Text(8), home.threads, home.isa);
+    return fmt::format("measured with {} threads of {} instead of {} of {}", row.Int(9),
+                       row.Text(8), home.threads, home.isa);
   }
   for (const std::string& flag : flags) {
     if (Disqualifies(flag)) return "flagged " + flag;
@@ -29,7 +31,8 @@ Result<std::vector<std::string>> ReadFlags(Database& database, int64_t cell) {
 /// False if the cell has no decode rate, and so nothing to say.
 Result<bool> ReadFigures(Database& database, MeasuredCell* cell) {
   WEIR_TRY(Statement query,
-           database.Prepare("SELECT figure, n, median, p95, least, greatest FROM summary WHERE cell = ?"));
+           database.Prepare(
+               "SELECT figure, n, median, p95, least, greatest FROM summary WHERE cell = ?"));
   query.Bind(cell->id);
   WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
     constexpr std::string_view kEnergy = "_j_per_token";
@@ -39,7 +42,8 @@ Result<bool> ReadFigures(Database& database, MeasuredCell* cell) {
     if (name == "ttft_ms") cell->ttft_ms = figure;
     if (name == "limit_tok_s") cell->limit_tok_s = figure;
     if (name.ends_with(kEnergy) && !name.ends_with("_net_j_per_token")) {
-      cell->joules_per_token.emplace_back(name.substr(0, name.size() - kEnergy.size()), figure.median);
+      cell->joules_per_token.emplace_back(name.substr(0, name.size() - kEnergy.size()),
+                                          figure.median);
     }
   }));
   return cell->decode_tok_s.least > 0;
@@ -76,7 +80,8 @@ Status ReadCells(Database& database, const Home& home, Evidence* evidence) {
     }
     WEIR_TRY(const bool has_rate, ReadFigures(database, &cell));
     if (!has_rate) continue;
-    std::erase_if(evidence->cells, [&](const MeasuredCell& older) { return SameCell(older, cell); });
+    std::erase_if(evidence->cells,
+                  [&](const MeasuredCell& older) { return SameCell(older, cell); });
     evidence->cells.push_back(std::move(cell));
   }
 }
@@ -132,7 +137,8 @@ Result<std::optional<Home>> HomeOfNewestRow(Store& store) {
 
 bool Disqualifies(std::string_view flag) {
   constexpr std::string_view kWrong[] = {"answer_changed", "logits_differ", "swapped", "foreign"};
-  return std::find(std::begin(kWrong), std::end(kWrong), flag) != std::end(kWrong) || flag.starts_with("kv_");
+  return std::find(std::begin(kWrong), std::end(kWrong), flag) != std::end(kWrong) ||
+         flag.starts_with("kv_");
 }
 
 Result<Evidence> ReadEvidence(Store& store, const Home& home) {
@@ -140,7 +146,8 @@ Result<Evidence> ReadEvidence(Store& store, const Home& home) {
   WEIR_RETURN_IF_ERROR(ReadQuality(store.database(), &evidence));
   if (home.fingerprint.empty()) return evidence;
   WEIR_RETURN_IF_ERROR(ReadCells(store.database(), home, &evidence));
-  WEIR_TRY(evidence.experience, ReadExperience(store.database(), home.fingerprint, home.isa, home.threads));
+  WEIR_TRY(evidence.experience,
+           ReadExperience(store.database(), home.fingerprint, home.isa, home.threads));
   return evidence;
 }
 

@@ -19,13 +19,13 @@ struct Home {
   std::string fingerprint, isa;  // of its rows; empty: it has none
   int threads = 0;
   MemoryOffer memory;
-  std::optional<MachineRates> rates;            // nothing: nobody measured them
+  std::optional<MachineRates> rates;             // nothing: nobody measured them
   const CatalogueMachine* catalogued = nullptr;  // null: a machine that weir runs on
 };
 /// One of the catalogue, of which there are no rows.
 Home HomeOf(const CatalogueMachine& machine);
-/// The one that the newest row of weir's own engine was measured on, with the memory that it had then; nothing
-/// without rows.
+/// The one that the newest row of weir's own engine was measured on, with the memory that it had
+/// then; nothing without rows.
 Result<std::optional<Home>> HomeOfNewestRow(Store& store);
 
 /// A cell of weir's own engine that counts. Of equal cells (model, users, prompt) the newest.
@@ -36,9 +36,9 @@ struct MeasuredCell {
   bool synthetic = false;
   int users = 1;
   int64_t prompt_tokens = 0;
-  Figure decode_tok_s;                       // of all users together, over repeats
+  Figure decode_tok_s;  // of all users together, over repeats
   std::optional<Figure> ttft_ms, limit_tok_s;
-  std::vector<std::string> caveats;          // flags that its reader must know
+  std::vector<std::string> caveats;                              // flags that its reader must know
   std::vector<std::pair<std::string, double>> joules_per_token;  // by boundary, gross, median
 };
 
@@ -64,8 +64,8 @@ struct Evidence {
   MachineExperience experience;
 };
 
-/// Whether a flag says that a cell's figures are wrong, or of another question (a cache of another type), and not
-/// only that they are uncertain.
+/// Whether a flag says that a cell's figures are wrong, or of another question (a cache of another
+/// type), and not only that they are uncertain.
 bool Disqualifies(std::string_view flag);
 
 Result<Evidence> ReadEvidence(Store& store, const Home& home);

@@ -18,8 +18,10 @@ struct Quantity {
 };
 std::optional<Quantity> ParseQuantity(const std::string& text) {
   Quantity quantity;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), quantity.number);
-  if (error != std::errc() || !std::isfinite(quantity.number) || quantity.number <= 0) return std::nullopt;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), quantity.number);
+  if (error != std::errc() || !std::isfinite(quantity.number) || quantity.number <= 0)
+    return std::nullopt;
   quantity.unit.assign(end, text.data() + text.size());
   for (char& c : quantity.unit) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return quantity;
@@ -35,8 +37,10 @@ Status CheckRange(std::string_view flag, std::optional<double> value, double lea
 
 Status CheckNeed(const Need& need) {
   WEIR_RETURN_IF_ERROR(CheckRange("users", need.users, 1, kMostUsers));
-  WEIR_RETURN_IF_ERROR(CheckRange("prompt", static_cast<double>(need.prompt_tokens), 0, static_cast<double>(kMostTokens)));
-  WEIR_RETURN_IF_ERROR(CheckRange("ctx", static_cast<double>(need.context_tokens), 1, static_cast<double>(kMostTokens)));
+  WEIR_RETURN_IF_ERROR(CheckRange("prompt", static_cast<double>(need.prompt_tokens), 0,
+                                  static_cast<double>(kMostTokens)));
+  WEIR_RETURN_IF_ERROR(CheckRange("ctx", static_cast<double>(need.context_tokens), 1,
+                                  static_cast<double>(kMostTokens)));
   WEIR_RETURN_IF_ERROR(CheckRange("min-tps", need.min_tok_s, 1e-3, 1e6));
   WEIR_RETURN_IF_ERROR(CheckRange("max-ttft", need.max_ttft_ms, 1e-3, 1e9));
   WEIR_RETURN_IF_ERROR(CheckRange("model-at-least", need.least_params, 0, 1e15));
@@ -48,7 +52,8 @@ Status CheckNeed(const Need& need) {
   WEIR_RETURN_IF_ERROR(CheckRange("host-usd", need.host_usd, 0, 1e6));
   WEIR_RETURN_IF_ERROR(CheckRange("host-watts", need.host_w, 0, 1e5));
   if (need.prompt_tokens > need.context_tokens) {
-    return BadInput("--prompt {}: expected no more than --ctx {}", need.prompt_tokens, need.context_tokens);
+    return BadInput("--prompt {}: expected no more than --ctx {}", need.prompt_tokens,
+                    need.context_tokens);
   }
   return {};
 }

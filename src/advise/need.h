@@ -11,17 +11,18 @@
 namespace weir {
 
 struct Need {
-  int users = 1;                       // at the same time
-  int64_t prompt_tokens = 0;           // of a prompt; 0: as in the newest row, or kUsualPrompt
-  int64_t context_tokens = 8192;       // of each user, prompts and answers
-  std::optional<double> min_tok_s;     // for each user
-  std::optional<double> max_ttft_ms;   // for the last of all users, who ask at once
-  double least_params = 0;             // 9e9: "9b"
-  std::optional<double> max_kl;        // nats, mean, from the original
+  int users = 1;                      // at the same time
+  int64_t prompt_tokens = 0;          // of a prompt; 0: as in the newest row, or kUsualPrompt
+  int64_t context_tokens = 8192;      // of each user, prompts and answers
+  std::optional<double> min_tok_s;    // for each user
+  std::optional<double> max_ttft_ms;  // for the last of all users, who ask at once
+  double least_params = 0;            // 9e9: "9b"
+  std::optional<double> max_kl;       // nats, mean, from the original
   std::optional<double> budget_usd;
-  std::optional<double> usd_per_kwh;   // nothing: energy costs nothing
+  std::optional<double> usd_per_kwh;    // nothing: energy costs nothing
   double years = 3, hours_per_day = 8;  // at full load; off otherwise
-  // Of the computer around a card or a processor, whose own price and power are all that the catalogue has.
+  // Of the computer around a card or a processor, whose own price and power are all that the
+  // catalogue has.
   std::optional<double> host_usd, host_w;
 };
 

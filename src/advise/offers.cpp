@@ -15,14 +15,20 @@ namespace {
 /// A row counts for prompts of this many times fewer tokens at most: a longer one takes longer.
 constexpr int64_t kLongestRow = 2;
 
-/// "27b" of "qwen3.5-27b" as 27e9: people ask for models by that number; nothing where the name has none.
+/// "27b" of "qwen3.5-27b" as 27e9: people ask for models by that number; nothing where the name has
+/// none.
 std::optional<double> ParamsInName(const std::string& name) {
   for (size_t i = 0; i < name.size(); ++i) {
     if (!std::isdigit(static_cast<unsigned char>(name[i]))) continue;
     size_t end = i;
-    while (end < name.size() && (std::isdigit(static_cast<unsigned char>(name[end])) || name[end] == '.')) ++end;
-    const char unit = end < name.size() ? static_cast<char>(std::tolower(static_cast<unsigned char>(name[end]))) : 0;
-    const bool last = end + 1 >= name.size() || !std::isalnum(static_cast<unsigned char>(name[end + 1]));
+    while (end < name.size() &&
+           (std::isdigit(static_cast<unsigned char>(name[end])) || name[end] == '.'))
+      ++end;
+    const char unit = end < name.size()
+                          ? static_cast<char>(std::tolower(static_cast<unsigned char>(name[end])))
+                          : 0;
+    const bool last =
+        end + 1 >= name.size() || !std::isalnum(static_cast<unsigned char>(name[end + 1]));
     if (last && unit == 'b') return std::strtod(name.c_str() + i, nullptr) * 1e9;
     if (last && unit == 'm') return std::strtod(name.c_str() + i, nullptr) * 1e6;
     i = end;
@@ -31,7 +37,8 @@ std::optional<double> ParamsInName(const std::string& name) {
 }
 
 SpeedQuestion QuestionOf(const Candidate& candidate, const Need& need) {
-  return {candidate.config, candidate.footprint, candidate.cost, KvType::kF16, need.users, need.prompt_tokens};
+  return {candidate.config, candidate.footprint, candidate.cost,
+          KvType::kF16,     need.users,          need.prompt_tokens};
 }
 
 /// A machine that weir runs on, in the terms of the catalogue.
@@ -63,16 +70,19 @@ Speed FromCell(const MeasuredCell& cell) {
   speed.median_tok_s_each = cell.decode_tok_s.median / users;
   speed.ttft_ms = {cell.ttft_ms->p95, cell.ttft_ms->p95};
   // Rates that a cache has served, or that are missing, make no limit.
-  const bool doubtful = std::any_of(cell.caveats.begin(), cell.caveats.end(), [](const std::string& flag) {
-    return flag == "share_above_one" || flag == "probe_buffer_small";
-  });
+  const bool doubtful =
+      std::any_of(cell.caveats.begin(), cell.caveats.end(), [](const std::string& flag) {
+        return flag == "share_above_one" || flag == "probe_buffer_small";
+      });
   if (cell.limit_tok_s && !doubtful) speed.limit_tok_s_each = cell.limit_tok_s->median / users;
   speed.cells = {cell.id};
   return speed;
 }
 
 Answer Within(Range range, double least_allowed) {
-  return range.low >= least_allowed ? Answer::kYes : range.high >= least_allowed ? Answer::kMaybe : Answer::kNo;
+  return range.low >= least_allowed    ? Answer::kYes
+         : range.high >= least_allowed ? Answer::kMaybe
+                                       : Answer::kNo;
 }
 
 /// The newest row of quality of the same model.
@@ -84,7 +94,8 @@ std::optional<MeasuredQuality> QualityOf(const Candidate& candidate, const Evide
   return found;
 }
 
-/// Nothing where not even a page of context fits, or where the model has less context than is needed.
+/// Nothing where not even a page of context fits, or where the model has less context than is
+/// needed.
 void Fill(const Candidate& candidate, const Home& home, const Need& need, Offer* offer) {
   FitQuestion question;
   question.config = candidate.config;
@@ -104,10 +115,14 @@ void Fill(const Candidate& candidate, const Home& home, const Need& need, Offer*
 
 std::string_view Name(Basis basis) {
   switch (basis) {
-    case Basis::kMeasured: return "measured";
-    case Basis::kRows: return "predicted";
-    case Basis::kEstimated: return "estimated";
-    case Basis::kNone: break;
+    case Basis::kMeasured:
+      return "measured";
+    case Basis::kRows:
+      return "predicted";
+    case Basis::kEstimated:
+      return "estimated";
+    case Basis::kNone:
+      break;
   }
   return "unknown";
 }
@@ -130,17 +145,20 @@ Result<Candidate> OpenCandidate(const std::string& name) {
   WEIR_TRY(candidate.cost, Model::Cost(*source, Dtype::kInt8));
   const auto n_params = static_cast<double>(candidate.footprint.n_params);
   candidate.params = ParamsInName(candidate.model).value_or(n_params);
-  candidate.bits_per_weight = 8 * static_cast<double>(candidate.footprint.file_tensor_bytes) / std::max(1.0, n_params);
+  candidate.bits_per_weight =
+      8 * static_cast<double>(candidate.footprint.file_tensor_bytes) / std::max(1.0, n_params);
   return candidate;
 }
 
 std::vector<Candidate> FindCandidates(std::span<const MeasuredCell> cells) {
   std::vector<Candidate> candidates;
   const auto add = [&](const std::string& name) {
-    const bool known = std::any_of(candidates.begin(), candidates.end(),
-                                   [&](const Candidate& other) { return SameName(other.name, name); });
+    const bool known =
+        std::any_of(candidates.begin(), candidates.end(),
+                    [&](const Candidate& other) { return SameName(other.name, name); });
     if (known) return;
-    if (Result<Candidate> candidate = OpenCandidate(name)) candidates.push_back(std::move(*candidate));
+    if (Result<Candidate> candidate = OpenCandidate(name))
+      candidates.push_back(std::move(*candidate));
   };
   for (const SynthModel& model : SynthModels()) {
     for (const std::string_view quant : kQuants) add(fmt::format("synth:{}:{}", model.name, quant));
@@ -152,8 +170,10 @@ std::vector<Candidate> FindCandidates(std::span<const MeasuredCell> cells) {
 const MeasuredCell* SpeedSource::CellOf(const Candidate& candidate, const Need& need) const {
   const MeasuredCell* found = nullptr;
   for (const MeasuredCell& cell : evidence_.cells) {
-    const bool same = candidate.synthetic ? SameName(cell.name, candidate.name) : cell.name == candidate.name;
-    if (same && cell.users == need.users && cell.ttft_ms && cell.prompt_tokens >= need.prompt_tokens &&
+    const bool same =
+        candidate.synthetic ? SameName(cell.name, candidate.name) : cell.name == candidate.name;
+    if (same && cell.users == need.users && cell.ttft_ms &&
+        cell.prompt_tokens >= need.prompt_tokens &&
         cell.prompt_tokens <= kLongestRow * need.prompt_tokens &&
         (!found || cell.prompt_tokens <= found->prompt_tokens)) {
       found = &cell;
@@ -165,8 +185,10 @@ const MeasuredCell* SpeedSource::CellOf(const Candidate& candidate, const Need& 
 Speed SpeedSource::Of(const Candidate& candidate, const Need& need) {
   if (const MeasuredCell* cell = CellOf(candidate, need)) return FromCell(*cell);
   const SpeedQuestion question = QuestionOf(candidate, need);
-  if (home_.catalogued) return FromPrediction(Estimate(question, *home_.catalogued), Basis::kEstimated);
-  const std::optional<MachineRates>& rates = evidence_.experience.rates ? evidence_.experience.rates : home_.rates;
+  if (home_.catalogued)
+    return FromPrediction(Estimate(question, *home_.catalogued), Basis::kEstimated);
+  const std::optional<MachineRates>& rates =
+      evidence_.experience.rates ? evidence_.experience.rates : home_.rates;
   if (!rates) return {};
   auto known = std::find_if(learned_.begin(), learned_.end(), [&](const Learned& learned) {
     return learned.name == candidate.name && learned.users == need.users;
@@ -175,7 +197,8 @@ Speed SpeedSource::Of(const Candidate& candidate, const Need& need) {
     learned_.push_back({candidate.name, need.users, LearnSpeed(question, evidence_.experience)});
     known = learned_.end() - 1;
   }
-  if (known->lessons) return FromPrediction(PredictFrom(question, *rates, *known->lessons), Basis::kRows);
+  if (known->lessons)
+    return FromPrediction(PredictFrom(question, *rates, *known->lessons), Basis::kRows);
   return FromPrediction(Estimate(question, AsCatalogued(*rates)), Basis::kEstimated);
 }
 
@@ -202,8 +225,8 @@ Answer FaithfulEnough(const std::optional<MeasuredQuality>& quality, const Need&
   return Within({-kl.high, -kl.low}, -*need.max_kl);
 }
 
-std::vector<Offer> OffersOf(const Home& home, const Evidence& evidence, SpeedSource& speeds, const Need& need,
-                            std::span<const Candidate> candidates) {
+std::vector<Offer> OffersOf(const Home& home, const Evidence& evidence, SpeedSource& speeds,
+                            const Need& need, std::span<const Candidate> candidates) {
   std::vector<Offer> offers;
   for (const Candidate& candidate : candidates) {
     if (candidate.params < need.least_params) continue;

@@ -24,9 +24,11 @@ struct Candidate {
   ModelCost cost;
 };
 Result<Candidate> OpenCandidate(const std::string& name);
-/// All models of the catalogue of shapes in kQuants, and the models of `cells` whose files are still there.
+/// All models of the catalogue of shapes in kQuants, and the models of `cells` whose files are
+/// still there.
 std::vector<Candidate> FindCandidates(std::span<const MeasuredCell> cells);
-inline constexpr std::string_view kQuants[] = {"Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "UD-IQ2_XXS"};
+inline constexpr std::string_view kQuants[] = {"Q8_0",   "Q6_K",   "Q5_K_M",
+                                               "Q4_K_M", "Q3_K_M", "UD-IQ2_XXS"};
 
 enum class Basis {
   kMeasured,   // a row of this very cell
@@ -38,11 +40,11 @@ std::string_view Name(Basis basis);
 
 struct Speed {
   Basis basis = Basis::kNone;
-  Range tok_s_each;                           // of each user; measured: least and greatest repeat
-  std::optional<double> median_tok_s_each;    // measured
-  Range ttft_ms;                              // of the last of all users, who ask at once; measured: 95 %
-  std::optional<double> limit_tok_s_each;     // T*
-  std::vector<int64_t> cells;                 // that it rests on
+  Range tok_s_each;                         // of each user; measured: least and greatest repeat
+  std::optional<double> median_tok_s_each;  // measured
+  Range ttft_ms;  // of the last of all users, who ask at once; measured: 95 %
+  std::optional<double> limit_tok_s_each;  // T*
+  std::vector<int64_t> cells;              // that it rests on
 };
 
 enum class Answer { kNo, kMaybe, kYes };
@@ -82,8 +84,8 @@ class SpeedSource {
 };
 
 /// The offers of one machine for all candidates that are as large as is needed.
-std::vector<Offer> OffersOf(const Home& home, const Evidence& evidence, SpeedSource& speeds, const Need& need,
-                            std::span<const Candidate> candidates);
+std::vector<Offer> OffersOf(const Home& home, const Evidence& evidence, SpeedSource& speeds,
+                            const Need& need, std::span<const Candidate> candidates);
 
 /// Whether speed and first token are as needed; kMaybe where a range straddles what is needed.
 Answer FastEnough(const Speed& speed, const Need& need);
@@ -95,8 +97,8 @@ Range IntervalOf(const Estimated& estimate);
 
 /// Fewer bits than this are chosen only where nothing else will do: answers get noticeably worse.
 inline constexpr double kFewBits = 4;
-/// The offer to choose: one that meets the need, surely rather than maybe; of those not below kFewBits the largest
-/// model, in the most bits. Null if there is none.
+/// The offer to choose: one that meets the need, surely rather than maybe; of those not below
+/// kFewBits the largest model, in the most bits. Null if there is none.
 const Offer* Choose(std::span<const Offer> offers);
 
 }  // namespace weir

@@ -1,4 +1,5 @@
-// Rules about machines of the catalogue: what could be bought instead. Their speeds are estimates, and said to be.
+// Rules about machines of the catalogue: what could be bought instead. Their speeds are estimates,
+// and said to be.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -25,16 +26,20 @@ std::optional<Priced> PriceOf(const Offer& offer, const Need& need) {
   const CatalogueMachine* machine = offer.catalogued;
   if (!machine || !machine->price_usd) return std::nullopt;
   const bool part = IsPart(machine->price_of);
-  return Priced{&offer, *machine->price_usd + (part ? need.host_usd.value_or(0) : 0), part && !need.host_usd};
+  return Priced{&offer, *machine->price_usd + (part ? need.host_usd.value_or(0) : 0),
+                part && !need.host_usd};
 }
 
 std::string PriceText(const Priced& priced) {
-  return fmt::format("{:.0f} USD{}", priced.usd,
-                     priced.without_host ? " for the " + priced.offer->catalogued->price_of + " alone" : "");
+  return fmt::format(
+      "{:.0f} USD{}", priced.usd,
+      priced.without_host ? " for the " + priced.offer->catalogued->price_of + " alone" : "");
 }
 
 /// Whether somebody with this need's budget could buy it.
-bool Affordable(const Priced& priced, const Need& need) { return !need.budget_usd || priced.usd <= *need.budget_usd; }
+bool Affordable(const Priced& priced, const Need& need) {
+  return !need.budget_usd || priced.usd <= *need.budget_usd;
+}
 
 /// Of each machine the offer that is sure to do, cheapest first.
 std::vector<Priced> SureToDo(const Facts& facts) {
@@ -44,19 +49,22 @@ std::vector<Priced> SureToDo(const Facts& facts) {
     if (!choice || choice->meets != Answer::kYes) continue;
     if (const auto priced = PriceOf(*choice, facts.need)) sure.push_back(*priced);
   }
-  std::stable_sort(sure.begin(), sure.end(), [](const Priced& a, const Priced& b) { return a.usd < b.usd; });
+  std::stable_sort(sure.begin(), sure.end(),
+                   [](const Priced& a, const Priced& b) { return a.usd < b.usd; });
   return sure;
 }
 
 const std::vector<Offer>& OffersBeside(const Facts& facts, const Offer& offer) {
-  return *std::find_if(facts.elsewhere.begin(), facts.elsewhere.end(), [&](const std::vector<Offer>& offers) {
-    return !offers.empty() && offers[0].machine == offer.machine;
-  });
+  return *std::find_if(facts.elsewhere.begin(), facts.elsewhere.end(),
+                       [&](const std::vector<Offer>& offers) {
+                         return !offers.empty() && offers[0].machine == offer.machine;
+                       });
 }
 
 std::string NeedText(const Need& need) {
   std::string text = WantText(need);
-  if (need.max_ttft_ms) text += fmt::format(", the first token within {} s", Plain(*need.max_ttft_ms * 1e-3));
+  if (need.max_ttft_ms)
+    text += fmt::format(", the first token within {} s", Plain(*need.max_ttft_ms * 1e-3));
   return text;
 }
 
@@ -67,7 +75,8 @@ std::vector<Sentence> RulePurchase(const Facts& facts) {
   const std::vector<Priced> sure = SureToDo(facts);
   Sentence sentence;
   sentence.condition = NeedText(need);
-  if (need.budget_usd) sentence.condition += fmt::format(" and {:.0f} USD can be spent", *need.budget_usd);
+  if (need.budget_usd)
+    sentence.condition += fmt::format(" and {:.0f} USD can be spent", *need.budget_usd);
   if (sure.empty() || !Affordable(sure[0], need)) {
     sentence.side = Side::kOpen;
     sentence.subject = "Any machine of the catalogue";
@@ -82,15 +91,21 @@ std::vector<Sentence> RulePurchase(const Facts& facts) {
   const Offer& offer = *cheapest.offer;
   sentence.side = Side::kRight;
   sentence.subject = offer.title;
-  sentence.because = fmt::format("it is the cheapest of the catalogue that is sure to do, with {}: {}; {}",
-                                 ModelText(*offer.candidate), SpeedText(offer.speed), PriceText(cheapest));
-  sentence.numbers = {{"usd", cheapest.usd}, {"low", offer.speed.tok_s_each.low}, {"high", offer.speed.tok_s_each.high}};
-  if (need.budget_usd) sentence.flips.push_back({"budget", cheapest.usd, false, "no machine of the catalogue is sure to do"});
+  sentence.because =
+      fmt::format("it is the cheapest of the catalogue that is sure to do, with {}: {}; {}",
+                  ModelText(*offer.candidate), SpeedText(offer.speed), PriceText(cheapest));
+  sentence.numbers = {{"usd", cheapest.usd},
+                      {"low", offer.speed.tok_s_each.low},
+                      {"high", offer.speed.tok_s_each.high}};
+  if (need.budget_usd)
+    sentence.flips.push_back(
+        {"budget", cheapest.usd, false, "no machine of the catalogue is sure to do"});
   double fastest = 0, longest = 0;
   for (const Offer& other : OffersBeside(facts, offer)) {
     if (!other.fits() || SoonEnough(other.speed, need) != Answer::kYes) continue;
     fastest = std::max(fastest, other.speed.tok_s_each.low);
-    if (other.meets == Answer::kYes) longest = std::max(longest, static_cast<double>(other.longest_context));
+    if (other.meets == Answer::kYes)
+      longest = std::max(longest, static_cast<double>(other.longest_context));
   }
   sentence.flips.push_back({"min-tps", fastest, true, "it is not sure to be fast enough"});
   sentence.flips.push_back({"ctx", longest, true, "it does not hold what is fast enough"});
@@ -104,12 +119,14 @@ struct Duel {
   const Candidate* candidate = nullptr;
   Offer here, there;
   bool there_wins() const {
-    return there.fits() && (!here.fits() || there.speed.tok_s_each.low > here.speed.tok_s_each.high);
+    return there.fits() &&
+           (!here.fits() || there.speed.tok_s_each.low > here.speed.tok_s_each.high);
   }
 };
 
 /// All models in the quantisation of the choice, from small to large.
-std::vector<Duel> DuelsWith(const Facts& facts, const CatalogueMachine& machine, const std::string& quant) {
+std::vector<Duel> DuelsWith(const Facts& facts, const CatalogueMachine& machine,
+                            const std::string& quant) {
   Need any = facts.need;
   any.least_params = 0;
   std::vector<Candidate> models;
@@ -123,12 +140,15 @@ std::vector<Duel> DuelsWith(const Facts& facts, const CatalogueMachine& machine,
   const std::vector<Offer> there = OffersOf(other, nothing, estimates, any, models);
   std::vector<Duel> duels;
   for (size_t i = 0; i < models.size(); ++i) {
-    const auto known = std::find_if(facts.candidates.begin(), facts.candidates.end(),
-                                    [&](const Candidate& candidate) { return candidate.name == models[i].name; });
+    const auto known =
+        std::find_if(facts.candidates.begin(), facts.candidates.end(),
+                     [&](const Candidate& candidate) { return candidate.name == models[i].name; });
     duels.push_back({&*known, here[i], there[i]});
     duels.back().here.candidate = duels.back().there.candidate = &*known;
   }
-  std::stable_sort(duels.begin(), duels.end(), [](const Duel& a, const Duel& b) { return a.candidate->params < b.candidate->params; });
+  std::stable_sort(duels.begin(), duels.end(), [](const Duel& a, const Duel& b) {
+    return a.candidate->params < b.candidate->params;
+  });
   return duels;
 }
 
@@ -139,27 +159,37 @@ std::vector<const CatalogueMachine*> SmallerFaster(const Facts& facts) {
       facts.evidence.experience.rates ? facts.evidence.experience.rates : facts.home.rates;
   for (const CatalogueMachine& machine : facts.catalogue.machines()) {
     const bool smaller = machine.AvailableBytes() < facts.home.memory.available_bytes;
-    const bool affordable = machine.price_usd && (!facts.need.budget_usd || *machine.price_usd <= *facts.need.budget_usd);
-    if (rates && smaller && affordable && machine.bandwidth_gb_s > rates->read_gb_s) found.push_back(&machine);
+    const bool affordable = machine.price_usd && (!facts.need.budget_usd ||
+                                                  *machine.price_usd <= *facts.need.budget_usd);
+    if (rates && smaller && affordable && machine.bandwidth_gb_s > rates->read_gb_s)
+      found.push_back(&machine);
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto* a, const auto* b) { return *a->price_usd < *b->price_usd; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto* a, const auto* b) { return *a->price_usd < *b->price_usd; });
   return found;
 }
 
-Sentence WinsUpTo(const CatalogueMachine& machine, const std::vector<Duel>& duels, const Duel& won) {
-  const auto kept = std::find_if(duels.rbegin(), duels.rend(), [](const Duel& duel) { return duel.here.fits() && !duel.there.fits(); });
+Sentence WinsUpTo(const CatalogueMachine& machine, const std::vector<Duel>& duels,
+                  const Duel& won) {
+  const auto kept = std::find_if(duels.rbegin(), duels.rend(), [](const Duel& duel) {
+    return duel.here.fits() && !duel.there.fits();
+  });
   Sentence sentence;
   sentence.side = Side::kWrong;
   sentence.condition = fmt::format("{} is the largest that will be run", ModelText(*won.candidate));
-  sentence.because = fmt::format("{} ({:.0f} USD for the {}) gives {}, this machine {}", machine.title, *machine.price_usd,
-                                 machine.price_of, SpeedText(won.there.speed),
-                                 won.here.fits() ? SpeedText(won.here.speed) : "does not hold it");
+  sentence.because =
+      fmt::format("{} ({:.0f} USD for the {}) gives {}, this machine {}", machine.title,
+                  *machine.price_usd, machine.price_of, SpeedText(won.there.speed),
+                  won.here.fits() ? SpeedText(won.here.speed) : "does not hold it");
   if (kept != duels.rend() && kept->candidate->params > won.candidate->params) {
-    sentence.because += fmt::format("; {}, which this machine holds, does not fit there", kept->candidate->model);
+    sentence.because +=
+        fmt::format("; {}, which this machine holds, does not fit there", kept->candidate->model);
   }
   sentence.cells = won.here.speed.cells;
-  sentence.numbers = {{"there_low", won.there.speed.tok_s_each.low}, {"here_high", won.here.speed.tok_s_each.high}};
-  sentence.flips.push_back({"ctx", static_cast<double>(won.there.longest_context), true, "it does not fit there"});
+  sentence.numbers = {{"there_low", won.there.speed.tok_s_each.low},
+                      {"here_high", won.here.speed.tok_s_each.high}};
+  sentence.flips.push_back(
+      {"ctx", static_cast<double>(won.there.longest_context), true, "it does not fit there"});
   return sentence;
 }
 
@@ -170,7 +200,8 @@ std::vector<Sentence> RuleSmallerFaster(const Facts& facts) {
   const std::string quant = facts.choice() ? facts.choice()->candidate->quant : "Q4_K_M";
   for (const CatalogueMachine* machine : SmallerFaster(facts)) {
     const std::vector<Duel> duels = DuelsWith(facts, *machine, quant);
-    const auto won = std::find_if(duels.rbegin(), duels.rend(), [](const Duel& duel) { return duel.there_wins(); });
+    const auto won = std::find_if(duels.rbegin(), duels.rend(),
+                                  [](const Duel& duel) { return duel.there_wins(); });
     if (won != duels.rend()) return {WinsUpTo(*machine, duels, *won)};
   }
   return {};
@@ -182,12 +213,14 @@ namespace {
 struct Runner {
   const Offer* offer = nullptr;
   Range tokens;
-  double fixed = 0;                     // what it costs whatever energy costs: USD, or W where energy is compared
-  Range energy;                         // kWh in all those years; 0 where energy itself is compared
+  double fixed = 0;  // what it costs whatever energy costs: USD, or W where energy is compared
+  Range energy;      // kWh in all those years; 0 where energy itself is compared
   bool part = false;
   double MiddleTokens() const { return std::sqrt(tokens.low * tokens.high); }
   double MiddleEnergy() const { return std::sqrt(energy.low * energy.high); }
-  double Middle(double rate, double host) const { return MiddleTokens() / (fixed + rate * MiddleEnergy() + (part ? host : 0)); }
+  double Middle(double rate, double host) const {
+    return MiddleTokens() / (fixed + rate * MiddleEnergy() + (part ? host : 0));
+  }
   Range PerCost(double rate, double host) const {
     const double more = fixed + (part ? host : 0);
     return {tokens.low / (more + rate * energy.high), tokens.high / (more + rate * energy.low)};
@@ -199,7 +232,8 @@ std::vector<const Offer*> OffersOfOne(const Facts& facts, const Candidate& candi
   std::vector<const Offer*> found;
   const auto collect = [&](const std::vector<Offer>& offers) {
     for (const Offer& offer : offers) {
-      if (offer.candidate == &candidate && offer.catalogued && offer.meets != Answer::kNo) found.push_back(&offer);
+      if (offer.candidate == &candidate && offer.catalogued && offer.meets != Answer::kNo)
+        found.push_back(&offer);
     }
   };
   collect(facts.here);
@@ -207,7 +241,8 @@ std::vector<const Offer*> OffersOfOne(const Facts& facts, const Candidate& candi
   return found;
 }
 
-/// What is compared on all machines: what is chosen here, or else what the cheapest that will do would run.
+/// What is compared on all machines: what is chosen here, or else what the cheapest that will do
+/// would run.
 const Candidate* Compared(const Facts& facts) {
   if (const Offer* choice = facts.choice()) return choice->candidate;
   const std::vector<Priced> sure = SureToDo(facts);
@@ -218,18 +253,21 @@ const Runner* Leader(const std::vector<Runner>& runners, double rate, std::optio
   const Runner* best = nullptr;
   for (const Runner& runner : runners) {
     if (runner.part && !host) continue;
-    if (!best || runner.Middle(rate, host.value_or(0)) > best->Middle(rate, host.value_or(0))) best = &runner;
+    if (!best || runner.Middle(rate, host.value_or(0)) > best->Middle(rate, host.value_or(0)))
+      best = &runner;
   }
   return best;
 }
 
-/// Where another machine leads, next to the present value on either side: crossings of the leader's line with the
-/// others'. cost(runner) = a + b x.
+/// Where another machine leads, next to the present value on either side: crossings of the leader's
+/// line with the others'. cost(runner) = a + b x.
 struct Line {
   double a = 0, b = 0;
 };
-void AddCrossings(const std::vector<Runner>& runners, const Runner& leader, const std::string& input, double now,
-                  const std::function<std::optional<Line>(const Runner&)>& cost, std::vector<Flip>* flips) {
+void AddCrossings(const std::vector<Runner>& runners, const Runner& leader,
+                  const std::string& input, double now,
+                  const std::function<std::optional<Line>(const Runner&)>& cost,
+                  std::vector<Flip>* flips) {
   std::optional<std::pair<double, const Runner*>> above, below;
   const std::optional<Line> mine = cost(leader);
   for (const Runner& other : runners) {
@@ -247,8 +285,8 @@ void AddCrossings(const std::vector<Runner>& runners, const Runner& leader, cons
   if (below) flips->push_back({input, below->first, false, below->second->offer->title + " leads"});
 }
 
-Sentence CompareRunners(const std::vector<Runner>& runners, const Runner& leader, double rate, double host,
-                        const std::string& unit, bool parts_run) {
+Sentence CompareRunners(const std::vector<Runner>& runners, const Runner& leader, double rate,
+                        double host, const std::string& unit, bool parts_run) {
   Sentence sentence;
   sentence.subject = leader.offer->title;
   const Range mine = leader.PerCost(rate, host);
@@ -258,23 +296,31 @@ Sentence CompareRunners(const std::vector<Runner>& runners, const Runner& leader
     if (other.PerCost(rate, host).high >= mine.low) close.push_back(other.offer->title);
   }
   sentence.side = close.empty() ? Side::kRight : Side::kOpen;
-  sentence.because = fmt::format("with {} it gives {} {}", ModelText(*leader.offer->candidate), RangeText(mine), unit);
-  sentence.because += close.empty() ? ", more than any other that may do"
-                                    : fmt::format(", the most; but the ranges of {} others reach into that: {}", close.size(),
-                                                  fmt::join(close.begin(), close.begin() + std::min<std::ptrdiff_t>(3, std::ssize(close)), ", ")) +
-                                          (close.size() > 3 ? ", ..." : "");
+  sentence.because = fmt::format("with {} it gives {} {}", ModelText(*leader.offer->candidate),
+                                 RangeText(mine), unit);
+  sentence.because +=
+      close.empty()
+          ? ", more than any other that may do"
+          : fmt::format(
+                ", the most; but the ranges of {} others reach into that: {}", close.size(),
+                fmt::join(close.begin(),
+                          close.begin() + std::min<std::ptrdiff_t>(3, std::ssize(close)), ", ")) +
+                (close.size() > 3 ? ", ..." : "");
   sentence.numbers = {{"low", mine.low}, {"high", mine.high}};
   return sentence;
 }
 
 /// Where only cards and processors will do, and nothing was said of the computer around them.
-std::vector<Sentence> NoSystem(const std::vector<Runner>& runners, const char* condition, const char* unknown, const char* flag) {
+std::vector<Sentence> NoSystem(const std::vector<Runner>& runners, const char* condition,
+                               const char* unknown, const char* flag) {
   if (runners.empty()) return {};
   Sentence sentence;
   sentence.condition = condition;
-  sentence.because = fmt::format("no whole system will do, and nothing was said of {}: {} {} left out", unknown,
-                                 runners.size() == 1 ? runners[0].offer->title : fmt::format("{} cards and processors", runners.size()),
-                                 runners.size() == 1 ? "is" : "are");
+  sentence.because =
+      fmt::format("no whole system will do, and nothing was said of {}: {} {} left out", unknown,
+                  runners.size() == 1 ? runners[0].offer->title
+                                      : fmt::format("{} cards and processors", runners.size()),
+                  runners.size() == 1 ? "is" : "are");
   sentence.wanted = fmt::format("weir verdict {}", flag);
   return {sentence};
 }
@@ -285,35 +331,53 @@ std::vector<Sentence> RuleTokensPerDollar(const Facts& facts) {
   const Need& need = facts.need;
   const Candidate* candidate = Compared(facts);
   if (!candidate) return {};
-  const double hours = need.years * kDaysPerYear * need.hours_per_day, rate = need.usd_per_kwh.value_or(0);
+  const double hours = need.years * kDaysPerYear * need.hours_per_day,
+               rate = need.usd_per_kwh.value_or(0);
   std::vector<Runner> runners;
   for (const Offer* offer : OffersOfOne(facts, *candidate)) {
     const CatalogueMachine& machine = *offer->catalogued;
     if (!machine.price_usd || !machine.power_load_w) continue;
     const bool part = IsPart(machine.price_of);
-    const double watts = *machine.power_load_w + (IsPart(machine.power_of) ? need.host_w.value_or(0) : 0);
+    const double watts =
+        *machine.power_load_w + (IsPart(machine.power_of) ? need.host_w.value_or(0) : 0);
     const double each = need.users * hours * 3600 * 1e-6;
-    Runner runner{offer, {offer->speed.tok_s_each.low * each, offer->speed.tok_s_each.high * each}, *machine.price_usd,
-                  {kLeastLoad * watts * hours * 1e-3, watts * hours * 1e-3}, part};
-    if (need.budget_usd && *machine.price_usd + (part ? need.host_usd.value_or(0) : 0) > *need.budget_usd) continue;
+    Runner runner{offer,
+                  {offer->speed.tok_s_each.low * each, offer->speed.tok_s_each.high * each},
+                  *machine.price_usd,
+                  {kLeastLoad * watts * hours * 1e-3, watts * hours * 1e-3},
+                  part};
+    if (need.budget_usd &&
+        *machine.price_usd + (part ? need.host_usd.value_or(0) : 0) > *need.budget_usd)
+      continue;
     runners.push_back(runner);
   }
   const Runner* leader = Leader(runners, rate, need.host_usd);
-  if (!leader) return NoSystem(runners, "cost decides", "what the computer around a card costs", "--host-usd USD");
+  if (!leader)
+    return NoSystem(runners, "cost decides", "what the computer around a card costs",
+                    "--host-usd USD");
   const double host = need.host_usd.value_or(0);
-  Sentence sentence = CompareRunners(runners, *leader, rate, host, "million tokens per dollar", need.host_usd.has_value());
-  sentence.condition = fmt::format("cost decides, over {} years of {} hours a day{}{}", Plain(need.years), Plain(need.hours_per_day),
-                                   need.usd_per_kwh ? fmt::format(" at {} USD for a kWh", Plain(rate)) : ", energy not counted",
-                                   need.host_usd ? "" : ", whole systems only");
+  Sentence sentence = CompareRunners(runners, *leader, rate, host, "million tokens per dollar",
+                                     need.host_usd.has_value());
+  sentence.condition = fmt::format(
+      "cost decides, over {} years of {} hours a day{}{}", Plain(need.years),
+      Plain(need.hours_per_day),
+      need.usd_per_kwh ? fmt::format(" at {} USD for a kWh", Plain(rate)) : ", energy not counted",
+      need.host_usd ? "" : ", whole systems only");
   const bool parts_run = need.host_usd.has_value();
-  AddCrossings(runners, *leader, "kwh", rate, [&](const Runner& runner) -> std::optional<Line> {
-    if (runner.part && !parts_run) return std::nullopt;
-    return Line{runner.fixed + (runner.part ? host : 0), runner.MiddleEnergy()};
-  }, &sentence.flips);
+  AddCrossings(
+      runners, *leader, "kwh", rate,
+      [&](const Runner& runner) -> std::optional<Line> {
+        if (runner.part && !parts_run) return std::nullopt;
+        return Line{runner.fixed + (runner.part ? host : 0), runner.MiddleEnergy()};
+      },
+      &sentence.flips);
   // What a computer around a card may cost: without a word about it, cards do not take part.
-  AddCrossings(runners, *leader, "host-usd", parts_run ? host : INFINITY, [&](const Runner& runner) -> std::optional<Line> {
-    return Line{runner.fixed + rate * runner.MiddleEnergy(), runner.part ? 1.0 : 0.0};
-  }, &sentence.flips);
+  AddCrossings(
+      runners, *leader, "host-usd", parts_run ? host : INFINITY,
+      [&](const Runner& runner) -> std::optional<Line> {
+        return Line{runner.fixed + rate * runner.MiddleEnergy(), runner.part ? 1.0 : 0.0};
+      },
+      &sentence.flips);
   return {sentence};
 }
 
@@ -326,27 +390,39 @@ std::vector<Sentence> RuleTokensPerWattHour(const Facts& facts) {
     const CatalogueMachine& machine = *offer->catalogued;
     if (!machine.power_load_w) continue;
     const double tokens = 3600.0 * need.users;  // in an hour, of 1 tok/s each
-    // Watts are what tokens are divided by; that load may be half of what is stated widens the tokens' range.
-    runners.push_back({offer, {offer->speed.tok_s_each.low * tokens, offer->speed.tok_s_each.high * tokens / kLeastLoad},
-                       *machine.power_load_w, {0, 0}, IsPart(machine.power_of)});
+    // Watts are what tokens are divided by; that load may be half of what is stated widens the
+    // tokens' range.
+    runners.push_back(
+        {offer,
+         {offer->speed.tok_s_each.low * tokens, offer->speed.tok_s_each.high * tokens / kLeastLoad},
+         *machine.power_load_w,
+         {0, 0},
+         IsPart(machine.power_of)});
   }
   const Runner* leader = Leader(runners, 0, need.host_w);
-  if (!leader) return NoSystem(runners, "energy decides", "what the computer around a card takes", "--host-watts W");
+  if (!leader)
+    return NoSystem(runners, "energy decides", "what the computer around a card takes",
+                    "--host-watts W");
   const double host = need.host_w.value_or(0);
-  Sentence sentence = CompareRunners(runners, *leader, 0, host, "tokens per watt-hour", need.host_w.has_value());
+  Sentence sentence =
+      CompareRunners(runners, *leader, 0, host, "tokens per watt-hour", need.host_w.has_value());
   sentence.condition = need.host_w ? "energy decides" : "energy decides, whole systems only";
   if (const Offer* choice = facts.choice(); choice && choice->speed.basis == Basis::kMeasured) {
     for (const MeasuredCell& cell : facts.evidence.cells) {
       if (cell.id != choice->speed.cells[0]) continue;
       for (const auto& [boundary, joules] : cell.joules_per_token) {
-        sentence.because += fmt::format("; this machine was measured ({}, row {}): {}", boundary, cell.id, Digits(3600 / joules));
+        sentence.because += fmt::format("; this machine was measured ({}, row {}): {}", boundary,
+                                        cell.id, Digits(3600 / joules));
         sentence.cells = {cell.id};
       }
     }
   }
-  AddCrossings(runners, *leader, "host-watts", need.host_w ? host : INFINITY, [&](const Runner& runner) -> std::optional<Line> {
-    return Line{runner.fixed, runner.part ? 1.0 : 0.0};
-  }, &sentence.flips);
+  AddCrossings(
+      runners, *leader, "host-watts", need.host_w ? host : INFINITY,
+      [&](const Runner& runner) -> std::optional<Line> {
+        return Line{runner.fixed, runner.part ? 1.0 : 0.0};
+      },
+      &sentence.flips);
   return {sentence};
 }
 

@@ -14,13 +14,15 @@ using Score = std::function<double(const Offer&)>;
 const Offer* Most(const std::vector<Offer>& offers, const Score& score) {
   const Offer* best = nullptr;
   for (const Offer& offer : offers) {
-    if (offer.fits() && offer.speed.basis != Basis::kNone && (!best || score(offer) > score(*best))) best = &offer;
+    if (offer.fits() && offer.speed.basis != Basis::kNone && (!best || score(offer) > score(*best)))
+      best = &offer;
   }
   return best;
 }
 
 const Offer* FirstFitting(const std::vector<Offer>& offers) {
-  const auto found = std::find_if(offers.begin(), offers.end(), [](const Offer& offer) { return offer.fits(); });
+  const auto found =
+      std::find_if(offers.begin(), offers.end(), [](const Offer& offer) { return offer.fits(); });
   return found == offers.end() ? nullptr : &*found;
 }
 
@@ -39,14 +41,15 @@ double LargestThatFits(const Facts& facts) {
   Need any = facts.need;
   any.least_params = 0;
   double params = 0;
-  for (const Offer& offer : OffersOf(facts.home, facts.evidence, facts.speeds, any, facts.candidates)) {
+  for (const Offer& offer :
+       OffersOf(facts.home, facts.evidence, facts.speeds, any, facts.candidates)) {
     if (offer.fits()) params = std::max(params, offer.candidate->params);
   }
   return params;
 }
 
-/// The longest prompt, up to the context, for which `holds`; 0: not even one of one token. It holds for all
-/// shorter ones.
+/// The longest prompt, up to the context, for which `holds`; 0: not even one of one token. It holds
+/// for all shorter ones.
 int64_t LongestPrompt(const Facts& facts, const std::function<bool(const Need&)>& holds) {
   int64_t good = 0, bad = facts.need.context_tokens + 1;
   while (bad - good > 1) {
@@ -57,7 +60,8 @@ int64_t LongestPrompt(const Facts& facts, const std::function<bool(const Need&)>
   return good;
 }
 
-/// Whether any model that fits has its first token in time, surely (the range's upper end) or perhaps.
+/// Whether any model that fits has its first token in time, surely (the range's upper end) or
+/// perhaps.
 bool SomeSoonEnough(const Facts& facts, const Need& need, bool surely) {
   return std::any_of(facts.here.begin(), facts.here.end(), [&](const Offer& offer) {
     if (!offer.fits()) return false;
@@ -68,44 +72,92 @@ bool SomeSoonEnough(const Facts& facts, const Need& need, bool surely) {
 
 std::string Seconds(double ms) { return Plain(ms * 1e-3) + " s"; }
 
+/// `longest`: what fits with the longest context, if anything does.
+void AddWhatDoesNotFit(const Facts& facts, const Offer& longest, Sentence* sentence) {
+  sentence->side = Side::kWrong;
+  const auto smallest = std::min_element(
+      facts.here.begin(), facts.here.end(),
+      [](const Offer& a, const Offer& b) { return a.total_bytes < b.total_bytes; });
+  sentence->because = fmt::format("the smallest, {}, takes {} of the {} that are available",
+                                  ModelText(*smallest->candidate), BytesText(smallest->total_bytes),
+                                  BytesText(facts.home.memory.available_bytes));
+  if (longest.longest_context > 0) {
+    sentence->flips.push_back({"ctx", static_cast<double>(longest.longest_context) + 1, false,
+                               ModelText(*longest.candidate) + " fits"});
+  }
+  if (const double params = LargestThatFits(facts); params > 0) {
+    sentence->flips.push_back({"model-at-least", std::nextafter(params * 1e-9, INFINITY), false,
+                               "there is a model that fits"});
+  }
+}
+
+/// The quickest is sure to answer after high_ms, and may after low_ms. What was measured was so
+/// with the row's prompt; for others it would be predicted, and prompts turn predictions only.
+void AddFirstTokenFlips(const Facts& facts, double high_ms, double low_ms, bool measured,
+                        Sentence* sentence) {
+  const bool right = sentence->side == Side::kRight;
+  if (right) {
+    sentence->flips = {{"max-ttft", high_ms * 1e-3, false, "none is sure to answer in time"}};
+  } else if (sentence->side == Side::kOpen) {
+    sentence->flips = {{"max-ttft", low_ms * 1e-3, false, "none answers in time"}};
+  } else {
+    sentence->flips = {
+        {"max-ttft", std::nextafter(low_ms * 1e-3, 0), true, "some may answer in time"}};
+  }
+  if (measured) return;
+  const int64_t longest =
+      LongestPrompt(facts, [&](const Need& need) { return SomeSoonEnough(facts, need, true); });
+  if (right && longest < facts.need.context_tokens) {
+    sentence->flips.push_back(
+        {"prompt", static_cast<double>(longest), true, "none is sure to answer in time"});
+  } else if (!right && longest > 0) {
+    sentence->flips.push_back(
+        {"prompt", static_cast<double>(longest + 1), false, "some are sure to answer in time"});
+  }
+}
+
+std::vector<Sentence> NoModelSoLarge(const Facts& facts) {
+  double params = 0;
+  for (const Candidate& candidate : facts.candidates) params = std::max(params, candidate.params);
+  Sentence sentence;
+  sentence.condition = WantText(facts.need);
+  sentence.because =
+      fmt::format("the largest model whose shapes are known, or that was measured here, has {}B",
+                  Plain(params * 1e-9));
+  sentence.flips.push_back({"model-at-least", std::nextafter(params * 1e-9, INFINITY), false,
+                            "there is one to judge by"});
+  return {sentence};
+}
+
 }  // namespace
 
 std::vector<Sentence> RuleMemory(const Facts& facts) {
   const Need& need = facts.need;
-  const auto longest = std::max_element(facts.here.begin(), facts.here.end(), [](const Offer& a, const Offer& b) {
-    return a.longest_context < b.longest_context;
-  });
-  if (longest == facts.here.end()) return {};
+  const auto longest = std::max_element(
+      facts.here.begin(), facts.here.end(),
+      [](const Offer& a, const Offer& b) { return a.longest_context < b.longest_context; });
+  if (longest == facts.here.end()) return NoModelSoLarge(facts);
   Sentence sentence;
-  sentence.condition = fmt::format("{} want{} {} with {} tokens of context{}", UsersText(need.users), need.users == 1 ? "s" : "",
-                                   SizeText(need), need.context_tokens, need.users == 1 ? "" : " each");
+  sentence.condition = fmt::format(
+      "{} want{} {} with {} tokens of context{}", UsersText(need.users), need.users == 1 ? "s" : "",
+      SizeText(need), need.context_tokens, need.users == 1 ? "" : " each");
   const Offer* offer = facts.choice() ? facts.choice() : FirstFitting(facts.here);
   const auto at_longest = static_cast<double>(longest->longest_context);
   if (!offer) {
-    sentence.side = Side::kWrong;
-    const auto smallest = std::min_element(facts.here.begin(), facts.here.end(), [](const Offer& a, const Offer& b) {
-      return a.total_bytes < b.total_bytes;
-    });
-    sentence.because = fmt::format("the smallest, {}, takes {} of the {} that are available",
-                                   ModelText(*smallest->candidate), BytesText(smallest->total_bytes),
-                                   BytesText(facts.home.memory.available_bytes));
-    if (longest->longest_context > 0) {
-      sentence.flips.push_back({"ctx", at_longest + 1, false, ModelText(*longest->candidate) + " fits"});
-    }
-    if (const double params = LargestThatFits(facts); params > 0) {
-      sentence.flips.push_back({"model-at-least", std::nextafter(params * 1e-9, INFINITY), false, "there is a model that fits"});
-    }
+    AddWhatDoesNotFit(facts, *longest, &sentence);
     return {sentence};
   }
   sentence.side = Side::kRight;
-  sentence.because = fmt::format("{} takes {} of the {} that are available, {}", ModelText(*offer->candidate),
-                                 BytesText(offer->total_bytes), BytesText(facts.home.memory.available_bytes),
-                                 Name(offer->comfort));
+  sentence.because =
+      fmt::format("{} takes {} of the {} that are available, {}", ModelText(*offer->candidate),
+                  BytesText(offer->total_bytes), BytesText(facts.home.memory.available_bytes),
+                  Name(offer->comfort));
   sentence.numbers = {{"total_bytes", static_cast<double>(offer->total_bytes)},
                       {"available_bytes", static_cast<double>(facts.home.memory.available_bytes)},
                       {"longest_context", static_cast<double>(offer->longest_context)}};
   if (offer->longest_context < longest->longest_context) {
-    sentence.flips.push_back({"ctx", static_cast<double>(offer->longest_context), true, "another model or quantisation has to do"});
+    sentence.flips.push_back({"ctx", static_cast<double>(offer->longest_context), true,
+                              "another model or quantisation has to do"});
   }
   sentence.flips.push_back({"ctx", at_longest, true, "none of them fits"});
   return {sentence};
@@ -115,27 +167,32 @@ std::vector<Sentence> RuleSpeed(const Facts& facts) {
   const Need& need = facts.need;
   std::string condition = WantText(need);
   if (!FirstFitting(facts.here)) return {};  // which the rule of memory says
-  const Offer* sure = Most(facts.here, [](const Offer& offer) { return offer.speed.tok_s_each.low; });
+  const Offer* sure =
+      Most(facts.here, [](const Offer& offer) { return offer.speed.tok_s_each.low; });
   if (!sure) return {UnknownSpeed(facts, condition)};
-  const Offer* most = Most(facts.here, [](const Offer& offer) { return offer.speed.tok_s_each.high; });
+  const Offer* most =
+      Most(facts.here, [](const Offer& offer) { return offer.speed.tok_s_each.high; });
   const double low = sure->speed.tok_s_each.low, high = most->speed.tok_s_each.high;
   Sentence sentence;
   sentence.condition = std::move(condition);
   const Offer* named = *need.min_tok_s <= low ? sure : most;
   const Offer* choice = facts.choice();
   if (choice && FastEnough(choice->speed, need) == FastEnough(named->speed, need)) named = choice;
-  sentence.because = fmt::format("{} gives {}", ModelText(*named->candidate), SpeedText(named->speed));
+  sentence.because =
+      fmt::format("{} gives {}", ModelText(*named->candidate), SpeedText(named->speed));
   sentence.cells = named->speed.cells;
   sentence.numbers = {{"low", named->speed.tok_s_each.low}, {"high", named->speed.tok_s_each.high}};
   if (*need.min_tok_s <= low) {
     sentence.side = Side::kRight;
     if (named->speed.tok_s_each.low < low) {
-      sentence.flips.push_back({"min-tps", named->speed.tok_s_each.low, true, "another model or quantisation has to do"});
+      sentence.flips.push_back({"min-tps", named->speed.tok_s_each.low, true,
+                                "another model or quantisation has to do"});
     }
     sentence.flips.push_back({"min-tps", low, true, "none is sure to be fast enough"});
     return {sentence};
   }
-  const Flip sure_below{"min-tps", std::nextafter(low, INFINITY), false, ModelText(*sure->candidate) + " is sure to do"};
+  const Flip sure_below{"min-tps", std::nextafter(low, INFINITY), false,
+                        ModelText(*sure->candidate) + " is sure to do"};
   if (*need.min_tok_s > high) {
     sentence.side = Side::kWrong;
     sentence.flips = {{"min-tps", std::nextafter(high, INFINITY), false, "some may do"}};
@@ -144,56 +201,48 @@ std::vector<Sentence> RuleSpeed(const Facts& facts) {
     sentence.side = Side::kOpen;
     sentence.flips = {sure_below, {"min-tps", high, true, "none is fast enough"}};
   }
-  if (most->speed.basis != Basis::kMeasured) sentence.wanted = BenchCommand(*named->candidate, need);
+  if (most->speed.basis != Basis::kMeasured)
+    sentence.wanted = BenchCommand(*named->candidate, need);
   return {sentence};
 }
 
 std::vector<Sentence> RuleFirstToken(const Facts& facts) {
   const Need& need = facts.need;
   if (!need.max_ttft_ms || !FirstFitting(facts.here)) return {};
-  std::string condition = fmt::format("a prompt of {} tokens must be answered within {}{}", need.prompt_tokens,
-                                      Seconds(*need.max_ttft_ms),
-                                      need.users == 1 ? "" : fmt::format(", of {} who ask at once the last", UsersText(need.users)));
-  const Offer* sure = Most(facts.here, [](const Offer& offer) { return -offer.speed.ttft_ms.high; });
+  std::string condition = fmt::format(
+      "a prompt of {} tokens must be answered within {}{}", need.prompt_tokens,
+      Seconds(*need.max_ttft_ms),
+      need.users == 1 ? ""
+                      : fmt::format(", of {} who ask at once the last", UsersText(need.users)));
+  const Offer* sure =
+      Most(facts.here, [](const Offer& offer) { return -offer.speed.ttft_ms.high; });
   if (!sure) return {UnknownSpeed(facts, condition)};
   const Offer* most = Most(facts.here, [](const Offer& offer) { return -offer.speed.ttft_ms.low; });
   const double high_ms = sure->speed.ttft_ms.high, low_ms = most->speed.ttft_ms.low;
   Sentence sentence;
   sentence.condition = std::move(condition);
   const Offer* named = *need.max_ttft_ms >= high_ms ? sure : most;
-  sentence.side = *need.max_ttft_ms >= high_ms ? Side::kRight : *need.max_ttft_ms < low_ms ? Side::kWrong : Side::kOpen;
+  sentence.side = *need.max_ttft_ms >= high_ms ? Side::kRight
+                  : *need.max_ttft_ms < low_ms ? Side::kWrong
+                                               : Side::kOpen;
   const Speed& speed = named->speed;
-  sentence.because = fmt::format("with {} the first token comes after {} s ({}{})", ModelText(*named->candidate),
-                                 RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}), Name(speed.basis),
-                                 speed.cells.empty() ? "" : ", " + RowsText(speed.cells));
+  sentence.because =
+      fmt::format("with {} the first token comes after {} s ({}{})", ModelText(*named->candidate),
+                  RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}),
+                  Name(speed.basis), speed.cells.empty() ? "" : ", " + RowsText(speed.cells));
   sentence.cells = speed.cells;
   sentence.numbers = {{"ttft_low_ms", speed.ttft_ms.low}, {"ttft_high_ms", speed.ttft_ms.high}};
-  if (sentence.side == Side::kRight) {
-    sentence.flips.push_back({"max-ttft", high_ms * 1e-3, false, "none is sure to answer in time"});
-    if (speed.basis == Basis::kMeasured) return {sentence};
-    const int64_t longest = LongestPrompt(facts, [&](const Need& other) { return SomeSoonEnough(facts, other, true); });
-    if (longest < need.context_tokens) {
-      sentence.flips.push_back({"prompt", static_cast<double>(longest), true, "none is sure to answer in time"});
-    }
-    return {sentence};
-  }
-  if (sentence.side == Side::kOpen) {
-    sentence.flips.push_back({"max-ttft", low_ms * 1e-3, false, "none answers in time"});
-  } else {
-    sentence.flips.push_back({"max-ttft", std::nextafter(low_ms * 1e-3, 0), true, "some may answer in time"});
-  }
-  if (speed.basis == Basis::kMeasured) return {sentence};
-  sentence.wanted = BenchCommand(*named->candidate, need);
-  const int64_t longest = LongestPrompt(facts, [&](const Need& other) { return SomeSoonEnough(facts, other, true); });
-  if (longest > 0) {
-    sentence.flips.push_back({"prompt", static_cast<double>(longest + 1), false, "some are sure to answer in time"});
+  AddFirstTokenFlips(facts, high_ms, low_ms, speed.basis == Basis::kMeasured, &sentence);
+  if (sentence.side != Side::kRight && speed.basis != Basis::kMeasured) {
+    sentence.wanted = BenchCommand(*named->candidate, need);
   }
   return {sentence};
 }
 
 std::vector<Sentence> RuleLimit(const Facts& facts) {
   const Need& need = facts.need;
-  const Offer* best = Most(facts.here, [](const Offer& offer) { return offer.speed.limit_tok_s_each.value_or(0); });
+  const Offer* best =
+      Most(facts.here, [](const Offer& offer) { return offer.speed.limit_tok_s_each.value_or(0); });
   if (!best || !best->speed.limit_tok_s_each) return {};
   const double limit = *best->speed.limit_tok_s_each;
   Sentence sentence;
@@ -201,25 +250,31 @@ std::vector<Sentence> RuleLimit(const Facts& facts) {
   if (*need.min_tok_s > limit) {
     sentence.side = Side::kWrong;
     sentence.condition = WantText(need);
-    sentence.because = fmt::format("whatever software runs {}, this machine's memory and multipliers allow {} tok/s each",
-                                   ModelText(*best->candidate), Digits(limit));
+    sentence.because = fmt::format(
+        "whatever software runs {}, this machine's memory and multipliers allow {} tok/s each",
+        ModelText(*best->candidate), Digits(limit));
     sentence.flips.push_back({"min-tps", std::nextafter(limit, INFINITY), false, "it is possible"});
     return {sentence};
   }
-  const Offer* named = facts.choice() && facts.choice()->speed.limit_tok_s_each ? facts.choice() : best;
+  const Offer* named =
+      facts.choice() && facts.choice()->speed.limit_tok_s_each ? facts.choice() : best;
   const double named_limit = *named->speed.limit_tok_s_each;
   sentence.side = Side::kRight;
   sentence.condition = "what this machine's memory and multipliers allow is enough";
-  sentence.because = fmt::format("with {} that is {} tok/s each, whatever software runs it (speculation aside)", ModelText(*named->candidate),
-                                 Digits(named_limit));
+  sentence.because =
+      fmt::format("with {} that is {} tok/s each, whatever software runs it (speculation aside)",
+                  ModelText(*named->candidate), Digits(named_limit));
   sentence.cells = named->speed.cells;
   if (named->speed.basis == Basis::kEstimated) {
     sentence.because += "; no row says how much of it is reached";
   } else {
     const Range each = named->speed.tok_s_each;
-    const double share = named->speed.median_tok_s_each.value_or((each.low + each.high) / 2) / named_limit;
-    sentence.because += fmt::format("; {:.0f} % of it is reached ({}, {}), so that better software gains {} times at most", 100 * share,
-                                    Name(named->speed.basis), RowsText(named->speed.cells), Digits(std::max(1.0, 1 / share)));
+    const double share =
+        named->speed.median_tok_s_each.value_or((each.low + each.high) / 2) / named_limit;
+    sentence.because += fmt::format(
+        "; {:.0f} % of it is reached ({}, {}), so that better software gains {} times at most",
+        100 * share, Name(named->speed.basis), RowsText(named->speed.cells),
+        Digits(std::max(1.0, 1 / share)));
     sentence.numbers.emplace_back("share", share);
   }
   sentence.flips.push_back({"min-tps", limit, true, "no software is fast enough"});

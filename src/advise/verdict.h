@@ -1,5 +1,5 @@
-// For whom a machine is the right choice and for whom the wrong one: sentences by named rules over measured rows and
-// the catalogue, each with what it rests on and with what would turn it.
+// For whom a machine is the right choice and for whom the wrong one: sentences by named rules over
+// measured rows and the catalogue, each with what it rests on and with what would turn it.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,8 @@ std::string_view Name(Side side);
 
 /// What would turn a sentence: an input beyond a value.
 struct Flip {
-  /// A flag of weir verdict without its dashes ("min-tps", in that flag's unit), or "row 12 decode_tok_s".
+  /// A flag of weir verdict without its dashes ("min-tps", in that flag's unit), or "row 12
+  /// decode_tok_s".
   std::string input;
   double at = 0;
   bool above = true;    // it turns above `at`; else below it
@@ -41,11 +42,14 @@ struct Sentence {
 
 /// The catalogue it was made with must outlive it.
 struct MachineVerdict {
-  Need need;  // with what was assumed where nothing was said: the prompt, the speed at which people read
+  Need need;  // with what was assumed where nothing was said: the prompt, the speed at which people
+              // read
   Home home;
   std::vector<Sentence> sentences;
-  std::vector<Offer> here;       // of each model the best quantisation, or the fastest where none will do
-  std::vector<Offer> elsewhere;  // of each machine of the catalogue that may do and can be paid; cheapest first
+  std::vector<Offer>
+      here;  // of each model the best quantisation, or the fastest where none will do
+  std::vector<Offer>
+      elsewhere;  // of each machine of the catalogue that may do and can be paid; cheapest first
   std::vector<SetAside> set_aside;
   std::shared_ptr<const std::vector<Candidate>> candidates;  // that the offers point to
 };
@@ -86,7 +90,8 @@ std::span<const Rule> VerdictRules();
 
 /// kBadInput for what nobody can need.
 Result<MachineVerdict> JudgeMachine(Need need, const Home& home, const Evidence& evidence,
-                                    const MachineCatalogue& catalogue, std::vector<Candidate> candidates);
+                                    const MachineCatalogue& catalogue,
+                                    std::vector<Candidate> candidates);
 /// The same from the database, with all models that FindCandidates knows.
 Result<MachineVerdict> JudgeMachine(const Need& need, const Home& home, Store& store,
                                     const MachineCatalogue& catalogue);

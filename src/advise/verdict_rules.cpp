@@ -7,26 +7,30 @@ namespace {
 
 constexpr Rule kRules[] = {
     {"memory", "tensor tables, context, users, this machine's memory",
-     "whether a model as large as needed fits with the context needed", "a longer context; a smaller model",
-     RuleMemory},
+     "whether a model as large as needed fits with the context needed",
+     "a longer context; a smaller model", RuleMemory},
     {"speed", "rows of the very cell, else a prediction from rows, else an estimate from rates",
      "whether each user gets --min-tps", "--min-tps at the end of the range", RuleSpeed},
-    {"first-token", "the same, for prompts", "whether the last of all users has a first token within --max-ttft",
+    {"first-token", "the same, for prompts",
+     "whether the last of all users has a first token within --max-ttft",
      "--max-ttft; longer prompts", RuleFirstToken},
     {"limit", "T* of a step: bytes, operations, rates of this machine",
-     "what no software can exceed, and how far from it this one is", "--min-tps at the limit", RuleLimit},
-    {"users", "rows of one model with several numbers of users", "how many users get --min-tps each",
-     "--min-tps; the first row that is too slow", RuleUsers},
+     "what no software can exceed, and how far from it this one is", "--min-tps at the limit",
+     RuleLimit},
+    {"users", "rows of one model with several numbers of users",
+     "how many users get --min-tps each", "--min-tps; the first row that is too slow", RuleUsers},
     {"fewer-bits", "pairs of rows of one model in two quantisations",
-     "whether fewer bits are faster by more than repeats differ", "a row's slowest or fastest repeat", RuleFewerBits},
+     "whether fewer bits are faster by more than repeats differ",
+     "a row's slowest or fastest repeat", RuleFewerBits},
     {"quality", "rows of weir perplexity", "how far the chosen quantisation is from the original",
      "--max-kl at the end of its interval", RuleQuality},
     {"purchase", "catalogue: memory, estimates, prices", "the cheapest machine that is sure to do",
      "--budget; --min-tps; a longer context", RulePurchase},
     {"smaller-faster", "catalogue: memory, estimates, prices",
-     "up to which model a machine with less memory and more bandwidth wins", "a longer context", RuleSmallerFaster},
-    {"tokens-per-dollar", "catalogue: estimates, prices, power", "which machine gives most tokens for its cost",
-     "--kwh; --host-usd", RuleTokensPerDollar},
+     "up to which model a machine with less memory and more bandwidth wins", "a longer context",
+     RuleSmallerFaster},
+    {"tokens-per-dollar", "catalogue: estimates, prices, power",
+     "which machine gives most tokens for its cost", "--kwh; --host-usd", RuleTokensPerDollar},
     {"tokens-per-watt-hour", "catalogue: estimates, power; measured energy of this machine",
      "which machine gives most tokens for its energy", "--host-watts", RuleTokensPerWattHour},
 };
@@ -40,7 +44,8 @@ std::string UsersText(int users) { return fmt::format("{} user{}", users, users 
 std::string Plain(double value) { return fmt::format("{:.6g}", value); }
 
 std::string WantText(const Need& need) {
-  return fmt::format("{} want{} {} tok/s{} from {}", UsersText(need.users), need.users == 1 ? "s" : "", Plain(*need.min_tok_s),
+  return fmt::format("{} want{} {} tok/s{} from {}", UsersText(need.users),
+                     need.users == 1 ? "s" : "", Plain(*need.min_tok_s),
                      need.users == 1 ? "" : " each", SizeText(need));
 }
 
@@ -54,7 +59,9 @@ std::string RangeText(Range range) {
 }
 
 std::string SizeText(const Need& need) {
-  return need.least_params > 0 ? fmt::format("a model of {}B or more", Plain(need.least_params * 1e-9)) : "a model";
+  return need.least_params > 0
+             ? fmt::format("a model of {}B or more", Plain(need.least_params * 1e-9))
+             : "a model";
 }
 
 std::string BytesText(int64_t bytes) { return Digits(static_cast<double>(bytes) * 1e-9) + " GB"; }
@@ -71,14 +78,15 @@ std::string SpeedText(const Speed& speed) {
   if (speed.basis == Basis::kNone) return "at a speed that nobody measured";
   const std::string from = speed.cells.empty() ? "" : ", " + RowsText(speed.cells);
   if (speed.median_tok_s_each) {
-    return fmt::format("{} tok/s each (measured {}{})", Digits(*speed.median_tok_s_each), RangeText(speed.tok_s_each), from);
+    return fmt::format("{} tok/s each (measured {}{})", Digits(*speed.median_tok_s_each),
+                       RangeText(speed.tok_s_each), from);
   }
   return fmt::format("{} tok/s each ({}{})", RangeText(speed.tok_s_each), Name(speed.basis), from);
 }
 
 std::string BenchCommand(const Candidate& candidate, const Need& need) {
-  return fmt::format("weir bench {} --users {} --prompt-tokens {} --gen-tokens 64", candidate.name, need.users,
-                     need.prompt_tokens);
+  return fmt::format("weir bench {} --users {} --prompt-tokens {} --gen-tokens 64", candidate.name,
+                     need.users, need.prompt_tokens);
 }
 
 }  // namespace weir

@@ -1,4 +1,5 @@
-// The rules of a verdict, one function each, and the words they share. Floor-internal: others call JudgeMachine.
+// The rules of a verdict, one function each, and the words they share. Floor-internal: others call
+// JudgeMachine.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
-// weir mcp: the Model Context Protocol on stdin and stdout, so that an assistant can ask what was measured. One JSON
-// message a line (modelcontextprotocol.io, transports: stdio; messages: JSON-RPC 2.0).
+// weir mcp: the Model Context Protocol on stdin and stdout, so that an assistant can ask what was
+// measured. One JSON message a line (modelcontextprotocol.io, transports: stdio; messages:
+// JSON-RPC 2.0).
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -19,10 +20,12 @@ constexpr int kMostDepth = 32;
 // Newest first; what differs between them is nothing that is used here.
 constexpr std::string_view kProtocols[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
 // Of JSON-RPC.
-constexpr int kParseError = -32700, kInvalidRequest = -32600, kMethodNotFound = -32601, kInvalidParams = -32602;
+constexpr int kParseError = -32700, kInvalidRequest = -32600, kMethodNotFound = -32601,
+              kInvalidParams = -32602;
 
 constexpr const char* kInstructions =
-    "weir measures what GGUF language models do on this machine. Measured rows come first, then predictions, then "
+    "weir measures what GGUF language models do on this machine. Measured rows come first, then "
+    "predictions, then "
     "estimates: always say which, and never quote a peak without its median.";
 
 Json ErrorMessage(const Json& id, int code, const std::string& text) {
@@ -34,9 +37,11 @@ Json ResultMessage(const Json& id, Json result) {
 
 Json Initialized(const Json& params) {
   std::string protocol(kProtocols[0]);
-  if (params.is_object() && params.contains("protocolVersion") && params["protocolVersion"].is_string()) {
+  if (params.is_object() && params.contains("protocolVersion") &&
+      params["protocolVersion"].is_string()) {
     const std::string asked = params["protocolVersion"];
-    if (std::find(std::begin(kProtocols), std::end(kProtocols), asked) != std::end(kProtocols)) protocol = asked;
+    if (std::find(std::begin(kProtocols), std::end(kProtocols), asked) != std::end(kProtocols))
+      protocol = asked;
   }
   return {{"protocolVersion", protocol},
           {"capabilities", {{"tools", Json::object()}}},
@@ -63,12 +68,14 @@ Json CallTool(const McpPlaces& places, const Json& id, const Json& params) {
   }
   const std::string name = params["name"];
   bool found = false;
-  const Result<Json> answer = CallMcpTool(places, name, params.value("arguments", Json::object()), &found);
+  const Result<Json> answer =
+      CallMcpTool(places, name, params.value("arguments", Json::object()), &found);
   if (!found) return ErrorMessage(id, kInvalidParams, "no tool is called '" + name + "'");
   return ResultMessage(id, ToolAnswer(answer));
 }
 
-Json Answer(const McpPlaces& places, const Json& id, const std::string& method, const Json& params) {
+Json Answer(const McpPlaces& places, const Json& id, const std::string& method,
+            const Json& params) {
   if (method == "initialize") return ResultMessage(id, Initialized(params));
   if (method == "ping") return ResultMessage(id, Json::object());
   if (method == "tools/list") return ResultMessage(id, {{"tools", McpTools()}});
@@ -80,13 +87,17 @@ Json Answer(const McpPlaces& places, const Json& id, const std::string& method, 
 Json AnswerLine(const McpPlaces& places, const std::string& line) {
   if (FirstInvalidUtf8(line)) return ErrorMessage(nullptr, kParseError, "not UTF-8");
   bool too_deep = false;
-  const Json message = Json::parse(line, [&](int depth, Json::parse_event_t, Json&) {
-    too_deep |= depth > kMostDepth;
-    return !too_deep;
-  }, /*allow_exceptions=*/false);
+  const Json message = Json::parse(
+      line,
+      [&](int depth, Json::parse_event_t, Json&) {
+        too_deep |= depth > kMostDepth;
+        return !too_deep;
+      },
+      /*allow_exceptions=*/false);
   if (too_deep) return ErrorMessage(nullptr, kParseError, "nested too deeply");
   if (message.is_discarded()) return ErrorMessage(nullptr, kParseError, "not JSON");
-  if (!message.is_object()) return ErrorMessage(nullptr, kInvalidRequest, "expected one object a line");
+  if (!message.is_object())
+    return ErrorMessage(nullptr, kInvalidRequest, "expected one object a line");
   const bool has_id = message.contains("id");
   const Json id = has_id ? message["id"] : Json();
   const bool good_id = !has_id || id.is_string() || id.is_number_integer();
@@ -96,7 +107,9 @@ Json AnswerLine(const McpPlaces& places, const std::string& line) {
     return ErrorMessage(good_id ? id : Json(), kInvalidRequest, "expected a method");
   }
   if (message.value("jsonrpc", Json()) != "2.0" || !message["method"].is_string() || !good_id) {
-    return ErrorMessage(good_id ? id : Json(), kInvalidRequest, "expected \"jsonrpc\": \"2.0\", a method and an id, both strings, or an integer id");
+    return ErrorMessage(
+        good_id ? id : Json(), kInvalidRequest,
+        "expected \"jsonrpc\": \"2.0\", a method and an id, both strings, or an integer id");
   }
   if (!has_id) return nullptr;  // a notification
   return Answer(places, id, message["method"], message.value("params", Json::object()));
@@ -118,17 +131,20 @@ Read ReadLine(std::string* line) {
 
 bool Send(const Json& message) {
   const std::string text = message.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+         std::fflush(stdout) == 0;
 }
 
 Result<int> RunMcp(const McpPlaces& places) {
   std::string line;
   while (true) {
     const Read read = ReadLine(&line);
-    if (read == Read::kEnd) return kExitOk;  // the client has gone: what it had not ended is no message
+    if (read == Read::kEnd)
+      return kExitOk;  // the client has gone: what it had not ended is no message
     if (line.find_first_not_of(" \t\r") == std::string::npos && read == Read::kLine) continue;
-    const Json answer = read == Read::kTooLong ? ErrorMessage(nullptr, kInvalidRequest, "a message of more than 1 MiB")
-                                               : AnswerLine(places, line);
+    const Json answer = read == Read::kTooLong
+                            ? ErrorMessage(nullptr, kInvalidRequest, "a message of more than 1 MiB")
+                            : AnswerLine(places, line);
     if (!answer.is_null() && !Send(answer)) return Failed("standard output cannot be written");
   }
 }
@@ -139,12 +155,16 @@ Command AddMcp(CLI::App& app) {
   auto places = std::make_shared<McpPlaces>();
   places->machines_folder = DefaultMachinesFolder();
   AddDatabaseFlag(app, places->db);
-  app.add_option("--machines", places->machines_folder, "Folder with further machines (*.toml), or better figures")
+  app.add_option("--machines", places->machines_folder,
+                 "Folder with further machines (*.toml), or better figures")
       ->capture_default_str();
   app.footer(
-      "Serves the Model Context Protocol on stdin and stdout until stdin ends: tools query_rows, fit, verdict, audit\n"
-      "and machines. An assistant starts it itself (docs/mcp.md); nothing can be changed through it.\n\nExamples:\n"
-      "  {\"mcpServers\": {\"weir\": {\"command\": \"weir\", \"args\": [\"mcp\"]}}}    # an assistant's settings\n"
+      "Serves the Model Context Protocol on stdin and stdout until stdin ends: tools query_rows, "
+      "fit, verdict, audit\n"
+      "and machines. An assistant starts it itself (docs/mcp.md); nothing can be changed through "
+      "it.\n\nExamples:\n"
+      "  {\"mcpServers\": {\"weir\": {\"command\": \"weir\", \"args\": [\"mcp\"]}}}    # an "
+      "assistant's settings\n"
       "  echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}' | weir mcp\n\n"
       "Exit code: 0 when stdin ends.");
   return [places] { return RunMcp(*places); };

@@ -17,7 +17,8 @@ constexpr size_t kMostAnswerBytes = 1 << 20;
 // Of SQLite's virtual machine: some seconds.
 constexpr int64_t kMostSqlSteps = 200'000'000;
 
-/// Reads an object argument by argument; the first thing that is wrong stays, and so is what nobody asked for.
+/// Reads an object argument by argument; the first thing that is wrong stays, and so is what nobody
+/// asked for.
 class Arguments {
  public:
   explicit Arguments(const Json& object) : object_(object) {
@@ -33,9 +34,11 @@ class Arguments {
   void Int(const char* name, int64_t min, int64_t max, T* value) {
     const Json* found = Find(name);
     if (!found) return;
-    const bool in_range = found->is_number_integer() && !(found->is_number_unsigned() && found->get<uint64_t>() > INT64_MAX) &&
+    const bool in_range = found->is_number_integer() &&
+                          !(found->is_number_unsigned() && found->get<uint64_t>() > INT64_MAX) &&
                           found->get<int64_t>() >= min && found->get<int64_t>() <= max;
-    in_range ? void(*value = static_cast<T>(found->get<int64_t>())) : Expected(name, fmt::format("an integer from {} to {}", min, max));
+    in_range ? void(*value = static_cast<T>(found->get<int64_t>()))
+             : Expected(name, fmt::format("an integer from {} to {}", min, max));
   }
   void Number(const char* name, std::optional<double>* value) {
     if (const Json* found = Find(name)) {
@@ -60,40 +63,57 @@ class Arguments {
     if (error_ || !object_.contains(name) || object_[name].is_null()) return nullptr;
     return &object_[name];
   }
-  void Expected(const char* name, const std::string& what) { error_ = BadInput("{}: expected {}", name, what); }
+  void Expected(const char* name, const std::string& what) {
+    error_ = BadInput("{}: expected {}", name, what);
+  }
 
   const Json& object_;
   std::vector<std::string> known_;
   std::optional<Error> error_;
 };
 
-Json Property(const char* type, const char* description) { return {{"type", type}, {"description", description}}; }
+Json Property(const char* type, const char* description) {
+  return {{"type", type}, {"description", description}};
+}
 
-Json Tool(const char* name, const char* title, const char* description, Json properties, Json required) {
+Json Tool(const char* name, const char* title, const char* description, Json properties,
+          Json required) {
   return {{"name", name},
           {"title", title},
           {"description", description},
           {"inputSchema",
-           {{"type", "object"}, {"properties", std::move(properties)}, {"required", std::move(required)},
+           {{"type", "object"},
+            {"properties", std::move(properties)},
+            {"required", std::move(required)},
             {"additionalProperties", false}}},
-          {"annotations", {{"readOnlyHint", true}, {"destructiveHint", false}, {"idempotentHint", true}}}};
+          {"annotations",
+           {{"readOnlyHint", true}, {"destructiveHint", false}, {"idempotentHint", true}}}};
 }
 
 // ---- query_rows
 
 Json QueryRowsTool() {
-  return Tool(
-      "query_rows", "Query measured rows",
-      "One SELECT on weir's results database (SQLite, read-only): what `weir bench` measured on this machine. Views with "
-      "figures: summary (cell, figure, n, median, p95, p99, least, greatest; figures: decode_tok_s, aggregate_tok_s, "
-      "prefill_tok_s, ttft_ms, itl_ms, limit_tok_s, peak_memory_bytes, ...), request_latency, token_gap, decode_window. "
-      "Tables: cell (id, run, model, users, prompt_tokens, gen_tokens, status, reason), model (id, name, quant, synthetic, "
-      "n_params, file_tensor_bytes), run (id, machine, build, started_at, isa, threads, foreign_tool), machine, flag (cell, "
-      "name, detail), quality. SELECT name, sql FROM sqlite_schema shows all. Never report a greatest value without its "
-      "median; rows with a foreign_tool were measured by other tools.",
-      {{"sql", Property("string", "One SELECT")},
-       {"limit", {{"type", "integer"}, {"minimum", 1}, {"maximum", kMostRows}, {"description", "Rows at most (100)"}}}},
-      {"sql"});
+  return Tool("query_rows", "Query measured rows",
+              "One SELECT on weir's results database (SQLite, read-only): what `weir bench` "
+              "measured on this machine. Views with "
+              "figures: summary (cell, figure, n, median, p95, p99, least, greatest; figures: "
+              "decode_tok_s, aggregate_tok_s, "
+              "prefill_tok_s, ttft_ms, itl_ms, limit_tok_s, peak_memory_bytes, ...), "
+              "request_latency, token_gap, decode_window. "
+              "Tables: cell (id, run, model, users, prompt_tokens, gen_tokens, status, reason), "
+              "model (id, name, quant, synthetic, "
+              "n_params, file_tensor_bytes), run (id, machine, build, started_at, isa, threads, "
+              "foreign_tool), machine, flag (cell, "
+              "name, detail), quality. SELECT name, sql FROM sqlite_schema shows all. Never report "
+              "a greatest value without its "
+              "median; rows with a foreign_tool were measured by other tools.",
+              {{"sql", Property("string", "One SELECT")},
+               {"limit",
+                {{"type", "integer"},
+                 {"minimum", 1},
+                 {"maximum", kMostRows},
+                 {"description", "Rows at most (100)"}}}},
+              {"sql"});
 }
 
 Result<Json> QueryRows(const McpPlaces& places, const Json& given) {
@@ -129,16 +149,20 @@ Result<Json> QueryRows(const McpPlaces& places, const Json& given) {
 // ---- fit
 
 Json FitTool() {
-  return Tool("fit", "Does a model fit, and how fast will it be",
-              "Memory to the byte, the longest context and a predicted range of tokens per second, for this machine or one "
-              "of the catalogue. A range is a prediction: say so. `basis` rows: learned from measurements; estimate: not.",
-              {{"model", Property("string", "qwen3.5-9b, a path to a .gguf file, or hf:ORG/REPO")},
-               {"quant", Property("string", "Q8_0, Q4_K_M, UD-IQ2_XXS, ...; needed with a name")},
-               {"machine", Property("string", "A machine of the catalogue (tool machines); left out: this one")},
-               {"users", Property("integer", "Users at the same time (1)")},
-               {"ctx", Property("integer", "Tokens of context for each (8192)")},
-               {"depth", Property("integer", "Context that speeds are predicted for (1024)")}},
-              {"model"});
+  return Tool(
+      "fit", "Does a model fit, and how fast will it be",
+      "Memory to the byte, the longest context and a predicted range of tokens per second, for "
+      "this machine or one "
+      "of the catalogue. A range is a prediction: say so. `basis` rows: learned from measurements; "
+      "estimate: not.",
+      {{"model", Property("string", "qwen3.5-9b, a path to a .gguf file, or hf:ORG/REPO")},
+       {"quant", Property("string", "Q8_0, Q4_K_M, UD-IQ2_XXS, ...; needed with a name")},
+       {"machine",
+        Property("string", "A machine of the catalogue (tool machines); left out: this one")},
+       {"users", Property("integer", "Users at the same time (1)")},
+       {"ctx", Property("integer", "Tokens of context for each (8192)")},
+       {"depth", Property("integer", "Context that speeds are predicted for (1024)")}},
+      {"model"});
 }
 
 Result<Json> Fit(const McpPlaces& places, const Json& given) {
@@ -159,26 +183,32 @@ Result<Json> Fit(const McpPlaces& places, const Json& given) {
 // ---- verdict
 
 Json VerdictTool() {
-  return Tool("verdict", "For whom a machine is the right choice",
-              "Sentences by named rules over measured rows and the catalogue, each with its evidence (row ids) and what would "
-              "turn it (flips); which quantisation here, which machine instead. `side` open means there is not enough "
-              "evidence: `wanted` is the command that would give it. Speeds are for each user; basis says whether they were "
-              "measured, predicted from rows, or estimated. Pass the flips on with the sentences.",
-              {{"users", Property("integer", "Users at the same time (1)")},
-               {"min_tok_s_each", Property("number", "Tokens a second for each user (5)")},
-               {"max_ttft_ms", Property("number", "Milliseconds to the first token, for the last of all users")},
-               {"model_at_least", Property("string", "9b")},
-               {"prompt_tokens", Property("integer", "Tokens of a prompt")},
-               {"context_tokens", Property("integer", "Tokens of context for each user (8192)")},
-               {"max_kl_nats", Property("number", "Divergence from the original that will do")},
-               {"budget_usd", Property("number", "What can be spent")},
-               {"usd_per_kwh", Property("number", "Price of energy")},
-               {"years", Property("number", "Of use (3)")},
-               {"hours_per_day", Property("number", "At full load (8)")},
-               {"host_usd", Property("number", "Price of the computer around a card")},
-               {"host_w", Property("number", "Its power under load")},
-               {"machine", Property("string", "A machine of the catalogue (tool machines); left out: this one")}},
-              Json::array());
+  return Tool(
+      "verdict", "For whom a machine is the right choice",
+      "Sentences by named rules over measured rows and the catalogue, each with its evidence (row "
+      "ids) and what would "
+      "turn it (flips); which quantisation here, which machine instead. `side` open means there is "
+      "not enough "
+      "evidence: `wanted` is the command that would give it. Speeds are for each user; basis says "
+      "whether they were "
+      "measured, predicted from rows, or estimated. Pass the flips on with the sentences.",
+      {{"users", Property("integer", "Users at the same time (1)")},
+       {"min_tok_s_each", Property("number", "Tokens a second for each user (5)")},
+       {"max_ttft_ms",
+        Property("number", "Milliseconds to the first token, for the last of all users")},
+       {"model_at_least", Property("string", "9b")},
+       {"prompt_tokens", Property("integer", "Tokens of a prompt")},
+       {"context_tokens", Property("integer", "Tokens of context for each user (8192)")},
+       {"max_kl_nats", Property("number", "Divergence from the original that will do")},
+       {"budget_usd", Property("number", "What can be spent")},
+       {"usd_per_kwh", Property("number", "Price of energy")},
+       {"years", Property("number", "Of use (3)")},
+       {"hours_per_day", Property("number", "At full load (8)")},
+       {"host_usd", Property("number", "Price of the computer around a card")},
+       {"host_w", Property("number", "Its power under load")},
+       {"machine",
+        Property("string", "A machine of the catalogue (tool machines); left out: this one")}},
+      Json::array());
 }
 
 Result<Json> Verdict(const McpPlaces& places, const Json& given) {
@@ -214,13 +244,16 @@ Result<Json> Verdict(const McpPlaces& places, const Json& given) {
 // ---- audit
 
 Json AuditTool() {
-  return Tool("audit", "What published numbers rest on",
-              "Which tokens per second that somebody published are possible: the least bandwidth that each needs, against the "
-              "machine's. Peaks without medians are flagged.",
-              {{"csv", Property("string",
-                                "Lines of numbers below the heading machine,model,quant,users,tok_s,figure,ttft_ms; the last two "
-                                "may be left out. machine: of the tool machines; figure: peak or median")}},
-              {"csv"});
+  return Tool(
+      "audit", "What published numbers rest on",
+      "Which tokens per second that somebody published are possible: the least bandwidth that each "
+      "needs, against the "
+      "machine's. Peaks without medians are flagged.",
+      {{"csv", Property("string",
+                        "Lines of numbers below the heading "
+                        "machine,model,quant,users,tok_s,figure,ttft_ms; the last two "
+                        "may be left out. machine: of the tool machines; figure: peak or median")}},
+      {"csv"});
 }
 
 Result<Json> RunAudit(const McpPlaces& places, const Json& given) {
@@ -238,7 +271,8 @@ Result<Json> RunAudit(const McpPlaces& places, const Json& given) {
 
 Json MachinesTool() {
   return Tool("machines", "Machines of the catalogue",
-              "Memory, bandwidth, power and price of machines that could be bought, as their makers state them, with sources.",
+              "Memory, bandwidth, power and price of machines that could be bought, as their "
+              "makers state them, with sources.",
               Json::object(), Json::array());
 }
 
@@ -268,8 +302,10 @@ Json McpTools() {
   return tools;
 }
 
-Result<Json> CallMcpTool(const McpPlaces& places, const std::string& name, const Json& arguments, bool* found) {
-  const auto tool = std::find_if(std::begin(kTools), std::end(kTools), [&](const McpTool& other) { return name == other.name; });
+Result<Json> CallMcpTool(const McpPlaces& places, const std::string& name, const Json& arguments,
+                         bool* found) {
+  const auto tool = std::find_if(std::begin(kTools), std::end(kTools),
+                                 [&](const McpTool& other) { return name == other.name; });
   *found = tool != std::end(kTools);
   if (!*found) return Json();
   return tool->call(places, arguments);

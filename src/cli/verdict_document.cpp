@@ -84,7 +84,8 @@ Json SentenceJson(const Sentence& sentence) {
               {"side", Name(sentence.side)},
               {"about", OrNull(sentence.subject)},
               {"text", SentenceText(sentence)},
-              {"evidence", {{"cells", sentence.cells}, {"quality", sentence.quality}, {"numbers", numbers}}},
+              {"evidence",
+               {{"cells", sentence.cells}, {"quality", sentence.quality}, {"numbers", numbers}}},
               {"flips", flips},
               {"wanted", OrNull(sentence.wanted)}};
 }
@@ -108,8 +109,8 @@ Result<Home> ThisHome() {
   return home;
 }
 
-Result<MachineVerdict> VerdictOn(const Need& need, const std::string& machine, const std::string& db,
-                                 const MachineCatalogue& catalogue) {
+Result<MachineVerdict> VerdictOn(const Need& need, const std::string& machine,
+                                 const std::string& db, const MachineCatalogue& catalogue) {
   Home home;
   if (machine.empty()) {
     WEIR_TRY(home, ThisHome());
@@ -127,14 +128,20 @@ Result<MachineVerdict> VerdictOn(const Need& need, const std::string& machine, c
 }
 
 Json VerdictJson(const MachineVerdict& verdict) {
-  Json sentences = Json::array(), here = Json::array(), elsewhere = Json::array(), aside = Json::array();
+  Json sentences = Json::array(), here = Json::array(), elsewhere = Json::array(),
+       aside = Json::array();
   for (const Sentence& sentence : verdict.sentences) sentences.push_back(SentenceJson(sentence));
   for (const Offer& offer : verdict.here) here.push_back(OfferJson(offer));
   for (const Offer& offer : verdict.elsewhere) elsewhere.push_back(OfferJson(offer));
-  for (const SetAside& cell : verdict.set_aside) aside.push_back({{"cell", cell.cell}, {"why", cell.why}});
+  for (const SetAside& cell : verdict.set_aside)
+    aside.push_back({{"cell", cell.cell}, {"why", cell.why}});
   const Home& home = verdict.home;
-  return Json{{"machine", {{"name", home.name}, {"title", home.title}, {"memory_bytes", home.memory.memory_bytes},
-                           {"available_bytes", home.memory.available_bytes}, {"catalogued", home.catalogued != nullptr}}},
+  return Json{{"machine",
+               {{"name", home.name},
+                {"title", home.title},
+                {"memory_bytes", home.memory.memory_bytes},
+                {"available_bytes", home.memory.available_bytes},
+                {"catalogued", home.catalogued != nullptr}}},
               {"need", NeedJson(verdict.need)},
               {"sentences", sentences},
               {"here", here},
@@ -145,7 +152,8 @@ Json VerdictJson(const MachineVerdict& verdict) {
 Json RulesJson() {
   Json rules = Json::array();
   for (const Rule& rule : VerdictRules()) {
-    rules.push_back({{"rule", rule.name}, {"reads", rule.reads}, {"says", rule.says}, {"flips", rule.flips}});
+    rules.push_back(
+        {{"rule", rule.name}, {"reads", rule.reads}, {"says", rule.says}, {"flips", rule.flips}});
   }
   return rules;
 }

@@ -31,16 +31,19 @@ class Rows {
 
   /// The cell's id; the repeats' attempts by `attempts`.
   int64_t Add(const Cell& cell, std::vector<int64_t>* attempts = nullptr) {
-    RunRow run{"box", "a processor", int64_t{8} << 30, R"({"memory_available_bytes": 7000000000})", "weir", cell.isa, cell.threads};
+    RunRow run{"box",  "a processor", int64_t{8} << 30, R"({"memory_available_bytes": 7000000000})",
+               "weir", cell.isa,      cell.threads};
     run.foreign_tool = cell.foreign_tool;
     const int64_t run_id = *store_.BeginRun(run);
-    const int64_t model = *store_.AddModel({kModel, "qwen35", "Q8_0", true, 752'000'000, 800'000'000, 800'000'000, "f"});
+    const int64_t model = *store_.AddModel(
+        {kModel, "qwen35", "Q8_0", true, 752'000'000, 800'000'000, 800'000'000, "f"});
     CellRow row{cell.users, 64, 24, 1, 3, {}};
     row.target = cell.target;
     const int64_t id = *store_.BeginCell(run_id, model, row);
     const auto rates = *store_.AddRates(run_id, {0, 40.0, 40.0, 1000.0, 200.0, false});
     for (size_t i = 0; i < cell.step_ms.size(); ++i) {
-      const int64_t attempt = AddAttempt(id, static_cast<int>(i) + 1, cell, cell.step_ms[i] * 1'000'000, rates);
+      const int64_t attempt =
+          AddAttempt(id, static_cast<int>(i) + 1, cell, cell.step_ms[i] * 1'000'000, rates);
       if (attempts) attempts->push_back(attempt);
     }
     std::vector<Flag> flags;
@@ -59,11 +62,13 @@ class Rows {
   /// 20 steps of all users, after a prompt.
   int64_t AddAttempt(int64_t cell, int repeat, const Cell& facts, int64_t step_ns, int64_t rates) {
     AttemptWriter writer = store_.BeginAttempt(cell, repeat, rates).value();
-    std::vector<StepRecord> steps = {{0, 100'000'000, 0, 64 * facts.users, {1000, 0, 0, 1000, 1000}}};
+    std::vector<StepRecord> steps = {
+        {0, 100'000'000, 0, 64 * facts.users, {1000, 0, 0, 1000, 1000}}};
     std::vector<int64_t> token_ns = {100'000'000};
     for (int i = 0; i < 20; ++i) {
       const int64_t begin = steps.back().end_ns;
-      steps.push_back({begin, begin + step_ns, facts.users, 0, {800'000'000, 0, 0, 1'000'000'000, 1000}});
+      steps.push_back(
+          {begin, begin + step_ns, facts.users, 0, {800'000'000, 0, 0, 1'000'000'000, 1000}});
       token_ns.push_back(begin + step_ns);
     }
     for (int user = 0; user < facts.users; ++user) {
@@ -117,7 +122,8 @@ TEST(Evidence, RowsOfOtherToolsTargetsThreadsAndCachesAreSetAside) {
   const Evidence evidence = rows.Read(Box());
   EXPECT_THAT(Ids(evidence.cells), ElementsAre(good));
   ASSERT_EQ(evidence.set_aside.size(), std::size(bad));
-  for (size_t i = 0; i < std::size(bad); ++i) EXPECT_THAT(evidence.set_aside[i].why, HasSubstr(bad[i].why));
+  for (size_t i = 0; i < std::size(bad); ++i)
+    EXPECT_THAT(evidence.set_aside[i].why, HasSubstr(bad[i].why));
 }
 
 TEST(Evidence, TheNewestOfEqualCellsCountsAndSaysItsFlags) {
@@ -176,11 +182,15 @@ TEST(Evidence, QualityIsReadWithItsReference) {
   Rows rows;
   rows.Add({});
   const int64_t model = *rows.store().AddModel({"q4.gguf", "llama", "Q4_K_M", false, 1, 1, 1, "a"});
-  const int64_t original = *rows.store().AddModel({"f16.gguf", "llama", "F16", false, 1, 1, 1, "b"});
+  const int64_t original =
+      *rows.store().AddModel({"f16.gguf", "llama", "F16", false, 1, 1, 1, "b"});
   DistanceFromReference distance;
   distance.reference = {original, "int8", "f16", {2.0, 0.1}, {7.4, 0.2}};
   distance.kl_mean = {0.05, 0.01};
-  ASSERT_TRUE(rows.store().AddQuality(1, {"book.txt", "00", 512, 1, 4, 2000}, {model, "int8", "f16", {2.1, 0.1}, {8.2, 0.2}}, distance).ok());
+  ASSERT_TRUE(rows.store()
+                  .AddQuality(1, {"book.txt", "00", 512, 1, 4, 2000},
+                              {model, "int8", "f16", {2.1, 0.1}, {8.2, 0.2}}, distance)
+                  .ok());
   const Evidence evidence = rows.Read(Box());
   ASSERT_EQ(evidence.quality.size(), 1u);
   EXPECT_EQ(evidence.quality[0].name, "q4.gguf");

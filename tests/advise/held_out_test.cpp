@@ -26,7 +26,8 @@ std::vector<Row> ReadRows() {
     std::string name;
     char comma = 0;
     if (!line.starts_with("synth:") || !std::getline(fields, name, ',')) continue;
-    fields >> row.users >> comma >> row.decode_tok_s >> comma >> row.limit_tok_s >> comma >> row.prefill_tok_s >> comma >> row.step_macs;
+    fields >> row.users >> comma >> row.decode_tok_s >> comma >> row.limit_tok_s >> comma >>
+        row.prefill_tok_s >> comma >> row.step_macs;
     row.model = *OpenCandidate(name);
     rows.push_back(std::move(row));
   }
@@ -52,7 +53,8 @@ SpeedQuestion QuestionOf(const Row& row) {
 
 void Add(const Row& row, MachineExperience* experience) {
   const auto bytes = static_cast<double>(row.model.footprint.file_tensor_bytes);
-  Experience decode{std::ssize(experience->decode_share) + 1, {row.model.bits_per_weight, bytes, static_cast<double>(row.users)},
+  Experience decode{std::ssize(experience->decode_share) + 1,
+                    {row.model.bits_per_weight, bytes, static_cast<double>(row.users)},
                     row.decode_tok_s * (1 / row.limit_tok_s + 1 / row.prefill_tok_s)};
   Experience prefill = decode;
   prefill.traits.users = 1;
@@ -67,7 +69,8 @@ struct Score {
   double widest = 0;
   double worst = 0;  // how far a row is from its range: above 1 outside
 };
-Score Predicted(const std::vector<Row>& rows, const std::function<bool(size_t, const Row&)>& held_out) {
+Score Predicted(const std::vector<Row>& rows,
+                const std::function<bool(size_t, const Row&)>& held_out) {
   MachineExperience experience;
   for (size_t i = 0; i < rows.size(); ++i) {
     if (!held_out(i, rows[i])) Add(rows[i], &experience);
@@ -85,12 +88,15 @@ Score Predicted(const std::vector<Row>& rows, const std::function<bool(size_t, c
     const bool inside = rows[i].decode_tok_s >= range.low && rows[i].decode_tok_s <= range.high;
     score.n_inside += inside;
     score.widest = std::max(score.widest, range.high / range.low);
-    score.worst = std::max({score.worst, range.low / rows[i].decode_tok_s, rows[i].decode_tok_s / range.high});
+    score.worst = std::max(
+        {score.worst, range.low / rows[i].decode_tok_s, rows[i].decode_tok_s / range.high});
   }
   return score;
 }
 
-bool Has(const Row& row, const char* part) { return row.model.name.find(part) != std::string::npos; }
+bool Has(const Row& row, const char* part) {
+  return row.model.name.find(part) != std::string::npos;
+}
 
 TEST(HeldOut, EveryThirdRowIsInsideTheRangeThatTheOthersTeach) {
   std::vector<Row> rows = ReadRows();
@@ -103,8 +109,8 @@ TEST(HeldOut, EveryThirdRowIsInsideTheRangeThatTheOthersTeach) {
 
 TEST(HeldOut, AMixtureThatWasNeverMeasuredIsInsideTheRange) {
   const std::vector<Row> rows = ReadRows();
-  for (const char* part : {"qwen3.5-0.8b:Q8_0", "qwen3.5-0.8b:Q4_K_M", "qwen3.5-0.8b:UD", "qwen3-0.6b:Q8_0", "qwen3-0.6b:Q4_K_M",
-                           "qwen3-0.6b:UD"}) {
+  for (const char* part : {"qwen3.5-0.8b:Q8_0", "qwen3.5-0.8b:Q4_K_M", "qwen3.5-0.8b:UD",
+                           "qwen3-0.6b:Q8_0", "qwen3-0.6b:Q4_K_M", "qwen3-0.6b:UD"}) {
     const Score score = Predicted(rows, [&](size_t, const Row& row) { return Has(row, part); });
     EXPECT_EQ(score.n_inside, 4) << part << " " << score.worst;
     EXPECT_LE(score.widest, kWidestLesson) << part;
@@ -113,7 +119,8 @@ TEST(HeldOut, AMixtureThatWasNeverMeasuredIsInsideTheRange) {
 
 // Measured after the model of the share was settled: nothing was fitted to them.
 TEST(HeldOut, ANewModelIsInsideTheRangeOrNotPredicted) {
-  const Score score = Predicted(ReadRows(), [](size_t, const Row& row) { return Has(row, "llama"); });
+  const Score score =
+      Predicted(ReadRows(), [](size_t, const Row& row) { return Has(row, "llama"); });
   EXPECT_EQ(score.n, 3);
   EXPECT_EQ(score.n_inside, 2);
   EXPECT_EQ(score.n_unknown, 1) << "16 users, of at most 8: too far";

@@ -1,4 +1,5 @@
-// Every rule's sentence is turned by changing rows, catalogue or need, and must turn exactly where it says.
+// Every rule's sentence is turned by changing rows, catalogue or need, and must turn exactly where
+// it says.
 #include "advise/verdict.h"
 
 #include <gmock/gmock.h>
@@ -33,7 +34,8 @@ const MachineCatalogue& Machines() {
   return catalogue;
 }
 
-MeasuredCell Cell(int64_t id, const std::string& name, int users, double least, double median, double greatest) {
+MeasuredCell Cell(int64_t id, const std::string& name, int users, double least, double median,
+                  double greatest) {
   MeasuredCell cell;
   cell.id = id;
   cell.name = name;
@@ -89,20 +91,24 @@ struct World {
 
 /// What of a sentence must not change before it flips.
 using Sign = std::function<std::string(const Sentence&)>;
-std::string SideOf(const Sentence& sentence) { return std::string(Name(sentence.side)) + " " + sentence.subject; }
+std::string SideOf(const Sentence& sentence) {
+  return std::string(Name(sentence.side)) + " " + sentence.subject;
+}
 /// The model in "qwen3.5-9b Q4_K_M gives ...", too.
 std::string ModelOf(const Sentence& sentence) {
   const std::string& text = sentence.because;
   const size_t model = text.find("qwen3.5-");
-  return model == std::string::npos ? "none" : text.substr(model, text.find_first_of(",:;( ", text.find(' ', model) + 1) - model);
+  return model == std::string::npos
+             ? "none"
+             : text.substr(model, text.find_first_of(",:;( ", text.find(' ', model) + 1) - model);
 }
 
 using Set = std::function<void(World&, double)>;
 
-/// Moves an input from `stays`, where the rule says what `world` makes it say, to `turned`, where it says something
-/// else, by halves; the last value at which it has not turned.
-double TurnsAt(const World& world, std::string_view rule, const Set& set, const Sign& sign, double stays, double turned,
-               bool whole) {
+/// Moves an input from `stays`, where the rule says what `world` makes it say, to `turned`, where
+/// it says something else, by halves; the last value at which it has not turned.
+double TurnsAt(const World& world, std::string_view rule, const Set& set, const Sign& sign,
+               double stays, double turned, bool whole) {
   const auto said_at = [&](double value) {
     World moved = world;
     set(moved, value);
@@ -121,18 +127,20 @@ double TurnsAt(const World& world, std::string_view rule, const Set& set, const 
   return stays;
 }
 
-const Flip& FlipOf(const Sentence& sentence, const std::string& input, bool above, size_t which = 0) {
+const Flip& FlipOf(const Sentence& sentence, const std::string& input, bool above,
+                   size_t which = 0) {
   for (const Flip& flip : sentence.flips) {
     if (flip.input == input && flip.above == above && which-- == 0) return flip;
   }
-  ADD_FAILURE() << sentence.rule << " has no such flip: " << input << ": " << SentenceText(sentence);
+  ADD_FAILURE() << sentence.rule << " has no such flip: " << input << ": "
+                << SentenceText(sentence);
   static const Flip none;
   return none;
 }
 
 /// The rule turns at the value that its sentence states, on the way to `far`.
-void ExpectTurn(const World& world, std::string_view rule, const std::string& input, const Set& set, double now, double far,
-                const Sign& sign = SideOf, size_t which = 0) {
+void ExpectTurn(const World& world, std::string_view rule, const std::string& input, const Set& set,
+                double now, double far, const Sign& sign = SideOf, size_t which = 0) {
   const Sentence sentence = world.Says(rule);
   ASSERT_FALSE(sentence.rule.empty()) << rule << " says nothing";
   const Flip& flip = FlipOf(sentence, input, far > now, which);
@@ -147,14 +155,19 @@ void ExpectTurn(const World& world, std::string_view rule, const std::string& in
 
 void SetTps(World& world, double value) { world.need.min_tok_s = value; }
 void SetTtft(World& world, double value) { world.need.max_ttft_ms = value * 1e3; }
-void SetContext(World& world, double value) { world.need.context_tokens = static_cast<int64_t>(value); }
-void SetPrompt(World& world, double value) { world.need.prompt_tokens = static_cast<int64_t>(value); }
+void SetContext(World& world, double value) {
+  world.need.context_tokens = static_cast<int64_t>(value);
+}
+void SetPrompt(World& world, double value) {
+  world.need.prompt_tokens = static_cast<int64_t>(value);
+}
 void SetBudget(World& world, double value) { world.need.budget_usd = value; }
 void SetKwh(World& world, double value) { world.need.usd_per_kwh = value; }
 void SetHostUsd(World& world, double value) { world.need.host_usd = value; }
 void SetHostWatts(World& world, double value) { world.need.host_w = value; }
 Set SetRow(size_t index, double Figure::*field) {
-  return [=](World& world, double value) { world.evidence.cells[index].decode_tok_s.*field = value; };
+  return
+      [=](World& world, double value) { world.evidence.cells[index].decode_tok_s.*field = value; };
 }
 
 TEST(Verdict, MemoryTurnsWithContextAndWithTheModel) {
@@ -171,6 +184,10 @@ TEST(Verdict, MemoryTurnsWithContextAndWithTheModel) {
   EXPECT_EQ(no.side, Side::kWrong);
   const auto set_size = [](World& moved, double value) { moved.need.least_params = value * 1e9; };
   ExpectTurn(world, "memory", "model-at-least", set_size, 27, 0);
+
+  world.need.least_params = 100e9;
+  EXPECT_EQ(world.Says("memory").side, Side::kOpen) << "there is no such model";
+  ExpectTurn(world, "memory", "model-at-least", set_size, 100, 1);
 
   world.need.least_params = 9e9;
   world.need.context_tokens = 1 << 20;
@@ -252,8 +269,8 @@ TEST(Verdict, LimitTurnsAtTheLimit) {
   ExpectTurn(world, "limit", "min-tps", SetTps, 1000, 1);
   // Twice the bandwidth and rates, twice the limit.
   const double limit = FlipOf(world.Says("limit"), "min-tps", false).at;
-  for (double MachineRates::*rate : {&MachineRates::read_gb_s, &MachineRates::read_write_gb_s, &MachineRates::int8_gmac_s,
-                                     &MachineRates::f32_gmac_s}) {
+  for (double MachineRates::*rate : {&MachineRates::read_gb_s, &MachineRates::read_write_gb_s,
+                                     &MachineRates::int8_gmac_s, &MachineRates::f32_gmac_s}) {
     (*world.home.rates).*rate *= 2;
   }
   EXPECT_NEAR(FlipOf(world.Says("limit"), "min-tps", false).at / limit, 2, 1e-9);
@@ -263,13 +280,16 @@ TEST(Verdict, UsersTurnWithTheNeedAndWithEachRow) {
   World world;
   world.need.min_tok_s = 5;
   const std::string name = "synth:qwen3.5-9b:Q4_K_M";
-  world.evidence.cells = {Cell(1, name, 1, 11, 12, 13), Cell(2, name, 4, 25, 26, 27), Cell(3, name, 16, 40, 41, 42)};
+  world.evidence.cells = {Cell(1, name, 1, 11, 12, 13), Cell(2, name, 4, 25, 26, 27),
+                          Cell(3, name, 16, 40, 41, 42)};
   const Sentence served = world.Says("users");
   EXPECT_EQ(served.side, Side::kRight);
   EXPECT_THAT(served.condition, HasSubstr("up to 4 users"));
   EXPECT_EQ(served.cells, (std::vector<int64_t>{2, 3}));
   EXPECT_EQ(served.wanted, "weir bench synth:qwen3.5-9b:Q4_K_M --users 10 --prompt-tokens 256");
-  const Sign condition = [](const Sentence& sentence) { return sentence.condition.substr(0, sentence.condition.find(" want")); };
+  const Sign condition = [](const Sentence& sentence) {
+    return sentence.condition.substr(0, sentence.condition.find(" want"));
+  };
   ExpectTurn(world, "users", "min-tps", SetTps, 5, 100, condition);
   ExpectTurn(world, "users", "row 2 decode_tok_s", SetRow(1, &Figure::median), 26, 1, condition);
   ExpectTurn(world, "users", "row 3 decode_tok_s", SetRow(2, &Figure::median), 41, 1000, condition);
@@ -286,7 +306,8 @@ TEST(Verdict, UsersTurnWithTheNeedAndWithEachRow) {
 
 TEST(Verdict, FewerBitsTurnWhereRepeatsOverlap) {
   World world;
-  world.evidence.cells = {Cell(1, "synth:qwen3.5-9b:Q8_0", 4, 20, 21, 22), Cell(2, "synth:qwen3.5-9b:Q4_K_M", 4, 30, 32, 33)};
+  world.evidence.cells = {Cell(1, "synth:qwen3.5-9b:Q8_0", 4, 20, 21, 22),
+                          Cell(2, "synth:qwen3.5-9b:Q4_K_M", 4, 30, 32, 33)};
   EXPECT_EQ(world.Says("fewer-bits").side, Side::kRight);
   ExpectTurn(world, "fewer-bits", "row 2 slowest", SetRow(1, &Figure::least), 30, 1);
   world.evidence.cells[1] = Cell(2, "synth:qwen3.5-9b:Q4_K_M", 4, 21, 32, 33);
@@ -310,7 +331,13 @@ TEST(Verdict, QualityTurnsWhereItsIntervalEndsAndIsEmptyForSyntheticModels) {
   world.need.context_tokens = 512;
   EXPECT_EQ(world.Says("quality").side, Side::kOpen);
   EXPECT_THAT(world.Says("quality").wanted, HasSubstr("weir perplexity"));
-  world.evidence.quality = {{3, world.candidates[0].name, "Q8_0", "book.txt", {12.5, 0.2}, "tiny-f16.gguf", Estimated{0.05, 0.01}}};
+  world.evidence.quality = {{3,
+                             world.candidates[0].name,
+                             "Q8_0",
+                             "book.txt",
+                             {12.5, 0.2},
+                             "tiny-f16.gguf",
+                             Estimated{0.05, 0.01}}};
   const Sentence close = world.Says("quality");
   EXPECT_EQ(close.side, Side::kRight);
   EXPECT_EQ(close.quality, std::vector<int64_t>{3});
@@ -349,8 +376,10 @@ TEST(Verdict, ASmallerFasterCardLosesWhereTheContextNoLongerFits) {
   // The catalogue's estimates overlap; a card with ten times the bandwidth is faster for certain.
   const TempFolder folder;
   std::ofstream(folder / "card-16gb.toml")
-      << "title = \"A card\"\nkind = \"card\"\nmemory_gib = 16\nkeeps_gib = 0.7\nbandwidth_gb_s = 4000\nfloat_tflops = 400\n"
-         "price_usd = 429\nprice_of = \"card\"\n[sources]\nmemory_gib = \"a test\"\nkeeps_gib = \"a test\"\n"
+      << "title = \"A card\"\nkind = \"card\"\nmemory_gib = 16\nkeeps_gib = 0.7\nbandwidth_gb_s = "
+         "4000\nfloat_tflops = 400\n"
+         "price_usd = 429\nprice_of = \"card\"\n[sources]\nmemory_gib = \"a test\"\nkeeps_gib = "
+         "\"a test\"\n"
          "bandwidth_gb_s = \"a test\"\nfloat_tflops = \"a test\"\nprice_usd = \"a test\"\n";
   const MachineCatalogue catalogue = *MachineCatalogue::Load(folder / "");
   world.catalogue = &catalogue;
@@ -359,7 +388,8 @@ TEST(Verdict, ASmallerFasterCardLosesWhereTheContextNoLongerFits) {
   ASSERT_EQ(loses.side, Side::kWrong);
   EXPECT_THAT(SentenceText(loses), HasSubstr("A card"));
   EXPECT_THAT(loses.condition, HasSubstr("qwen3.5-9b Q8_0 is the largest"));
-  EXPECT_THAT(loses.because, HasSubstr("qwen3.5-27b, which this machine holds, does not fit there"));
+  EXPECT_THAT(loses.because,
+              HasSubstr("qwen3.5-27b, which this machine holds, does not fit there"));
   const Sign largest = [](const Sentence& sentence) { return sentence.condition; };
   ExpectTurn(world, "smaller-faster", "ctx", SetContext, 8192, 1 << 18, largest);
 }
@@ -374,8 +404,13 @@ TEST(Verdict, TokensPerDollarTurnWithEnergyAndWithTheComputerAroundACard) {
   EXPECT_THAT(cost.because, HasSubstr("million tokens per dollar"));
   int n_turns = 0;
   for (const Flip& flip : cost.flips) {
-    if (flip.input == "kwh") ExpectTurn(world, cost.rule, "kwh", SetKwh, 0.30, flip.above ? flip.at * 1.0001 : flip.at * 0.9999), ++n_turns;
-    if (flip.input == "host-usd") ExpectTurn(world, cost.rule, "host-usd", SetHostUsd, flip.at * 1.0001, flip.at * 0.9999), ++n_turns;
+    if (flip.input == "kwh")
+      ExpectTurn(world, cost.rule, "kwh", SetKwh, 0.30,
+                 flip.above ? flip.at * 1.0001 : flip.at * 0.9999),
+          ++n_turns;
+    if (flip.input == "host-usd")
+      ExpectTurn(world, cost.rule, "host-usd", SetHostUsd, flip.at * 1.0001, flip.at * 0.9999),
+          ++n_turns;
   }
   EXPECT_GE(n_turns, 2) << "the price of a kWh and of a computer both matter";
 }

@@ -9,7 +9,8 @@ namespace {
 using nlohmann::ordered_json;
 using testing::HasSubstr;
 
-constexpr const char* kNeed = "verdict --users 4 --min-tps 10 --max-ttft 2s --model-at-least 9b --budget 1500 --kwh 0.30";
+constexpr const char* kNeed =
+    "verdict --users 4 --min-tps 10 --max-ttft 2s --model-at-least 9b --budget 1500 --kwh 0.30";
 
 TEST(VerdictCli, WithoutRowsItNamesTheRunThatWouldGiveThem) {
   const Outcome outcome = Weir(std::string(kNeed) + " --json");
@@ -33,7 +34,8 @@ TEST(VerdictCli, WithoutRowsItNamesTheRunThatWouldGiveThem) {
 }
 
 TEST(VerdictCli, TextSaysWhatTurnsEachSentence) {
-  const Outcome outcome = Weir("verdict --machine mac-mini-m4-pro-64gb --users 2 --model-at-least 27b");
+  const Outcome outcome =
+      Weir("verdict --machine mac-mini-m4-pro-64gb --users 2 --model-at-least 27b");
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("Verdict on Mac mini M4 Pro, 64 GB"));
   EXPECT_THAT(outcome.out, HasSubstr("Right choice if 2 users"));
@@ -46,9 +48,13 @@ TEST(VerdictCli, RowsOfTheCellComeFirst) {
   const TempFolder folder;
   const std::string db = " --db " + (folder / "rows.db");
   const std::string tiny = TestData("weir-tiny-q8_0.gguf");
-  ASSERT_EQ(Weir("bench " + tiny + " --users 1,2 --prompt-tokens 16 --gen-tokens 20 --probe-mb 16" + db).exit_code, 0);
+  ASSERT_EQ(
+      Weir("bench " + tiny + " --users 1,2 --prompt-tokens 16 --gen-tokens 20 --probe-mb 16" + db)
+          .exit_code,
+      0);
   // Cells are measured in a random order.
-  const auto ids = ordered_json::parse(Weir("sql --json 'SELECT id FROM cell WHERE users = 2'" + db).out)["rows"][0];
+  const auto ids = ordered_json::parse(
+      Weir("sql --json 'SELECT id FROM cell WHERE users = 2'" + db).out)["rows"][0];
   const Outcome outcome = Weir("verdict --users 2 --ctx 128 --prompt 16 --json" + db);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto json = ordered_json::parse(outcome.out);
@@ -71,9 +77,10 @@ TEST(VerdictCli, RowsOfTheCellComeFirst) {
 }
 
 TEST(VerdictCli, NeedsThatNobodyHasAreWrongUsage) {
-  for (const char* wrong : {"--users 0", "--users -1", "--users two", "--model-at-least 'nine b'", "--model-at-least 9",
-                            "--max-ttft 2", "--max-ttft soon", "--min-tps 0", "--min-tps nan", "--budget -5", "--kwh x",
-                            "--years 0", "--prompt 9000", "--machine nowhere", "--db /nowhere/rows.db"}) {
+  for (const char* wrong :
+       {"--users 0", "--users -1", "--users two", "--model-at-least 'nine b'", "--model-at-least 9",
+        "--max-ttft 2", "--max-ttft soon", "--min-tps 0", "--min-tps nan", "--budget -5", "--kwh x",
+        "--years 0", "--prompt 9000", "--machine nowhere", "--db /nowhere/rows.db"}) {
     const Outcome outcome = Weir(std::string("verdict ") + wrong);
     EXPECT_EQ(outcome.exit_code, 2) << wrong << ": " << outcome.out;
     EXPECT_FALSE(outcome.err.empty()) << wrong;
