@@ -1,9 +1,27 @@
 #include "advise/evidence.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace weir {
 namespace {
+
+/// What of a load (Describe in bench/workload.h) makes its figures those of another question than
+/// "all users ask at once, again and again, with prompts that nobody has seen"; empty if nothing
+/// does.
+std::string OtherLoad(const std::string& load) {
+  constexpr std::string_view kOthers[] = {
+      "think_s=", "ramp_s=", "turns=", "shared=", "depth=", "file="};
+  std::istringstream words(load);
+  std::string word;
+  if (words >> word && word != "closed") return word;
+  while (words >> word) {
+    for (const std::string_view other : kOthers) {
+      if (word.starts_with(other)) return word;
+    }
+  }
+  return "";
+}
 
 /// Why a cell of this machine does not count; empty if it does.
 std::string WhyNot(const Statement& row, const Home& home, const std::vector<std::string>& flags) {
@@ -17,6 +35,8 @@ std::string WhyNot(const Statement& row, const Home& home, const std::vector<std
   for (const std::string& flag : flags) {
     if (Disqualifies(flag)) return "flagged " + flag;
   }
+  if (const std::string load = OtherLoad(row.Text(10)); !load.empty())
+    return "another load: " + load;
   return "";
 }
 
@@ -56,7 +76,8 @@ bool SameCell(const MeasuredCell& a, const MeasuredCell& b) {
 Status ReadCells(Database& database, const Home& home, Evidence* evidence) {
   WEIR_TRY(Statement query, database.Prepare(R"sql(
     SELECT cell.id, model.name, model.quant, model.synthetic, cell.users, cell.prompt_tokens, run.foreign_tool,
-           cell.target, run.isa, run.threads
+           cell.target, run.isa, run.threads,
+           iif(json_valid(cell.config), json_extract(cell.config, '$.load'), NULL)
     FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
     JOIN model ON model.id = cell.model
     WHERE cell.status = 'ok' AND (machine.fingerprint = ?1 OR run.foreign_tool IS NOT NULL)

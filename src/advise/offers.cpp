@@ -253,7 +253,8 @@ const Offer* Choose(std::span<const Offer> offers) {
     if (offer.meets == Answer::kNo) continue;
     const auto rank = [](const Offer& o) {
       const double bits = o.candidate->bits_per_weight;
-      return std::tuple(o.meets, bits >= kFewBits, o.candidate->params, bits);
+      return std::tuple(o.meets, -static_cast<int>(o.speed.basis), bits >= kFewBits,
+                        o.candidate->params, bits);
     };
     if (!best || rank(offer) > rank(*best)) best = &offer;
   }

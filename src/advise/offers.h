@@ -97,8 +97,9 @@ Range IntervalOf(const Estimated& estimate);
 
 /// Fewer bits than this are chosen only where nothing else will do: answers get noticeably worse.
 inline constexpr double kFewBits = 4;
-/// The offer to choose: one that meets the need, surely rather than maybe; of those not below
-/// kFewBits the largest model, in the most bits. Null if there is none.
+/// The offer to choose: one that meets the need, surely rather than maybe, and as measured rather
+/// than as predicted or estimated; of those not below kFewBits the largest model, in the most bits.
+/// Null if there is none.
 const Offer* Choose(std::span<const Offer> offers);
 
 }  // namespace weir

@@ -17,7 +17,7 @@ constexpr const char* kModel = "synth:qwen3.5-0.8b:Q8_0";
 
 struct Cell {
   int users = 2;
-  std::string target = "engine", foreign_tool = {}, isa = "avx2", flag = {};
+  std::string target = "engine", foreign_tool = {}, isa = "avx2", flag = {}, load = {};
   int threads = 4;
   std::vector<int64_t> step_ms = {50};  // of each repeat
   CellStatus status = CellStatus::kOk;
@@ -39,6 +39,7 @@ class Rows {
         {kModel, "qwen35", "Q8_0", true, 752'000'000, 800'000'000, 800'000'000, "f"});
     CellRow row{cell.users, 64, 24, 1, 3, {}};
     row.target = cell.target;
+    if (!cell.load.empty()) row.config = "{\"load\": \"" + cell.load + "\"}";
     const int64_t id = *store_.BeginCell(run_id, model, row);
     const auto rates = *store_.AddRates(run_id, {0, 40.0, 40.0, 1000.0, 200.0, false});
     for (size_t i = 0; i < cell.step_ms.size(); ++i) {
@@ -106,7 +107,8 @@ std::vector<int64_t> Ids(const std::vector<MeasuredCell>& cells) {
 
 TEST(Evidence, RowsOfOtherToolsTargetsThreadsAndCachesAreSetAside) {
   Rows rows;
-  const int64_t good = rows.Add({});
+  const int64_t good =
+      rows.Add({.load = "closed users=2 requests=1 prompts=auto prompt=64 gen=24 seed=1"});
   const struct {
     Cell cell;
     const char* why;
@@ -116,7 +118,10 @@ TEST(Evidence, RowsOfOtherToolsTargetsThreadsAndCachesAreSetAside) {
              {{.threads = 1}, "1 threads"},
              {{.flag = "kv_q8_0"}, "kv_q8_0"},
              {{.flag = "answer_changed"}, "answer_changed"},
-             {{.flag = "logits_differ"}, "logits_differ"}};
+             {{.flag = "logits_differ"}, "logits_differ"},
+             {{.load = "poisson users=2 rate=3 prompt=64"}, "poisson"},
+             {{.load = "closed users=2 prompt=64 shared=32 gen=24"}, "shared=32"},
+             {{.load = "closed users=2 prompt=64 depth=4096"}, "depth=4096"}};
   for (const auto& each : bad) rows.Add(each.cell);
   rows.Add({.status = CellStatus::kTooShort});
   const Evidence evidence = rows.Read(Box());

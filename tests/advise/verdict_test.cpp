@@ -230,8 +230,12 @@ TEST(Verdict, ARowOfTheCellItselfIsBelievedBeforeAnEstimate) {
   ExpectTurn(world, "speed", "min-tps", SetTps, 12, 100);
   // The row's slowest repeat decides.
   EXPECT_EQ(FlipOf(speed, "min-tps", true).at, 12.5);
+  // Nor is a larger model chosen that may be faster still but was never measured.
+  world.candidates = SomeCandidates();
+  EXPECT_THAT(world.Says("memory").because, HasSubstr("qwen3.5-9b Q8_0"));
   // A row of much longer prompts, or of other users, does not answer.
   world.evidence.cells[0].prompt_tokens = 600;
+  world.candidates = {SomeCandidates()[3], SomeCandidates()[4]};
   EXPECT_TRUE(world.Says("speed").cells.empty());
   world.evidence.cells[0].prompt_tokens = 512;
   EXPECT_FALSE(world.Says("speed").cells.empty());
