@@ -4,6 +4,7 @@
 
 #include "cli/row_commands.h"
 #include "cli/format.h"
+#include "cli/machines_folder.h"
 #include "cli/progress.h"
 #include "cli/report_serve.h"
 
@@ -43,7 +44,8 @@ Status WriteForm(const std::string& text, const std::string& file, const ReportD
 
 Result<int> RunReport(const Flags& flags) {
   if (flags.serve) return ServeReportPage(flags.report);
-  WEIR_TRY(const ReportData data, ReadReport(flags.report.rows));
+  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(DefaultMachinesFolder()));
+  WEIR_TRY(const ReportData data, ReadReport(flags.report.rows, &catalogue));
   const Report article = MakeReport(data);
   const bool any = flags.json || !flags.html.empty() || !flags.markdown.empty() || !flags.charts.empty();
   const std::string html = any ? flags.html : kDefaultFile;
@@ -56,12 +58,16 @@ Result<int> RunReport(const Flags& flags) {
 
 }  // namespace
 
-Result<ReportData> ReadReport(const RowFlags& flags) {
+Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* catalogue) {
   WEIR_TRY(Store store, OpenResults(flags.db));
   // All questions are answered by the same moment.
   WEIR_RETURN_IF_ERROR(store.database().Run("BEGIN"));
   WEIR_TRY(std::vector<CellResult> cells, ChoosesRows(flags) ? SelectCells(store, flags, INT64_MAX) : NewestCells(store));
-  return ReadReportData(store, std::move(cells));
+  WEIR_TRY(ReportData data, ReadReportData(store, std::move(cells)));
+  if (catalogue) {
+    WEIR_TRY(data.verdict, ReadVerdict(store, data, *catalogue));
+  }
+  return data;
 }
 
 Command AddReport(CLI::App& app) {

@@ -63,7 +63,7 @@ class LiveReport {
 
   std::string Html() {
     HtmlOptions html{options_.refresh_s, ""};
-    if (Result<ReportData> data = ReadReport(options_.rows)) {
+    if (Result<ReportData> data = ReadReport(options_.rows, nullptr)) {
       article_ = MakeReport(*data);
       html.banner = Banner(*data, options_.refresh_s);
     } else {

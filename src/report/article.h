@@ -20,6 +20,7 @@ struct Provenance {
 struct ReportSentence {
   std::string text;
   std::vector<int64_t> cells;  // that it rests on
+  std::vector<std::string> details = {};  // what belongs to it, in smaller print
 };
 
 /// A value as people read it; JSON has the number where there is one, with all its digits.
@@ -45,6 +46,7 @@ struct ReportTable {
 struct Picture {
   Chart chart;
   Provenance evidence;
+  bool begins_group = false;  // on a new line
 };
 
 struct Section {

@@ -9,6 +9,10 @@ constexpr double kTop = 26, kRight = 14, kKeyWidth = 32;
 
 }  // namespace
 
+std::string LineClasses(int colour, bool limit) {
+  return limit ? "rf" : "ln " + ColourClass(colour) + " " + DashClass(colour);
+}
+
 void Canvas::SetPlot(double left, double height) {
   plot_ = {left, kTop, width() - left - kRight, height};
   bottom_ = plot_.bottom();
@@ -16,7 +20,7 @@ void Canvas::SetPlot(double left, double height) {
 
 void Canvas::DrawYAxis(const Scale& scale, const std::string& label) {
   svg_.Text(2, kTextHeight, FitText(label, width() - 4), Anchor::kStart, "lb");
-  const int most = static_cast<int>(plot_.height / 34);
+  const int most = static_cast<int>(plot_.height / 28);
   for (const double tick : scale.Ticks(most)) {
     const double y = Y(scale.Place(tick));
     svg_.Line(plot_.x, y, plot_.right(), y, "gr");
@@ -48,7 +52,7 @@ void Canvas::DrawLegend(const std::vector<LegendItem>& items) {
     const double x = left + column_width * static_cast<double>(i % columns);
     const double y = bottom_ + kRowHeight * (static_cast<double>(i / columns) + 0.7);
     if (!item.box.empty()) svg_.Box({x, y - 6, 24, 12}, item.box);
-    if (item.line) svg_.Line(x, y, x + 25, y, "ln " + ColourClass(item.colour) + " " + DashClass(item.colour));
+    if (item.line) svg_.Line(x, y, x + 25, y, LineClasses(item.colour, item.limit));
     if (item.marker) svg_.Marker(x + 12.5, y, item.colour, item.shape);
     svg_.Text(x + kKeyWidth, y + 4, FitText(item.name, column_width - kKeyWidth - 4));
   }

@@ -14,8 +14,12 @@ struct LegendItem {
   std::string name;
   int colour = 0, shape = 0;
   bool line = true, marker = true;
+  bool limit = false;
   std::string box = {};  // classes of a filled box instead of line and marker
 };
+
+/// The classes of a series' line.
+std::string LineClasses(int colour, bool limit);
 
 /// A chart of one width that is being drawn from its top to its bottom.
 class Canvas {

@@ -120,7 +120,7 @@ std::vector<CellSeries> GroupCells(std::span<const CellResult> cells, std::vecto
     std::sort(all[i].cells.begin(), all[i].cells.end(),
               [](const CellResult* a, const CellResult* b) { return a->row.users < b->row.users; });
     // In charts of one model each, a mixture looks the same in all of them.
-    const int mixture = IndexIn(mixtures, keys[i].first[0][1] + rest);
+    const int mixture = IndexIn(mixtures, keys[i].first[1] + rest);
     all[i].style = all.size() > kMostInAChart ? mixture : static_cast<int>(i);
   }
   return all;

@@ -24,6 +24,7 @@ constexpr std::string_view kStyle = R"css(
 .wc .gr{stroke:var(--grid);fill:none}
 .wc .ax{stroke:var(--axis);fill:none}
 .wc .lm{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:5 3;fill:none}
+.wc .rf{stroke:var(--ink);stroke-width:1.6;fill:none}
 .wc .ln{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:butt}
 .wc .bd{fill:var(--c);fill-opacity:.15;stroke:none}
 .wc .er{stroke:var(--c);fill:none;stroke-width:1.2}

@@ -28,6 +28,7 @@ struct Series {
   std::vector<Point> points;
   int colour = 0, shape = 0;  // the colour has a dash of its own, the shape is that of the markers
   bool line = true, markers = true, name_points = false;
+  bool limit = false;  // a line of the machine, not of a measurement
 };
 
 /// Lines, points, or both.

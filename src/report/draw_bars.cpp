@@ -56,7 +56,7 @@ void DrawBars(const BarChart& chart, Canvas& frame) {
     svg.Text(x - 4, plot.y - 8, chart.limit_label, Anchor::kEnd, "tk");
   }
   std::vector<LegendItem> legend;
-  for (size_t part = 0; part < chart.parts.size(); ++part) legend.push_back({chart.parts[part], 0, 0, false, false, FillClass(part)});
+  for (size_t part = 0; part < chart.parts.size(); ++part) legend.push_back({chart.parts[part], 0, 0, false, false, false, FillClass(part)});
   if (!chart.marker.empty()) legend.push_back({chart.marker, 1, 3, false, true});
   frame.DrawLegend(legend);
 }

@@ -56,7 +56,7 @@ void DrawLine(const std::vector<Point>& points, const Series& series, const Scal
   for (const Point& point : points) {
     d += fmt::format("{}{:.1f} {:.1f}", d.empty() ? "M" : "L", frame.X(scales.x.Place(point.x)), frame.Y(scales.y.Place(point.y)));
   }
-  frame.svg().Path(d, "ln " + ColourClass(series.colour) + " " + DashClass(series.colour));
+  frame.svg().Path(d, LineClasses(series.colour, series.limit));
 }
 
 /// Names beside points, where there is room: on one of four sides, or not at all.
@@ -112,7 +112,7 @@ void DrawPlot(const PlotChart& chart, Canvas& frame) {
     const std::vector<Point> points = Drawable(series, scales);
     if (series.markers) DrawIntervals(points, series, scales, frame);
     if (series.line) DrawLine(points, series, scales, frame);
-    if (!series.name.empty()) legend.push_back({series.name, series.colour, series.shape, series.line, series.markers});
+    if (!series.name.empty()) legend.push_back({series.name, series.colour, series.shape, series.line, series.markers, series.limit});
   }
   DrawMarkers(chart, scales, frame);
   frame.DrawLegend(legend);

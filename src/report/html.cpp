@@ -8,6 +8,8 @@ namespace weir {
 namespace {
 
 constexpr size_t kMostIdText = 48;
+constexpr size_t kMostBesideAChart = 9;  // columns of a table
+constexpr size_t kMostRows = 40;         // of a table that is not scrolled
 
 constexpr std::string_view kPageStyle = R"css(
 :root{color-scheme:light dark;--ink:#1a2027;--soft:#56606b;--line:#d9dee3;--paper:#fff;--panel:#f5f7f9;--link:#0b57a4}
@@ -23,6 +25,7 @@ a{color:var(--link)}
 .sub,.note,.ids,figcaption,.live{color:var(--soft)}
 .sub,.note{font-size:.92rem}
 .live{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.4rem .7rem;font-size:.9rem;max-width:none}
+.detail{font-size:.85rem;color:var(--soft);display:inline-block;padding-left:1.2rem}
 .ids{font-size:.78rem;white-space:nowrap}
 .key{background:var(--panel);border-radius:8px;padding:.9rem 1.2rem .9rem 2.2rem;margin:1.2rem 0}
 .key li{margin:.35rem 0}
@@ -38,13 +41,19 @@ figure{margin:0;min-width:0}
 .tbl{margin:1.4rem 0}
 .tbl figcaption{font-size:.9rem;max-width:46rem;margin-bottom:.4rem}
 .scroll{overflow-x:auto}
+.long{max-height:38rem;overflow-y:auto;border-bottom:1px solid var(--line)}
+.long th{position:sticky;top:0;background:var(--paper)}
+@media (min-width:1150px){.duo{display:grid;grid-template-columns:34rem minmax(0,1fr);gap:2.5rem}}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .7rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
 th{font-weight:600;vertical-align:bottom;color:var(--soft);line-height:1.25}
 th small{display:block;font-weight:400}
+td{white-space:nowrap}
 .tx{text-align:left}
-td.tx{min-width:6rem;overflow-wrap:anywhere}
-td.nm{min-width:11rem}
+td.tx{white-space:normal;min-width:8rem;overflow-wrap:break-word}
+td.nm{min-width:13rem}
+@media (min-width:1000px){td.nm{min-width:19rem}}
+.duo td.nm{min-width:12rem}
 .rep,.no{color:var(--soft)}
 tbody tr:hover{background:var(--panel)}
 details{font-size:.82rem;margin:.4rem 0;color:var(--soft)}
@@ -57,7 +66,7 @@ body{font-size:9.5pt}main{max-width:none;padding:0}nav,details{display:none}
 h2{break-after:avoid;margin-top:1.4rem}figure.pic,tr,li{break-inside:avoid}
 .pics{grid-template-columns:1fr 1fr;gap:5mm}.pics.small{grid-template-columns:1fr 1fr 1fr}
 .wide{display:block!important}.narrow,.small .wide{display:none!important}.small .narrow{display:block!important}
-.scroll{overflow:visible}table{font-size:7.2pt}th,td{padding:.12rem .3rem}td.tx{min-width:0}td.nm{min-width:5rem}}
+.scroll{overflow:visible;max-height:none}table{font-size:7.2pt}th,td{padding:.12rem .3rem}td.tx{min-width:0}td.nm{min-width:5rem!important}}
 )css";
 
 std::string CellsText(const std::vector<int64_t>& cells) {
@@ -67,8 +76,10 @@ std::string CellsText(const std::vector<int64_t>& cells) {
 }
 
 std::string SentenceHtml(const ReportSentence& sentence) {
-  if (sentence.cells.empty()) return XmlText(sentence.text);
-  return fmt::format("{} <span class=\"ids\">[{}]</span>", XmlText(sentence.text), CellsText(sentence.cells));
+  std::string html = XmlText(sentence.text);
+  if (!sentence.cells.empty()) html += fmt::format(" <span class=\"ids\">[{}]</span>", CellsText(sentence.cells));
+  for (const std::string& detail : sentence.details) html += fmt::format("<br/><span class=\"detail\">{}</span>", XmlText(detail));
+  return html;
 }
 
 std::string EvidenceHtml(const Provenance& evidence) {
@@ -98,8 +109,8 @@ std::string CellHtml(const TableColumn& column, const ReportValue& value, bool i
 }
 
 std::string TableHtml(const ReportTable& table) {
-  std::string html = fmt::format("<figure class=\"tbl\"><figcaption>{}</figcaption>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"table\">"
-                                 "<table><thead><tr>", XmlText(table.caption));
+  std::string html = fmt::format("<figure class=\"tbl\"><figcaption>{}</figcaption>\n<div class=\"scroll{}\" tabindex=\"0\" role=\"region\" aria-label=\"table\">"
+                                 "<table><thead><tr>", XmlText(table.caption), table.rows.size() > kMostRows ? " long" : "");
   for (const TableColumn& column : table.columns) {
     html += fmt::format("<th scope=\"col\"{}>{}{}</th>", column.is_number ? "" : " class=\"tx\"", XmlText(column.head),
                         column.unit.empty() ? "" : fmt::format("<small>{}</small>", XmlText(column.unit)));
@@ -117,17 +128,27 @@ std::string TableHtml(const ReportTable& table) {
   return html + "</tbody></table></div>\n" + EvidenceHtml(table.evidence) + "</figure>\n";
 }
 
+std::string PicturesHtml(const Section& section) {
+  std::string html;
+  for (size_t i = 0; i < section.pictures.size(); ++i) {
+    const Picture& picture = section.pictures[i];
+    if (i > 0 && picture.begins_group) html += "</div>\n";
+    if (i == 0 || picture.begins_group) html += fmt::format("<div class=\"pics{}\">\n", section.small_pictures ? " small" : "");
+    html += PictureHtml(picture, fmt::format("{}-{}", section.id, i + 1), section.small_pictures);
+  }
+  return html.empty() ? html : html + "</div>\n";
+}
+
 std::string SectionHtml(const Section& section) {
   std::string html = fmt::format("<section id=\"{}\"><h2>{}</h2>\n", section.id, XmlText(section.title));
   for (const ReportSentence& sentence : section.sentences) html += fmt::format("<p>{}</p>\n", SentenceHtml(sentence));
-  if (!section.pictures.empty()) {
-    html += fmt::format("<div class=\"pics{}\">\n", section.small_pictures ? " small" : "");
-    for (size_t i = 0; i < section.pictures.size(); ++i) {
-      html += PictureHtml(section.pictures[i], fmt::format("{}-{}", section.id, i + 1), section.small_pictures);
-    }
-    html += "</div>\n";
+  const bool side_by_side = section.pictures.size() == 1 && !section.tables.empty() && section.tables[0].columns.size() <= kMostBesideAChart;
+  if (side_by_side) html += "<div class=\"duo\">\n";
+  html += PicturesHtml(section);
+  for (size_t i = 0; i < section.tables.size(); ++i) {
+    html += TableHtml(section.tables[i]);
+    if (i == 0 && side_by_side) html += "</div>\n";
   }
-  for (const ReportTable& table : section.tables) html += TableHtml(table);
   for (const std::string& note : section.notes) html += fmt::format("<p class=\"note\">{}</p>\n", XmlText(note));
   return html + "</section>\n";
 }

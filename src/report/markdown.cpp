@@ -9,9 +9,11 @@
 namespace weir {
 namespace {
 
-std::string SentenceText(const ReportSentence& sentence) {
-  if (sentence.cells.empty()) return MarkdownText(sentence.text);
-  return fmt::format("{} (cells {})", MarkdownText(sentence.text), IdRanges(sentence.cells));
+std::string SentenceLine(const ReportSentence& sentence) {
+  std::string text = MarkdownText(sentence.text);
+  if (!sentence.cells.empty()) text += fmt::format(" (cells {})", IdRanges(sentence.cells));
+  for (const std::string& detail : sentence.details) text += fmt::format("\\\n{}", MarkdownText(detail));
+  return text;
 }
 
 /// SQL has no backquotes of its own, and what it quotes are names of figures.
@@ -39,10 +41,10 @@ std::string TableText(const ReportTable& table) {
 
 std::string MarkdownOf(const Report& article) {
   std::string text = fmt::format("# {}\n\n{}\n\n", MarkdownText(article.title), MarkdownText(article.subtitle));
-  for (const ReportSentence& sentence : article.summary) text += fmt::format("- {}\n", SentenceText(sentence));
+  for (const ReportSentence& sentence : article.summary) text += fmt::format("- {}\n", SentenceLine(sentence));
   for (const Section& section : article.sections) {
     text += fmt::format("\n## {}\n\n", MarkdownText(section.title));
-    for (const ReportSentence& sentence : section.sentences) text += SentenceText(sentence) + "\n\n";
+    for (const ReportSentence& sentence : section.sentences) text += SentenceLine(sentence) + "\n\n";
     for (const Picture& picture : section.pictures) {
       text += fmt::format("**{}.** {}\n\n{}", MarkdownText(TitleOf(picture.chart)), MarkdownText(DescriptionOf(picture.chart)), EvidenceText(picture.evidence));
     }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "advise/machine_catalogue.h"
 #include "bench/statistics.h"
 #include "store/store.h"
 
@@ -49,6 +50,14 @@ struct QualityRow {
   std::optional<double> ppl_se, ppl_ratio, kl_mean, kl_mean_se, same_top;
 };
 
+/// A sentence of weir verdict.
+struct VerdictLine {
+  std::string rule, text;
+  std::vector<std::string> flips;
+  std::string wanted;  // the command that would give the evidence that is missing
+  std::vector<int64_t> cells;
+};
+
 struct ReportData {
   std::string db;
   std::vector<CellResult> cells;        // as chosen, oldest first
@@ -58,10 +67,14 @@ struct ReportData {
   std::map<int64_t, Interval> decode_intervals, aggregate_intervals;  // 95 %, of medians over repeats; by cell
   std::vector<LostRepeat> lost;
   std::vector<QualityRow> quality;      // of the cells' models
+  std::optional<std::vector<VerdictLine>> verdict;  // right choice if, wrong choice if, not enough evidence; nothing: nobody asked
 };
 
 /// Everything about `cells`, by one moment of the database.
 Result<ReportData> ReadReportData(Store& store, std::vector<CellResult> cells);
+
+/// On the machine of `data`; nothing if there are several, or if the newest rows are another one's.
+Result<std::vector<VerdictLine>> ReadVerdict(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
 /// The cells of the newest run, or if that belongs to a campaign, all of the campaign.
 Result<std::vector<CellResult>> NewestCells(Store& store);

@@ -9,7 +9,7 @@ using Json = nlohmann::ordered_json;
 
 Json SentencesJson(const std::vector<ReportSentence>& sentences) {
   Json json = Json::array();
-  for (const ReportSentence& sentence : sentences) json.push_back({{"text", sentence.text}, {"cells", sentence.cells}});
+  for (const ReportSentence& sentence : sentences) json.push_back({{"text", sentence.text}, {"cells", sentence.cells}, {"details", sentence.details}});
   return json;
 }
 

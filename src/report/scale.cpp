@@ -10,10 +10,10 @@
 namespace weir {
 namespace {
 
-/// 1, 2 or 5 times a power of ten: the least that is not below `value`.
+/// 1, 2, 2.5 or 5 times a power of ten: the least that is not below `value`.
 double RoundStep(double value) {
   const double power = std::pow(10, std::floor(std::log10(value)));
-  for (const double step : {1.0, 2.0, 5.0}) {
+  for (const double step : {1.0, 2.0, 2.5, 5.0}) {
     if (step * power >= value * (1 - 1e-9)) return step * power;
   }
   return 10 * power;
@@ -110,12 +110,17 @@ bool Scale::Has(double value) const {
 
 std::vector<double> Scale::Ticks(int most) const {
   if (wanted_ticks_.empty()) return log_ ? LogTicks(low_, high_, most) : LinearTicks(low_, high_, most);
-  // Those that are too near to the one before are left out, so that labels do not meet.
+  // Powers of two first, then what has room beside them, so that labels do not meet.
   std::vector<double> ticks;
-  for (const double tick : wanted_ticks_) {
-    if (!Has(tick) || tick < low_ || tick > high_) continue;
-    if (ticks.empty() || Place(tick) - Place(ticks.back()) >= 0.7 / most) ticks.push_back(tick);
+  for (const bool powers : {true, false}) {
+    for (const double tick : wanted_ticks_) {
+      const bool is_power = tick > 0 && std::exp2(std::round(std::log2(tick))) == tick;
+      const auto is_near = [&](double other) { return std::abs(Place(tick) - Place(other)) < 0.7 / most; };
+      if (is_power != powers || !Has(tick) || tick < low_ || tick > high_) continue;
+      if (std::none_of(ticks.begin(), ticks.end(), is_near)) ticks.push_back(tick);
+    }
   }
+  std::sort(ticks.begin(), ticks.end());
   return ticks;
 }
 

@@ -14,6 +14,7 @@ struct Latency {
 
 void AddStrips(const ReportView& view, const Latency& latency, Section& section) {
   std::optional<double> low, high;
+  bool is_first = true;
   for (const auto& [cell, of] : latency.distributions) {
     low = std::min(low.value_or(of.p5), of.p5);
     high = std::max(high.value_or(of.greatest), of.greatest);
@@ -31,7 +32,8 @@ void AddStrips(const ReportView& view, const Latency& latency, Section& section)
       ids.push_back(cell->id);
     }
     if (ids.empty()) continue;
-    section.pictures.push_back({std::move(chart), {DistributionSql(ids, latency.view, latency.column), ids}});
+    section.pictures.push_back({std::move(chart), {DistributionSql(ids, latency.view, latency.column), ids}, is_first});
+    is_first = false;
   }
 }
 

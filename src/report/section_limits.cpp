@@ -11,6 +11,7 @@ namespace weir {
 namespace {
 
 constexpr size_t kMostBars = 24;
+constexpr double kLeastOfLimit = 0.25;  // of the machine's memory: below, a line at its end would dwarf the bars
 
 /// A cell's place under the roof: multiply-accumulates per byte, and per second.
 struct RoofPoint {
@@ -36,7 +37,7 @@ std::map<std::string, RatesRow> BestRatesByMachine(const ReportData& data) {
 
 Series RoofOf(const RatesRow& rates, double from, double to) {
   const double ridge = *rates.int8_gmac_s / *rates.read_gb_s;
-  Series roof{fmt::format("roof: {} GB/s read, {} GMAC/s int8", ThreeDigits(*rates.read_gb_s), ThreeDigits(*rates.int8_gmac_s)), {}, 7, 0, true, false};
+  Series roof{fmt::format("roof: {} GB/s read, {} GMAC/s int8", ThreeDigits(*rates.read_gb_s), ThreeDigits(*rates.int8_gmac_s)), {}, 7, 0, true, false, false, true};
   roof.points.push_back({from, from * *rates.read_gb_s});
   if (ridge > from && ridge < to) roof.points.push_back({ridge, *rates.int8_gmac_s});
   roof.points.push_back({to, std::min(to * *rates.read_gb_s, *rates.int8_gmac_s)});
@@ -201,6 +202,10 @@ Section MemorySection(const ReportView& view) {
                                            chart.limit ? fmt::format(", {} of {}", PercentText(static_cast<double>(*largest->row.planned_bytes) / 1e9 / *chart.limit),
                                                                      chart.limit_label) : ""), {largest->id}});
   if (cells.size() < view.data.cells.size()) section.notes.push_back("Shown are cells with a plan, of many the one with the most users of each model.");
+  if (chart.limit && static_cast<double>(*largest->row.planned_bytes) / 1e9 < kLeastOfLimit * *chart.limit) {
+    section.notes.push_back(fmt::format("The end of memory, {}, is far beyond the right edge.", chart.limit_label));
+    chart.limit.reset();
+  }
   const std::vector<int64_t> ids = IdsOf(cells);
   section.pictures.push_back({std::move(chart), {PlanSql(ids), ids}});
   return section;

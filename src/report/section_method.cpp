@@ -77,15 +77,15 @@ std::string FactText(const nlohmann::ordered_json& value) {
 }
 
 ReportTable MachineTable(const ReportData& data) {
-  ReportTable table{"The machine, as the system describes it.", {{"machine", "", "machine", false}, {"fact", "", "fact", false}, {"value", "", "value", false}}, {}, {}};
+  ReportTable table{"The machine, as the system describes it.", {{"fact", "", "fact", false}, {"value", "", "value", false}}, {}, {}};
   for (const ReportMachine& machine : data.machines) {
     const auto facts = nlohmann::ordered_json::parse(machine.facts, nullptr, /*allow_exceptions=*/false);
-    table.rows.push_back({TextValue(machine.fingerprint), TextValue("memory"),
-                          machine.memory_bytes ? TextValue(ByteText(static_cast<double>(*machine.memory_bytes))) : ReportValue{}});
+    table.rows.push_back({TextValue("machine"), TextValue(machine.fingerprint)});
+    table.rows.push_back({TextValue("memory"), machine.memory_bytes ? TextValue(ByteText(static_cast<double>(*machine.memory_bytes))) : ReportValue{}});
     if (!facts.is_object()) continue;
     for (const char* key : {"cpu_model", "cpu_features", "virtual_machine", "logical_cpus", "physical_cores", "cpu_quota", "os", "kernel", "huge_pages"}) {
       if (!facts.contains(key) || facts[key].is_null()) continue;
-      table.rows.push_back({TextValue(machine.fingerprint), TextValue(key), TextValue(FactText(facts[key]))});
+      table.rows.push_back({TextValue(key), TextValue(FactText(facts[key]))});
     }
   }
   const std::vector<int64_t> ids = weir::IdsOf(data.cells);

@@ -24,6 +24,7 @@ Section MemorySection(const ReportView& view);
 Section EnergySection(const ReportView& view);
 Section FrontierSection(const ReportView& view);
 Section CliffSection(const ReportView& view);
+Section VerdictSection(const ReportView& view);
 Section ExclusionSection(const ReportView& view);
 Section MethodSection(const ReportView& view);
 

@@ -1,0 +1,43 @@
+// The verdict's sentences, in the report's form.
+#include "advise/verdict.h"
+
+#include "report/sections.h"
+
+namespace weir {
+
+Result<std::vector<VerdictLine>> ReadVerdict(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
+  std::vector<VerdictLine> lines;
+  WEIR_TRY(const std::optional<Home> home, HomeOfNewestRow(store));
+  // Judged is one machine: the one that this report is about.
+  if (!home || data.machines.size() != 1 || data.machines[0].fingerprint != home->fingerprint) return lines;
+  WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue));
+  for (const Side side : {Side::kRight, Side::kWrong, Side::kOpen}) {
+    for (const Sentence& sentence : verdict.sentences) {
+      if (sentence.side != side) continue;
+      VerdictLine line{std::string(sentence.rule), SentenceText(sentence), {}, sentence.wanted, sentence.cells};
+      for (const Flip& flip : sentence.flips) line.flips.push_back(FlipText(flip));
+      lines.push_back(std::move(line));
+    }
+  }
+  return lines;
+}
+
+Section VerdictSection(const ReportView& view) {
+  Section section{"verdict", "The verdict", {}, {}, false, {}, {}};
+  if (view.data.verdict->empty()) {
+    section.sentences.push_back({"No verdict: it is about the machine of the newest row of weir's own engine, which is not the one machine of this page.", {}});
+    return section;
+  }
+  section.sentences.push_back({"For one user who reads along, from all rows of this machine and the catalogue of machines; estimates are called so. For another need: "
+                               "weir verdict --users 4 --min-tps 10 --max-ttft 2s.", {}});
+  for (const VerdictLine& line : *view.data.verdict) {
+    ReportSentence sentence{line.text, line.cells};
+    for (const std::string& flip : line.flips) sentence.details.push_back(flip);
+    if (!line.wanted.empty()) sentence.details.push_back("evidence would come from: " + line.wanted);
+    sentence.details.push_back("rule " + line.rule);
+    section.sentences.push_back(std::move(sentence));
+  }
+  return section;
+}
+
+}  // namespace weir
