@@ -304,8 +304,8 @@ Sentence CompareRunners(const std::vector<Runner>& runners, const Runner& leader
           : fmt::format(
                 ", the most; but the ranges of {} others reach into that: {}", close.size(),
                 fmt::join(close.begin(),
-                          close.begin() + std::min<std::ptrdiff_t>(3, std::ssize(close)), ", ")) +
-                (close.size() > 3 ? ", ..." : "");
+                          close.begin() + std::min<std::ptrdiff_t>(3, std::ssize(close)), "; ")) +
+                (close.size() > 3 ? fmt::format("; and {} more", close.size() - 3) : "");
   sentence.numbers = {{"low", mine.low}, {"high", mine.high}};
   return sentence;
 }

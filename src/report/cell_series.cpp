@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -89,6 +90,17 @@ std::string ModelTitle(const ModelRow& model) {
   return name;
 }
 
+std::string ModelFamily(const ModelRow& model) {
+  std::string title = ModelTitle(model);
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b)); };
+  const auto found = std::search(title.begin(), title.end(), model.quant.begin(), model.quant.end(), same);
+  if (model.quant.empty() || found == title.begin() || found == title.end()) return title;
+  const bool is_part = std::string_view("-._ ").find(found[-1]) != std::string_view::npos;
+  const bool is_end = found + std::ssize(model.quant) == title.end();
+  if (is_part && is_end) title.erase(found - 1, title.end());
+  return title;
+}
+
 std::string CellTitle(const CellResult& cell) {
   std::string title = ModelTitle(cell.model);
   if (!cell.model.quant.empty() && title.find(cell.model.quant) == title.npos) title += " " + cell.model.quant;
@@ -104,13 +116,13 @@ std::vector<CellSeries> GroupCells(std::span<const CellResult> cells, std::vecto
     const Key key = KeyOfSeries(cell);
     const auto [place, is_new] = places.emplace(key, all.size());
     if (is_new) {
-      all.push_back({CellTitle(cell), ModelTitle(cell.model), {}});
+      all.push_back({CellTitle(cell), ModelFamily(cell.model), fmt::format("{}", fmt::join(key.second, " ")), {}});
       keys.push_back(key);
     }
     AddCell(cell, all[place->second], superseded);
   }
   const std::set<std::string> common = CommonWords(keys);
-  std::vector<std::string> mixtures;
+  std::vector<std::string> mixtures, models;
   for (size_t i = 0; i < all.size(); ++i) {
     std::string rest;
     for (const std::string& word : keys[i].second) {
@@ -121,7 +133,10 @@ std::vector<CellSeries> GroupCells(std::span<const CellResult> cells, std::vecto
               [](const CellResult* a, const CellResult* b) { return a->row.users < b->row.users; });
     // In charts of one model each, a mixture looks the same in all of them.
     const int mixture = IndexIn(mixtures, keys[i].first[1] + rest);
-    all[i].style = all.size() > kMostInAChart ? mixture : static_cast<int>(i);
+    const int model = IndexIn(models, all[i].model);
+    const bool many = all.size() > kMostInAChart;
+    all[i].style = many ? mixture : static_cast<int>(i);
+    all[i].shape = many ? model : static_cast<int>(i);
   }
   return all;
 }

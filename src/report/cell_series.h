@@ -12,12 +12,16 @@ namespace weir {
 struct CellSeries {
   std::string name;   // what tells this series from the others: mixture, and what else is not the same everywhere
   std::string model;  // the model without its mixture
+  std::string conditions;  // load, target, kind of cache, threads, machine: what must be the same for two cells to be compared
   std::vector<const CellResult*> cells;  // by users; of several measurements the newest
-  int style = 0;                         // colour, dash and marker
+  int style = 0;                         // colour, dash and marker, the mixture's where there are many series
+  int shape = 0;                         // the marker where all series share one chart: the model's where there are many
 };
 
 /// "qwen3.5-2b*" of "synth:qwen3.5-2b:Q8_0", the file's name of a path.
 std::string ModelTitle(const ModelRow& model);
+/// Without the mixture that files have in their names: "Qwen3.5-2B" of "Qwen3.5-2B-Q8_0.gguf".
+std::string ModelFamily(const ModelRow& model);
 /// With its mixture, and of what another tool measured, that tool.
 std::string CellTitle(const CellResult& cell);
 

@@ -1,6 +1,9 @@
 // Distributions: the line from the 5th to the 95th percentile, the box from the 25th to the 75th, the median as a bar.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "report/canvas.h"
 #include "report/text.h"
 
@@ -21,6 +24,9 @@ void DrawStrips(const StripChart& chart, Canvas& frame) {
   svg.Line(plot.x, plot.bottom(), plot.right(), plot.bottom(), "ax");
   const double step = plot.width / static_cast<double>(std::max<size_t>(chart.strips.size(), 1));
   const double half = std::min(14.0, step * 0.3);
+  double widest = 0;
+  for (const Strip& strip : chart.strips) widest = std::max(widest, TextWidth(strip.label));
+  const auto stride = static_cast<size_t>(std::ceil((widest + 4) / step));  // of labels
   for (size_t i = 0; i < chart.strips.size(); ++i) {
     const Strip& strip = chart.strips[i];
     const double x = plot.x + step * (static_cast<double>(i) + 0.5);
@@ -36,7 +42,7 @@ void DrawStrips(const StripChart& chart, Canvas& frame) {
     svg.Box({x - half, y(strip.p75), 2 * half, y(strip.p25) - y(strip.p75)}, "f1 c0", note);
     svg.Line(x - half, y(strip.median), x + half, y(strip.median), "md");
     svg.Marker(x, y(strip.greatest), 0, 5, note);
-    if (step >= TextWidth(strip.label) + 2) svg.Text(x, plot.bottom() + 17, strip.label, Anchor::kMiddle, "tk");
+    if (i % stride == 0) svg.Text(x, plot.bottom() + 17, strip.label, Anchor::kMiddle, "tk");
   }
   svg.Text(plot.x + plot.width / 2, plot.bottom() + 36, chart.groups, Anchor::kMiddle, "lb");
   frame.SetBottom(plot.bottom() + 42);

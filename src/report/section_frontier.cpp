@@ -12,15 +12,16 @@ double BitsPerWeight(const ModelRow& model) {
   return model.n_params > 0 ? 8.0 * static_cast<double>(model.file_tensor_bytes) / static_cast<double>(model.n_params) : 0;
 }
 
-/// The number of users with which most models were measured; of several the fewest.
-int CommonUsers(const std::vector<const CellResult*>& cells) {
-  std::map<int, int> n_cells;
-  for (const CellResult* cell : cells) ++n_cells[cell->row.users];
-  int users = 0;
-  for (const auto& [of, n] : n_cells) {
-    if (users == 0 || n > n_cells[users]) users = of;
+/// Cells with a speed and a size, of the load and the number of users of which there are most; of several the fewest users.
+std::vector<const CellResult*> ComparableCells(const ReportView& view) {
+  std::map<std::pair<int, std::string>, std::vector<const CellResult*>> loads;
+  for (const CellSeries& series : view.series) {
+    for (const CellResult* cell : series.cells) {
+      if (BitsPerWeight(cell->model) > 0 && MedianOf(*cell, "decode_tok_s")) loads[{cell->row.users, series.conditions}].push_back(cell);
+    }
   }
-  return users;
+  const auto most = std::max_element(loads.begin(), loads.end(), [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  return most == loads.end() ? std::vector<const CellResult*>{} : most->second;
 }
 
 /// Points of each model, those first that no other mixture of it beats in both; `less_is_better` of x.
@@ -56,62 +57,87 @@ std::string Described(const std::map<std::string, std::vector<Point>>& models, c
   return text;
 }
 
-void AddQuality(const ReportView& view, const std::vector<const CellResult*>& cells, int users, Section& section) {
+ReportTable QualityTable(const ReportData& data) {
   ReportTable table{"How well the models predict a text, measured by weir perplexity. KL: mean divergence of the next-token distribution from the reference's.",
               {{"model", "", "model", false}, {"computed in", "", "dtype", false}, {"text", "", "text", false}, {"perplexity", "", "ppl"},
                {"standard error", "", "ppl_se"}, {"KL", "nats", "kl_mean"}, {"same first choice", "%", "same_top"}, {"reference", "", "reference", false},
                {"quality row", "", "row"}},
               {},
               {}};
-  std::map<std::string, std::vector<Point>> models;
-  std::vector<int64_t> ids;
-  for (const QualityRow& row : view.data.quality) {
+  for (const QualityRow& row : data.quality) {
     ModelRow model;
     model.name = row.model;
     table.rows.push_back({TextValue(ModelTitle(model)), TextValue(row.dtype), TextValue(row.text_name), NumberValue(row.ppl),
                           NumberValue(row.ppl_se), NumberValue(row.kl_mean),
                           row.same_top ? ReportValue{fmt::format("{:.1f}", *row.same_top * 100), row.same_top} : ReportValue{}, TextValue(row.reference), IntValue(row.id)});
+  }
+  const std::vector<int64_t> all = weir::IdsOf(data.cells);
+  table.evidence = {QualitySql(all), all};
+  return table;
+}
+
+struct QualityAxis {
+  const char *title, *label, *unit;
+  std::optional<double> (*value)(const QualityRow&);
+  std::string (*group)(const QualityRow&);  // within which values may be compared
+};
+
+/// Of a model's rows on one text the newest.
+std::optional<Picture> QualityPicture(const ReportData& data, const std::vector<const CellResult*>& cells, const QualityAxis& axis) {
+  std::map<std::string, std::map<const CellResult*, Point>> points;
+  std::vector<int64_t> ids;
+  for (const QualityRow& row : data.quality) {
+    const std::optional<double> value = axis.value(row);
+    if (!value) continue;
     for (const CellResult* cell : cells) {
-      if (cell->row.users != users || cell->model.fingerprint != row.model_fingerprint || cell->model.name != row.model || !row.kl_mean) continue;
-      models[row.reference].push_back({*row.kl_mean, *MedianOf(*cell, "decode_tok_s"), {}, {}, row.quant});
+      if (cell->model.fingerprint != row.model_fingerprint || cell->model.name != row.model) continue;
+      points[axis.group(row)][cell] = {*value, *MedianOf(*cell, "decode_tok_s"), {}, {}, CellTitle(*cell)};
       ids.push_back(cell->id);
     }
   }
-  if (table.rows.empty()) {
+  if (ids.empty()) return std::nullopt;
+  std::map<std::string, std::vector<Point>> models;
+  for (const auto& [group, of_cells] : points) {
+    for (const auto& [cell, point] : of_cells) models[group].push_back(point);
+  }
+  PlotChart chart{fmt::format("Speed against {}, {}", axis.title, CellUsersText(*cells[0])), Described(models, axis.unit), {axis.label}, {"decode, tok/s of all users", false, true}, {}};
+  AddModels(models, /*less_is_better=*/true, chart);
+  return Picture{std::move(chart), {QualitySql(ids), ids}};
+}
+
+void AddQuality(const ReportData& data, const std::vector<const CellResult*>& cells, Section& section) {
+  if (data.quality.empty()) {
     section.sentences.push_back({"Quality was not measured for these models (weir perplexity does it), so this page says nothing about what few bits cost in "
                                  "quality. Of synthetic models it cannot be measured.", {}});
     return;
   }
-  const std::vector<int64_t> all = weir::IdsOf(view.data.cells);
-  if (!ids.empty()) {
-    PlotChart chart{fmt::format("Speed against divergence, {}", Count(users, "user")), Described(models, "nats"), {"mean KL from the reference, nats: less is better"},
-                    {"decode, tok/s", false, true}, {}};
-    AddModels(models, /*less_is_better=*/true, chart);
-    section.pictures.push_back({std::move(chart), {QualitySql(ids), ids}});
+  const QualityAxis divergence{"divergence", "mean KL from the reference, nats: less is better", "nats", [](const QualityRow& row) { return row.kl_mean; },
+                               [](const QualityRow& row) { return fmt::format("from {} on {}", row.reference, row.text_name); }};
+  const QualityAxis perplexity{"perplexity", "perplexity: less is better", "perplexity", [](const QualityRow& row) { return std::optional(row.ppl); },
+                               [](const QualityRow& row) { return "on " + row.text_name; }};
+  for (const QualityAxis* axis : {&divergence, &perplexity}) {
+    if (std::optional<Picture> picture = QualityPicture(data, cells, *axis)) section.pictures.push_back(std::move(*picture));
   }
-  table.evidence = {QualitySql(all), all};
-  section.tables.push_back(std::move(table));
+  section.tables.push_back(QualityTable(data));
 }
 
 }  // namespace
 
 Section FrontierSection(const ReportView& view) {
   Section section{"frontier", "What bits cost", {}, {}, false, {}, {}};
-  std::vector<const CellResult*> cells = CellsOf(view);
-  std::erase_if(cells, [](const CellResult* cell) { return BitsPerWeight(cell->model) <= 0 || !MedianOf(*cell, "decode_tok_s"); });
+  const std::vector<const CellResult*> cells = ComparableCells(view);
   if (cells.empty()) {
     section.sentences.push_back({"No cell has both a speed and a known size of its weights.", {}});
     return section;
   }
-  const int users = CommonUsers(cells);
   std::map<std::string, std::vector<Point>> models;
-  std::vector<int64_t> ids;
+  std::map<std::string, std::vector<int64_t>> cells_of;
+  const std::vector<int64_t> ids = IdsOf(cells);
   for (const CellResult* cell : cells) {
-    if (cell->row.users != users) continue;
-    models[ModelTitle(cell->model)].push_back({BitsPerWeight(cell->model), *MedianOf(*cell, "decode_tok_s"), {}, {}, cell->model.quant});
-    ids.push_back(cell->id);
+    models[ModelFamily(cell->model)].push_back({BitsPerWeight(cell->model), *MedianOf(*cell, "decode_tok_s"), {}, {}, cell->model.quant});
+    cells_of[ModelFamily(cell->model)].push_back(cell->id);
   }
-  PlotChart chart{fmt::format("Speed against bits per weight, {}", Count(users, "user")), Described(models, "bits per weight"),
+  PlotChart chart{fmt::format("Speed against bits per weight, {}", CellUsersText(*cells[0])), Described(models, "bits per weight"),
                   {"bits per weight of the file", false, true}, {"decode, tok/s of all users", false, true}, {}};
   AddModels(models, /*less_is_better=*/false, chart);
   section.pictures.push_back({std::move(chart),
@@ -124,9 +150,9 @@ Section FrontierSection(const ReportView& view) {
     if (points.size() < 2) continue;
     const auto [low, high] = std::minmax_element(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.x < b.x; });
     section.sentences.push_back({fmt::format("{}: {} has {} of the bits of {} and {} times its speed.", model, low->note, PercentText(low->x / high->x),
-                                             high->note, ThreeDigits(low->y / high->y)), ids});
+                                             high->note, ThreeDigits(low->y / high->y)), cells_of[model]});
   }
-  AddQuality(view, cells, users, section);
+  AddQuality(view.data, cells, section);
   return section;
 }
 

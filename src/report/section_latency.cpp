@@ -90,7 +90,7 @@ void AddSentences(const ReportView& view, Section& section) {
 }  // namespace
 
 Section LatencySection(const ReportView& view) {
-  Section section{"latency", "Latency", {}, {}, true, {}, {}};
+  Section section{"latency", "Latency", {}, {}, view.series.size() > 1, {}, {}};
   const bool any = std::any_of(view.series.begin(), view.series.end(), [](const CellSeries& series) {
     return std::any_of(series.cells.begin(), series.cells.end(), [](const CellResult* cell) { return cell->Find("ttft_ms") || cell->Find("itl_ms"); });
   });

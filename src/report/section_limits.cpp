@@ -50,7 +50,7 @@ std::optional<Picture> RooflinePicture(const ReportView& view, const std::string
   std::vector<int64_t> ids;
   double least = 0, greatest = 0;
   for (const CellSeries& series : view.series) {
-    Series points{series.name, {}, series.style, series.style, false, true, view.series.size() <= 6};
+    Series points{series.name, {}, series.style, series.shape, false, true, view.series.size() <= 6};
     for (const CellResult* cell : series.cells) {
       const std::optional<RoofPoint> at = RoofPointOf(*cell);
       if (!at || cell->machine != machine) continue;
@@ -117,12 +117,18 @@ void AddShareSentences(const ReportView& view, Section& section) {
   }
 }
 
-/// Of each series the cell with the most users that has a plan, if all would be too many.
+/// By model and users; of each model the cell with the most users that has a plan, if all would be too many.
 std::vector<const CellResult*> CellsWithPlans(const ReportData& data) {
   std::vector<const CellResult*> cells;
+  std::map<std::string, size_t> first;
   for (const CellResult& cell : data.cells) {
-    if (cell.row.planned_bytes) cells.push_back(&cell);
+    if (!cell.row.planned_bytes) continue;
+    first.emplace(CellTitle(cell), cells.size());
+    cells.push_back(&cell);
   }
+  std::stable_sort(cells.begin(), cells.end(), [&](const CellResult* a, const CellResult* b) {
+    return std::pair(first[CellTitle(*a)], a->row.users) < std::pair(first[CellTitle(*b)], b->row.users);
+  });
   if (cells.size() <= kMostBars) return cells;
   std::map<std::string, const CellResult*> most;
   for (const CellResult* cell : cells) {

@@ -78,6 +78,17 @@ TEST(Chart, WhatCannotBeDrawnIsLeftOut) {
   for (const std::string& svg : Drawn(BarChart{})) EXPECT_TRUE(Xml(svg).ok());
 }
 
+TEST(Chart, ManyStripsKeepSomeLabels) {
+  StripChart chart{"t", "d", "users", {"y", true}, {}, {}, {}};
+  for (int users = 1; users <= 120; ++users) chart.strips.push_back({std::to_string(users), 1, 2, 3, 4, 5, 1, 6, 40});
+  for (const std::string& svg : Drawn(chart)) {
+    const std::vector<std::string> texts = Xml(svg).Texts("text");
+    EXPECT_THAT(texts, Not(Contains("3")));
+    EXPECT_GT(texts.size(), 12u);
+    EXPECT_LT(texts.size(), 40u);
+  }
+}
+
 TEST(Scale, EndsAndTicksAreRound) {
   const Scale linear = Scale::Over({"y", false, true}, {33.8, 295});
   EXPECT_EQ(linear.low(), 0);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "report/cell_series.h"
 #include "report_fixture.h"
 #include "xml.h"
 
@@ -249,6 +250,53 @@ TEST_F(ReportTest, ForeignRowsAreMarkedAndHaveMediansOnly) {
   EXPECT_TRUE(SectionOf(report, "latency")["tables"][0]["rows"][0]["ttft_ms_p95"].is_null());
   EXPECT_THAT(report["summary"].dump(), HasSubstr("a foreign median"));
   EXPECT_THAT(SentencesOf(SectionOf(report, "method")), HasSubstr("imported"));
+}
+
+TEST_F(ReportTest, ManySeriesLookDifferentInOneChart) {
+  const int64_t run = AddRun();
+  for (const char* model : {"synth:a:", "synth:b:", "synth:c:"}) {
+    for (const char* quant : {"Q8_0", "Q4_K_M", "Q2_K"}) AddCell(run, SomeModel(std::string(model) + quant, quant), {1});
+  }
+  const ReportData data = Data();
+  std::set<std::pair<int, int>> looks;
+  for (const CellSeries& series : GroupCells(data.cells)) looks.emplace(series.style, series.shape);
+  EXPECT_EQ(looks.size(), 9u);
+  const std::vector<CellSeries> all = GroupCells(data.cells);
+  EXPECT_EQ(all[0].style, all[3].style) << "a mixture has one colour";
+  for (const auto& chart : ChartsOf(all)) {
+    EXPECT_EQ(chart.size(), 3u);
+    EXPECT_NE(chart[0]->style, chart[1]->style);
+  }
+}
+
+TEST_F(ReportTest, MixturesOfOneFamilyAreComparedUnderOneLoad) {
+  const int64_t run = AddRun();
+  AddCell(run, SomeModel("/m/Tiny-9B.Q8_0.gguf"), {1});
+  const int64_t other = AddCell(run, SomeModel("/m/Tiny-9B-q4_k_m.gguf", "Q4_K_M", 1'100'000'000), {1, {5, 5, 5}});
+  ReportData data = Data();
+  data.cells.push_back(data.cells[1]);
+  data.cells.back().id = 99;
+  data.cells.back().row.gen_tokens = 4000;  // another load
+  const Json report = JsonReport(data);
+  const Json& frontier = SectionOf(report, "frontier");
+  EXPECT_THAT(SentencesOf(frontier), HasSubstr("Tiny-9B: Q4_K_M has 55 % of the bits of Q8_0 and 2.00 times its speed."));
+  EXPECT_EQ(frontier["charts"][0]["cells"], (Json{1, other}));
+}
+
+TEST_F(ReportTest, QualityIsAnAxisOfTheFrontier) {
+  const int64_t run = AddRun();
+  const ModelRow model = SomeModel("/m/Tiny-9B.Q8_0.gguf");
+  AddCell(run, model, {1});
+  const auto quality = [&](const Json& report) { return SectionOf(report, "frontier")["charts"].size(); };
+  EXPECT_EQ(quality(JsonReport(Data())), 1u);
+  Predictions predictions{*store_.AddModel(model), "native", "f16", {2.0, 0.1}, {7.4, 0.2}};
+  ASSERT_TRUE(store_.AddQuality(run, {"a text", "ab12", 64, 32, 4, 128}, predictions, std::nullopt).ok());
+  const Json report = JsonReport(Data());
+  EXPECT_EQ(quality(report), 2u);
+  const Json& frontier = SectionOf(report, "frontier");
+  EXPECT_THAT(frontier["charts"][1]["title"].get<std::string>(), HasSubstr("perplexity"));
+  EXPECT_DOUBLE_EQ(frontier["tables"][0]["rows"][0]["ppl"], 7.4);
+  EXPECT_THAT(SentencesOf(frontier), Not(HasSubstr("Quality was not measured")));
 }
 
 TEST_F(ReportTest, TwoThousandCells) {
