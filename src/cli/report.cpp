@@ -7,6 +7,7 @@
 #include "cli/machines_folder.h"
 #include "cli/progress.h"
 #include "cli/report_serve.h"
+#include "util/interrupt.h"
 
 namespace weir {
 namespace {
@@ -35,6 +36,18 @@ Status WriteCharts(const Report& article, const std::string& folder) {
   return {};
 }
 
+/// Reading ends when the user asks to stop; what is written after it appears whole.
+Result<ReportData> ReadWithProgress(const RowFlags& rows, const MachineCatalogue& catalogue) {
+  Progress progress("reading rows");
+  ReportReader reader([&](int64_t done, int64_t total) {
+    progress.Update(done, total);
+    return !Interrupted();
+  });
+  WEIR_TRY(ReportData data, ReadReport(rows, &catalogue, reader));
+  if (Interrupted()) return Error{ErrorCode::kInterrupted, "interrupted", {}};
+  return data;
+}
+
 Status WriteForm(const std::string& text, const std::string& file, const ReportData& data) {
   if (file == "-") return WriteOutput(text, "");
   WEIR_RETURN_IF_ERROR(WriteOutput(text, file));
@@ -45,7 +58,8 @@ Status WriteForm(const std::string& text, const std::string& file, const ReportD
 Result<int> RunReport(const Flags& flags) {
   if (flags.serve) return ServeReportPage(flags.report);
   WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(DefaultMachinesFolder()));
-  WEIR_TRY(const ReportData data, ReadReport(flags.report.rows, &catalogue));
+  CatchInterrupts();
+  WEIR_TRY(const ReportData data, ReadWithProgress(flags.report.rows, catalogue));
   const Report article = MakeReport(data);
   const bool any = flags.json || !flags.html.empty() || !flags.markdown.empty() || !flags.charts.empty();
   const std::string html = any ? flags.html : kDefaultFile;
@@ -58,12 +72,12 @@ Result<int> RunReport(const Flags& flags) {
 
 }  // namespace
 
-Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* catalogue) {
+Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* catalogue, ReportReader& reader) {
   WEIR_TRY(Store store, OpenResults(flags.db));
   // All questions are answered by the same moment.
   WEIR_RETURN_IF_ERROR(store.database().Run("BEGIN"));
-  WEIR_TRY(std::vector<CellResult> cells, ChoosesRows(flags) ? SelectCells(store, flags, INT64_MAX) : NewestCells(store));
-  WEIR_TRY(ReportData data, ReadReportData(store, std::move(cells)));
+  WEIR_TRY(std::vector<int64_t> cells, ChoosesRows(flags) ? SelectCellIds(store, flags, INT64_MAX) : NewestCells(store));
+  WEIR_TRY(ReportData data, reader.Read(store, std::move(cells)));
   if (catalogue) {
     WEIR_TRY(data.verdict, ReadVerdict(store, data, *catalogue));
   }

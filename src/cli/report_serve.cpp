@@ -1,5 +1,6 @@
 #include "cli/report_serve.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -47,11 +48,13 @@ std::string TimeOfDay() {
 }
 
 std::string Banner(const ReportData& data, int refresh_s) {
-  int64_t n_ended = 0;
-  for (const CellResult& cell : data.cells) n_ended += cell.status != CellStatus::kInterrupted;
   std::string running;
   for (const ReportRun& run : data.runs) {
-    if (run.ended_at.empty()) running = fmt::format(" Run {} has not ended: {} of its cells' rows are complete so far.", run.id, n_ended);
+    if (!run.ended_at.empty()) continue;
+    const auto n_ended = std::count_if(data.cells.begin(), data.cells.end(), [&](const CellResult& cell) {
+      return cell.run == run.id && cell.status != CellStatus::kInterrupted;
+    });
+    running = fmt::format(" Run {} has not ended; {} of its cells have.", run.id, n_ended);
   }
   return fmt::format("Rows as of {}.{} This page loads itself again every {} s.", TimeOfDay(), running, refresh_s);
 }
@@ -63,17 +66,19 @@ class LiveReport {
 
   std::string Html() {
     HtmlOptions html{options_.refresh_s, ""};
-    if (Result<ReportData> data = ReadReport(options_.rows, nullptr)) {
+    if (Result<ReportData> data = ReadReport(options_.rows, nullptr, reader_)) {
       article_ = MakeReport(*data);
       html.banner = Banner(*data, options_.refresh_s);
     } else {
-      html.banner = fmt::format("At {} the database could not be read: {}. What stands below is older.", TimeOfDay(), data.error().message);
+      html.banner = fmt::format("At {} nothing could be read: {}.{} This page loads itself again every {} s.", TimeOfDay(), data.error().message,
+                                article_.sections.empty() ? "" : " What stands below is older.", options_.refresh_s);
     }
     return HtmlOf(article_, html);
   }
 
  private:
   const ServeReport& options_;
+  ReportReader reader_{[](int64_t, int64_t) { return !Interrupted(); }};
   Report article_{"Language models, measured", "", {}, {}};
 };
 
@@ -84,7 +89,6 @@ HttpAnswer AnswerTo(const HttpRequest& request, Page& page) {
           page.Take(),
           "text/html; charset=utf-8",
           {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-           {"X-Content-Type-Options", "nosniff"},
            {"Cache-Control", "no-store"}}};
 }
 

@@ -7,9 +7,8 @@
 namespace weir {
 
 /// The cells that the flags choose; the newest run's, or its campaign's, if they choose none. Of a database that is being
-/// written it is one moment.
-/// Without a catalogue there is no verdict.
-Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* catalogue);
+/// written it is one moment. Without a catalogue there is no verdict.
+Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* catalogue, ReportReader& reader);
 
 struct ServeReport {
   RowFlags rows;

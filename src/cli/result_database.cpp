@@ -10,13 +10,16 @@
 namespace weir {
 namespace {
 
-constexpr int64_t kAll = INT64_MAX;
-
-bool Matches(const CellResult& cell, const RowFlags& flags) {
-  return (flags.model.empty() || cell.model.name.find(flags.model) != std::string::npos ||
-          cell.model.quant.find(flags.model) != std::string::npos) &&
-         (flags.status.empty() || Name(cell.status) == flags.status);
-}
+/// Cells of one run or campaign, or all; of a cell of a campaign that was tried again the newest.
+constexpr const char* kSelect = R"sql(
+SELECT c.id FROM cell c JOIN run r ON r.id = c.run JOIN model m ON m.id = c.model
+WHERE (?1 = 0 OR r.id = ?1)
+  AND (?2 IS NULL OR (r.campaign = ?2 AND c.id = (SELECT max(o.id) FROM cell o JOIN run s ON s.id = o.run
+                                                  WHERE s.campaign = ?2 AND o.key = c.key)))
+  AND (instr(m.name, ?3) > 0 OR instr(m.quant, ?3) > 0)
+  AND (?4 = '' OR c.status = ?4)
+ORDER BY c.id DESC LIMIT ?5
+)sql";
 
 }  // namespace
 
@@ -47,21 +50,29 @@ Result<Store> OpenResults(const std::string& db) {
   return Store::OpenReadOnly(path);
 }
 
-Result<std::vector<CellResult>> SelectCells(Store& store, const RowFlags& flags, int64_t most) {
-  std::vector<CellResult> cells;
+Result<std::vector<int64_t>> SelectCellIds(Store& store, const RowFlags& flags, int64_t most) {
+  std::optional<int64_t> campaign;
   if (!flags.campaign.empty()) {
-    WEIR_TRY(const std::optional<CampaignRow> campaign, store.FindCampaign(flags.campaign));
-    if (!campaign) return BadInput("--campaign {}: there is none of that name in {}", flags.campaign, store.path());
-    WEIR_TRY(cells, store.CampaignCells(campaign->id));
-  } else if (flags.run > 0) {
-    WEIR_TRY(cells, store.Results(flags.run));
-  } else {
-    const bool filtered = !flags.model.empty() || !flags.status.empty();
-    WEIR_TRY(cells, store.LastCells(filtered ? kAll : flags.last > 0 ? flags.last : most));
+    WEIR_TRY(const std::optional<CampaignRow> found, store.FindCampaign(flags.campaign));
+    if (!found) return BadInput("--campaign {}: there is none of that name in {}", flags.campaign, store.path());
+    campaign = found->id;
   }
-  std::erase_if(cells, [&](const CellResult& cell) { return !Matches(cell, flags); });
-  const auto limit = static_cast<size_t>(flags.last > 0 ? flags.last : kAll);
-  if (cells.size() > limit) cells.erase(cells.begin(), cells.end() - static_cast<int64_t>(limit));
+  const bool is_open = !campaign && flags.run == 0 && flags.model.empty() && flags.status.empty();
+  WEIR_TRY(Statement query, store.database().Prepare(kSelect));
+  query.Bind(flags.run, campaign, flags.model, flags.status, flags.last > 0 ? flags.last : is_open ? most : INT64_MAX);
+  std::vector<int64_t> ids;
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { ids.push_back(row.Int(0)); }));
+  std::reverse(ids.begin(), ids.end());
+  return ids;
+}
+
+Result<std::vector<CellResult>> SelectCells(Store& store, const RowFlags& flags, int64_t most) {
+  WEIR_TRY(const std::vector<int64_t> ids, SelectCellIds(store, flags, most));
+  std::vector<CellResult> cells;
+  for (const int64_t id : ids) {
+    WEIR_TRY(CellResult cell, store.ResultOfCell(id));
+    cells.push_back(std::move(cell));
+  }
   return cells;
 }
 

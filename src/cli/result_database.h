@@ -25,6 +25,8 @@ void AddRowFlags(CLI::App& app, RowFlags& flags);
 Result<std::string> DatabasePath(const std::string& db);
 /// For reading; kBadInput if there is none yet.
 Result<Store> OpenResults(const std::string& db);
+/// The ids of those cells.
+Result<std::vector<int64_t>> SelectCellIds(Store& store, const RowFlags& flags, int64_t most);
 /// At most `most` without --last, oldest first.
 Result<std::vector<CellResult>> SelectCells(Store& store, const RowFlags& flags, int64_t most);
 

@@ -6,14 +6,22 @@
 namespace weir {
 namespace {
 
-Result<std::map<int64_t, Distribution>> ReadDistributions(Database& database, const std::string& sql) {
-  std::map<int64_t, Distribution> distributions;
-  WEIR_TRY(Statement query, database.Prepare(sql));
-  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
-    distributions[row.Int(0)] = {row.Int(1),  row.Real(2), row.Real(3), row.Real(4),
-                                 row.Real(5), row.Real(6), row.Real(7), row.Real(8)};
-  }));
-  return distributions;
+Result<std::optional<Distribution>> ReadDistribution(Database& database, int64_t cell, std::string_view view, std::string_view value) {
+  WEIR_TRY(Statement query, database.Prepare(DistributionSql({&cell, 1}, view, value)));
+  WEIR_TRY(const bool found, query.Step());
+  if (!found) return std::optional<Distribution>();
+  return std::optional(Distribution{query.Int(1), query.Real(2), query.Real(3), query.Real(4), query.Real(5), query.Real(6), query.Real(7), query.Real(8)});
+}
+
+/// Of those of the cells that have ended, what no other cell has.
+using Stamps = std::map<int64_t, std::string>;
+Result<Stamps> ReadStamps(Database& database, std::span<const int64_t> cells) {
+  Stamps stamps;
+  WEIR_TRY(Statement query, database.Prepare(fmt::format(
+                                "SELECT c.id, r.started_at || ' ' || c.status || ' ' || coalesce(c.key, '') FROM cell c JOIN run r ON r.id = c.run\n"
+                                "WHERE c.status <> 'interrupted' AND {}", CellCondition("c.id", cells))));
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { stamps[row.Int(0)] = row.Text(1); }));
+  return stamps;
 }
 
 Result<std::vector<ReportRun>> ReadRuns(Store& store, std::span<const int64_t> cells) {
@@ -59,32 +67,54 @@ Result<std::vector<QualityRow>> ReadQuality(Database& database, std::span<const 
 
 }  // namespace
 
-Result<ReportData> ReadReportData(Store& store, std::vector<CellResult> cells) {
+Result<ReportReader::Known> ReportReader::ReadCell(Store& store, int64_t id) {
+  Known known;
+  WEIR_TRY(known.cell, store.ResultOfCell(id));
+  WEIR_TRY(known.ttft, ReadDistribution(store.database(), id, "request_latency", "ttft_ms"));
+  WEIR_TRY(known.itl, ReadDistribution(store.database(), id, "token_gap", "itl_ms"));
+  return known;
+}
+
+Result<ReportData> ReportReader::Read(Store& store, std::vector<int64_t> cells) {
   ReportData data;
   data.db = store.path();
-  data.cells = std::move(cells);
-  for (const CellResult& cell : data.cells) {
-    if (const auto interval = MedianInterval(cell.decode_samples)) data.decode_intervals[cell.id] = *interval;
-    if (const auto interval = MedianInterval(cell.aggregate_samples)) data.aggregate_intervals[cell.id] = *interval;
+  std::sort(cells.begin(), cells.end());
+  WEIR_TRY(const Stamps stamps, ReadStamps(store.database(), cells));
+  const auto n_cells = static_cast<int64_t>(cells.size());
+  for (int64_t i = 0; i < n_cells; ++i) {
+    if (progress_ && !progress_(i, n_cells)) return Error{ErrorCode::kInterrupted, "interrupted", {}};
+    const int64_t id = cells[static_cast<size_t>(i)];
+    const auto stamp = stamps.find(id);
+    auto known = ended_.find(id);
+    if (known == ended_.end() || stamp == stamps.end() || known->second.stamp != stamp->second) {
+      WEIR_TRY(Known fresh, ReadCell(store, id));
+      fresh.stamp = stamp == stamps.end() ? "" : stamp->second;
+      known = ended_.insert_or_assign(id, std::move(fresh)).first;
+    }
+    const CellResult& cell = data.cells.emplace_back(known->second.cell);
+    if (known->second.ttft) data.ttft[id] = *known->second.ttft;
+    if (known->second.itl) data.itl[id] = *known->second.itl;
+    if (const auto interval = MedianInterval(cell.decode_samples)) data.decode_intervals[id] = *interval;
+    if (const auto interval = MedianInterval(cell.aggregate_samples)) data.aggregate_intervals[id] = *interval;
   }
-  const std::vector<int64_t> ids = IdsOf(data.cells);
-  Database& database = store.database();
-  WEIR_TRY(data.runs, ReadRuns(store, ids));
-  WEIR_TRY(data.machines, ReadMachines(database, ids));
-  WEIR_TRY(data.ttft, ReadDistributions(database, DistributionSql(ids, "request_latency", "ttft_ms")));
-  WEIR_TRY(data.itl, ReadDistributions(database, DistributionSql(ids, "token_gap", "itl_ms")));
-  WEIR_TRY(data.lost, ReadLostRepeats(database, ids));
-  WEIR_TRY(data.quality, ReadQuality(database, ids));
+  WEIR_TRY(data.runs, ReadRuns(store, cells));
+  WEIR_TRY(data.machines, ReadMachines(store.database(), cells));
+  WEIR_TRY(data.lost, ReadLostRepeats(store.database(), cells));
+  WEIR_TRY(data.quality, ReadQuality(store.database(), cells));
   return data;
 }
 
-Result<std::vector<CellResult>> NewestCells(Store& store) {
-  WEIR_TRY(Statement newest, store.database().Prepare(
-                                 "SELECT id, campaign FROM run WHERE id = (SELECT run FROM cell ORDER BY id DESC LIMIT 1)"));
-  WEIR_TRY(const bool found, newest.Step());
-  if (!found) return std::vector<CellResult>();
-  const std::optional<int64_t> campaign = newest.OptionalInt(1);
-  return campaign ? store.CampaignCells(*campaign) : store.Results(newest.Int(0));
+Result<std::vector<int64_t>> NewestCells(Store& store) {
+  // Of a cell of a campaign that was tried again the newest counts.
+  WEIR_TRY(Statement query, store.database().Prepare(
+                                "SELECT max(c.id) FROM cell c JOIN run r ON r.id = c.run\n"
+                                "JOIN (SELECT id, campaign FROM run WHERE id = (SELECT run FROM cell ORDER BY id DESC LIMIT 1)) newest\n"
+                                "  ON r.id = newest.id OR r.campaign = newest.campaign\n"
+                                "GROUP BY iif(r.campaign IS NULL OR c.key IS NULL, c.id, c.key)\n"
+                                "ORDER BY 1"));
+  std::vector<int64_t> cells;
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { cells.push_back(row.Int(0)); }));
+  return cells;
 }
 
 std::vector<int64_t> IdsOf(std::span<const CellResult> cells) {

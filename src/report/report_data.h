@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -70,14 +71,34 @@ struct ReportData {
   std::optional<std::vector<VerdictLine>> verdict;  // right choice if, wrong choice if, not enough evidence; nothing: nobody asked
 };
 
-/// Everything about `cells`, by one moment of the database.
-Result<ReportData> ReadReportData(Store& store, std::vector<CellResult> cells);
+/// Told how much is done before each step; false: the user asked to stop, which is an Error.
+using ReadProgress = std::function<bool(int64_t done, int64_t total)>;
+
+/// Reads what is known of cells. It keeps what it read of those that have ended, so that a page that follows a campaign
+/// takes little from the machine that is being measured.
+class ReportReader {
+ public:
+  explicit ReportReader(ReadProgress progress = {}) : progress_(std::move(progress)) {}
+  /// Oldest first. Whoever wants one moment of a database that is being written opens a transaction.
+  Result<ReportData> Read(Store& store, std::vector<int64_t> cells);
+
+ private:
+  struct Known {
+    std::string stamp;  // another cell of the same id, in another file of the same name, has another one
+    CellResult cell;
+    std::optional<Distribution> ttft, itl;
+  };
+  Result<Known> ReadCell(Store& store, int64_t id);
+
+  ReadProgress progress_;
+  std::map<int64_t, Known> ended_;
+};
 
 /// On the machine of `data`; nothing if there are several, or if the newest rows are another one's.
 Result<std::vector<VerdictLine>> ReadVerdict(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
-/// The cells of the newest run, or if that belongs to a campaign, all of the campaign.
-Result<std::vector<CellResult>> NewestCells(Store& store);
+/// The cells of the newest run, or if that belongs to a campaign, all of the campaign that count; oldest first.
+Result<std::vector<int64_t>> NewestCells(Store& store);
 
 // The questions whose answers a report shows.
 std::vector<int64_t> IdsOf(std::span<const CellResult> cells);

@@ -79,7 +79,7 @@ class ReportTest : public testing::Test {
   ReportData Data() {
     Result<std::vector<CellResult>> cells = store_.LastCells(INT64_MAX);
     EXPECT_TRUE(cells.ok());
-    Result<ReportData> data = ReadReportData(store_, *cells);
+    Result<ReportData> data = ReportReader().Read(store_, IdsOf(*cells));
     EXPECT_TRUE(data.ok()) << (data.ok() ? "" : data.error().message);
     return std::move(data).value();
   }

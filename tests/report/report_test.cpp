@@ -7,6 +7,7 @@
 #include <set>
 
 #include "report/cell_series.h"
+#include "report/sections.h"
 #include "report_fixture.h"
 #include "xml.h"
 
@@ -144,9 +145,7 @@ TEST_F(FilledReport, APeakNeverStandsWithoutItsMedian) {
 TEST_F(FilledReport, ChoiceOfTheNewestRun) {
   const int64_t run = AddRun();
   const int64_t cell = AddCell(run, SomeModel(), {8});
-  const std::vector<CellResult> newest = NewestCells(store_).value();
-  ASSERT_EQ(newest.size(), 1u);
-  EXPECT_EQ(newest[0].id, cell);
+  EXPECT_THAT(NewestCells(store_).value(), testing::ElementsAre(cell));
 }
 
 TEST_F(FilledReport, WhatWasMeasuredAgainIsReplacedAndNamed) {
@@ -297,6 +296,34 @@ TEST_F(ReportTest, QualityIsAnAxisOfTheFrontier) {
   EXPECT_THAT(frontier["charts"][1]["title"].get<std::string>(), HasSubstr("perplexity"));
   EXPECT_DOUBLE_EQ(frontier["tables"][0]["rows"][0]["ppl"], 7.4);
   EXPECT_THAT(SentencesOf(frontier), Not(HasSubstr("Quality was not measured")));
+}
+
+TEST_F(FilledReport, OfEndedCellsOnlyNewOnesAreReadAgain) {
+  ReportReader reader;
+  ASSERT_TRUE(reader.Read(store_, first_).ok());
+  ASSERT_TRUE(store_.database().Run("DELETE FROM attempt WHERE cell <= 2").ok());
+  const int64_t cell = AddCell(AddRun(), SomeModel(), {8});
+  const ReportData data = reader.Read(store_, {first_[0], second_[0], cell}).value();
+  ASSERT_EQ(data.cells.size(), 3u);
+  EXPECT_EQ(MedianOf(data.cells[0], "decode_tok_s"), 100) << "read before";
+  EXPECT_EQ(MedianOf(data.cells[1], "decode_tok_s"), std::nullopt) << "read now";
+  EXPECT_EQ(data.ttft.count(first_[0]) + data.itl.count(cell), 2u);
+  // Another cell of the same id is another cell.
+  ASSERT_TRUE(store_.database().Run("UPDATE cell SET key = 'other' WHERE id = 1").ok());
+  EXPECT_EQ(MedianOf(reader.Read(store_, {first_[0]})->cells[0], "decode_tok_s"), std::nullopt);
+}
+
+TEST_F(FilledReport, ReadingTellsHowFarItIsAndStopsWhenToldTo) {
+  std::vector<int64_t> seen;
+  ReportReader reader([&](int64_t done, int64_t total) {
+    EXPECT_EQ(total, 3);
+    seen.push_back(done);
+    return done < 2;
+  });
+  const Result<ReportData> data = reader.Read(store_, first_);
+  ASSERT_FALSE(data.ok());
+  EXPECT_EQ(data.error().code, ErrorCode::kInterrupted);
+  EXPECT_THAT(seen, testing::ElementsAre(0, 1, 2));
 }
 
 TEST_F(ReportTest, TwoThousandCells) {
