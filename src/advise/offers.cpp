@@ -108,6 +108,7 @@ void Fill(const Candidate& candidate, const Home& home, const Need& need, Offer*
   const Result<Fit> fit = FitInto(question, home.memory);
   if (!fit) return;
   offer->total_bytes = fit->total_bytes;
+  offer->plan = fit->plan;
   if (need.context_tokens <= offer->longest_context) offer->comfort = fit->comfort;
 }
 

@@ -57,6 +57,7 @@ struct Offer {
   const CatalogueMachine* catalogued = nullptr;
   Comfort comfort = Comfort::kNo;  // with the context that is needed
   int64_t total_bytes = 0, longest_context = 0;
+  EnginePlan plan;  // what the total is made of, besides kRuntimeBytes
   Speed speed;
   Answer meets = Answer::kNo;  // the whole need but the budget
   std::optional<MeasuredQuality> quality;

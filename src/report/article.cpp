@@ -104,7 +104,7 @@ Report MakeReport(const ReportData& data) {
                              ExclusionSection, MethodSection}) {
     article.sections.push_back(section(view));
   }
-  if (data.verdict) article.sections.push_back(VerdictSection(view));
+  if (data.advice) article.sections.push_back(VerdictSection(view));
   return article;
 }
 

@@ -59,6 +59,23 @@ struct VerdictLine {
   std::vector<int64_t> cells;
 };
 
+/// What a model would take of the memory, by weir fit.
+struct FitBar {
+  std::string name;
+  int64_t weights_bytes = 0, kv_bytes = 0, state_bytes = 0, work_bytes = 0;
+  std::string comfort;          // comfortable, tight, no
+  int64_t longest_context = 0;  // tokens of each user
+};
+
+/// What weir fit and weir verdict say of the machine.
+struct Advice {
+  int users = 1;
+  int64_t context_tokens = 0;  // of each
+  int64_t available_bytes = 0;
+  std::vector<FitBar> fits;           // each model of the catalogue in the mixture that does best, smallest first
+  std::vector<VerdictLine> verdict;   // right choice if, wrong choice if, not enough evidence
+};
+
 struct ReportData {
   std::string db;
   std::vector<CellResult> cells;        // as chosen, oldest first
@@ -68,7 +85,7 @@ struct ReportData {
   std::map<int64_t, Interval> decode_intervals, aggregate_intervals;  // 95 %, of medians over repeats; by cell
   std::vector<LostRepeat> lost;
   std::vector<QualityRow> quality;      // of the cells' models
-  std::optional<std::vector<VerdictLine>> verdict;  // right choice if, wrong choice if, not enough evidence; nothing: nobody asked
+  std::optional<Advice> advice;         // nothing: nobody asked
 };
 
 /// Told how much is done before each step; false: the user asked to stop, which is an Error.
@@ -94,8 +111,8 @@ class ReportReader {
   std::map<int64_t, Known> ended_;
 };
 
-/// On the machine of `data`; nothing if there are several, or if the newest rows are another one's.
-Result<std::vector<VerdictLine>> ReadVerdict(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
+/// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's.
+Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
 /// The cells of the newest run, or if that belongs to a campaign, all of the campaign that count; oldest first.
 Result<std::vector<int64_t>> NewestCells(Store& store);

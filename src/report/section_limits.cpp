@@ -156,6 +156,58 @@ std::string PlanSql(const std::vector<int64_t>& ids) {
       CellCondition("cell.id", ids));
 }
 
+/// Planned and measured memory of cells, with the end of the machine's where that is near.
+void AddPlans(const ReportView& view, const std::vector<const CellResult*>& cells, Section& section) {
+  BarChart chart{"Planned memory of each cell", "", "GB", {"weights", "keys, values, state and work of all users"}, "measured peak", {}, "", {}};
+  for (const CellResult* cell : cells) {
+    const auto planned = static_cast<double>(*cell->row.planned_bytes);
+    const double weights = std::min(static_cast<double>(cell->model.packed_bytes), planned);
+    const std::optional<double> peak = PeakOf(*cell, "peak_memory_bytes");
+    const std::string label = fmt::format("{}, {}{}", CellTitle(*cell), CellUsersText(*cell), cell->status == CellStatus::kRefused ? ": refused" : "");
+    chart.bars.push_back({label, {weights / 1e9, (planned - weights) / 1e9}, peak ? std::optional(*peak / 1e9) : std::nullopt});
+    chart.description += fmt::format("{}: {} planned, {}. ", label, ByteText(planned), peak ? ByteText(*peak) + " at the peak" : "not measured");
+    const ReportMachine* machine = MachineOf(view.data, *cell);
+    if (machine && machine->memory_bytes) {
+      chart.limit = static_cast<double>(*machine->memory_bytes) / 1e9;
+      chart.limit_label = fmt::format("this machine: {}", ByteText(static_cast<double>(*machine->memory_bytes)));
+    }
+  }
+  const auto largest = *std::max_element(cells.begin(), cells.end(), [](const CellResult* a, const CellResult* b) {
+    return *a->row.planned_bytes < *b->row.planned_bytes;
+  });
+  const auto most = static_cast<double>(*largest->row.planned_bytes);
+  const std::string share = chart.limit ? fmt::format(", {} of {}", PercentText(most / 1e9 / *chart.limit), chart.limit_label) : "";
+  section.sentences.push_back({fmt::format("The most memory is what {} with {} {}: {}{}.", CellTitle(*largest), CellUsersText(*largest),
+                                           largest->status == CellStatus::kRefused ? "would take" : "takes", ByteText(most), share), {largest->id}});
+  if (cells.size() < view.data.cells.size()) section.notes.push_back("Shown are cells with a plan, of many the one with the most users of each model.");
+  if (chart.limit && most / 1e9 < kLeastOfLimit * *chart.limit) {
+    section.notes.push_back(fmt::format("The end of memory, {}, is far beyond the right edge of the cells' chart.", chart.limit_label));
+    chart.limit.reset();
+  }
+  const std::vector<int64_t> ids = IdsOf(cells);
+  section.pictures.push_back({std::move(chart), {PlanSql(ids), ids}});
+}
+
+/// What would fit besides what was run.
+void AddFits(const Advice& advice, Section& section) {
+  BarChart chart{fmt::format("What fits: {}, {} tokens of context", Count(advice.users, "user"), advice.context_tokens), "", "GB",
+                 {"weights", "keys and values", "recurrent state", "work and program"}, "", static_cast<double>(advice.available_bytes) / 1e9, "", {}};
+  chart.limit_label = fmt::format("available: {}", ByteText(static_cast<double>(advice.available_bytes)));
+  for (const FitBar& fit : advice.fits) {
+    const std::string label = fmt::format("{}: {}{}", fit.name, fit.comfort, fit.longest_context > 0 ? fmt::format(", to {} tokens", fit.longest_context) : "");
+    chart.bars.push_back({label, {}, {}});
+    int64_t total = 0;
+    for (const int64_t part : {fit.weights_bytes, fit.kv_bytes, fit.state_bytes, fit.work_bytes}) {
+      chart.bars.back().parts.push_back(static_cast<double>(part) / 1e9);
+      total += part;
+    }
+    chart.description += fmt::format("{}: {}. ", label, ByteText(static_cast<double>(total)));
+  }
+  section.pictures.push_back({std::move(chart), {}});
+  section.notes.push_back("What fits is computed from shapes by weir fit, without rows: each model of the catalogue, and each that was measured, in the mixture that "
+                          "weir verdict takes; with the longest context that there is room for.");
+}
+
 }  // namespace
 
 Section RooflineSection(const ReportView& view) {
@@ -181,39 +233,12 @@ Section RooflineSection(const ReportView& view) {
 Section MemorySection(const ReportView& view) {
   Section section{"memory", "Memory", {}, {}, false, {}, {}};
   const std::vector<const CellResult*> cells = CellsWithPlans(view.data);
-  BarChart chart{"Planned memory of each cell", "", "GB", {"weights", "keys, values, state and work of all users"}, "measured peak", {}, "", {}};
-  for (const CellResult* cell : cells) {
-    const auto planned = static_cast<double>(*cell->row.planned_bytes);
-    const double weights = std::min(static_cast<double>(cell->model.packed_bytes), planned);
-    const std::optional<double> peak = PeakOf(*cell, "peak_memory_bytes");
-    const std::string label = fmt::format("{}, {}{}", CellTitle(*cell), CellUsersText(*cell), cell->status == CellStatus::kRefused ? ": refused" : "");
-    chart.bars.push_back({label, {weights / 1e9, (planned - weights) / 1e9}, peak ? std::optional(*peak / 1e9) : std::nullopt});
-    chart.description += fmt::format("{}: {} planned, {}. ", label, ByteText(planned), peak ? ByteText(*peak) + " at the peak" : "not measured");
-    const ReportMachine* machine = MachineOf(view.data, *cell);
-    if (machine && machine->memory_bytes) {
-      chart.limit = static_cast<double>(*machine->memory_bytes) / 1e9;
-      chart.limit_label = fmt::format("this machine: {}", ByteText(static_cast<double>(*machine->memory_bytes)));
-    }
-  }
   if (cells.empty()) {
     section.sentences.push_back({"No cell has a memory plan: only weir's own engine makes one.", {}});
-    return section;
+  } else {
+    AddPlans(view, cells, section);
   }
-  const auto largest = *std::max_element(cells.begin(), cells.end(), [](const CellResult* a, const CellResult* b) {
-    return *a->row.planned_bytes < *b->row.planned_bytes;
-  });
-  section.sentences.push_back({fmt::format("The most memory is what {} with {} {}: {}{}.", CellTitle(*largest), CellUsersText(*largest),
-                                           largest->status == CellStatus::kRefused ? "would take" : "takes",
-                                           ByteText(static_cast<double>(*largest->row.planned_bytes)),
-                                           chart.limit ? fmt::format(", {} of {}", PercentText(static_cast<double>(*largest->row.planned_bytes) / 1e9 / *chart.limit),
-                                                                     chart.limit_label) : ""), {largest->id}});
-  if (cells.size() < view.data.cells.size()) section.notes.push_back("Shown are cells with a plan, of many the one with the most users of each model.");
-  if (chart.limit && static_cast<double>(*largest->row.planned_bytes) / 1e9 < kLeastOfLimit * *chart.limit) {
-    section.notes.push_back(fmt::format("The end of memory, {}, is far beyond the right edge.", chart.limit_label));
-    chart.limit.reset();
-  }
-  const std::vector<int64_t> ids = IdsOf(cells);
-  section.pictures.push_back({std::move(chart), {PlanSql(ids), ids}});
+  if (view.data.advice && !view.data.advice->fits.empty()) AddFits(*view.data.advice, section);
   return section;
 }
 

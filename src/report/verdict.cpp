@@ -1,16 +1,15 @@
-// The verdict's sentences, in the report's form.
+// What weir fit and weir verdict say, in the report's form.
 #include "advise/verdict.h"
+
+#include <algorithm>
 
 #include "report/sections.h"
 
 namespace weir {
+namespace {
 
-Result<std::vector<VerdictLine>> ReadVerdict(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
+std::vector<VerdictLine> LinesOf(const MachineVerdict& verdict) {
   std::vector<VerdictLine> lines;
-  WEIR_TRY(const std::optional<Home> home, HomeOfNewestRow(store));
-  // Judged is one machine: the one that this report is about.
-  if (!home || data.machines.size() != 1 || data.machines[0].fingerprint != home->fingerprint) return lines;
-  WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue));
   for (const Side side : {Side::kRight, Side::kWrong, Side::kOpen}) {
     for (const Sentence& sentence : verdict.sentences) {
       if (sentence.side != side) continue;
@@ -22,15 +21,42 @@ Result<std::vector<VerdictLine>> ReadVerdict(Store& store, const ReportData& dat
   return lines;
 }
 
+std::vector<FitBar> BarsOf(const MachineVerdict& verdict) {
+  std::vector<FitBar> bars;
+  for (const Offer& offer : verdict.here) {
+    const EnginePlan& plan = offer.plan;
+    bars.push_back({fmt::format("{} {}", offer.candidate->model, offer.candidate->quant), plan.weights_bytes, plan.kv_bytes, plan.state_bytes,
+                    plan.workspace_bytes + kRuntimeBytes, std::string(Name(offer.comfort)), offer.longest_context});
+  }
+  std::stable_sort(bars.begin(), bars.end(), [](const FitBar& a, const FitBar& b) { return a.weights_bytes < b.weights_bytes; });
+  return bars;
+}
+
+}  // namespace
+
+Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
+  Advice advice;
+  WEIR_TRY(const std::optional<Home> home, HomeOfNewestRow(store));
+  // Judged is one machine: the one that this report is about.
+  if (!home || data.machines.size() != 1 || data.machines[0].fingerprint != home->fingerprint) return advice;
+  WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue));
+  advice.users = verdict.need.users;
+  advice.context_tokens = verdict.need.context_tokens;
+  advice.available_bytes = home->memory.available_bytes;
+  advice.fits = BarsOf(verdict);
+  advice.verdict = LinesOf(verdict);
+  return advice;
+}
+
 Section VerdictSection(const ReportView& view) {
   Section section{"verdict", "The verdict", {}, {}, false, {}, {}};
-  if (view.data.verdict->empty()) {
+  if (view.data.advice->verdict.empty()) {
     section.sentences.push_back({"No verdict: it is about the machine of the newest row of weir's own engine, which is not the one machine of this page.", {}});
     return section;
   }
   section.sentences.push_back({"For one user who reads along, from all rows of this machine and the catalogue of machines; estimates are called so. For another need: "
                                "weir verdict --users 4 --min-tps 10 --max-ttft 2s.", {}});
-  for (const VerdictLine& line : *view.data.verdict) {
+  for (const VerdictLine& line : view.data.advice->verdict) {
     ReportSentence sentence{line.text, line.cells};
     for (const std::string& flip : line.flips) sentence.details.push_back(flip);
     if (!line.wanted.empty()) sentence.details.push_back("evidence would come from: " + line.wanted);

@@ -142,6 +142,17 @@ TEST_F(FilledReport, APeakNeverStandsWithoutItsMedian) {
   }
 }
 
+TEST_F(FilledReport, WhatFitsStandsBesideWhatWasRun) {
+  ReportData data = Data();
+  EXPECT_EQ(SectionOf(JsonReport(data), "memory")["charts"].size(), 1u);
+  data.advice = Advice{1, 8192, int64_t{20} << 30, {{"large Q8_0", int64_t{30} << 30, 1 << 30, 0, 12 << 20, "no", 0}}, {}};
+  const Json report = JsonReport(data);
+  const Json& charts = SectionOf(report, "memory")["charts"];
+  ASSERT_EQ(charts.size(), 2u);
+  EXPECT_EQ(charts[1]["description"], "large Q8_0: no: 33.3 GB. ");
+  EXPECT_THAT(SentencesOf(SectionOf(report, "verdict")), HasSubstr("No verdict"));
+}
+
 TEST_F(FilledReport, ChoiceOfTheNewestRun) {
   const int64_t run = AddRun();
   const int64_t cell = AddCell(run, SomeModel(), {8});
