@@ -208,6 +208,54 @@ void AddFits(const Advice& advice, Section& section) {
                           "weir verdict takes; with the longest context that there is room for.");
 }
 
+std::string EnergySql(const std::vector<int64_t>& ids) {
+  return fmt::format("SELECT cell, figure, n, median FROM summary\nWHERE {} AND figure LIKE '%j_per_token'\nORDER BY cell, figure", CellCondition("cell", ids));
+}
+
+ReportTable EnergyTable(const ReportView& view) {
+  ReportTable table{"Joules for each generated token, medians over repeats. Gross: all that the meter showed; net: less what it showed while the "
+              "machine did nothing. Boundaries must not be compared with each other.",
+              {{"model", "", "model", false}, {"users", "", "users"}, {"boundary", "", "boundary", false}, {"gross", "J/token", "gross_j_per_token"},
+               {"net", "J/token", "net_j_per_token"}, {"cell", "", "cell"}},
+              {},
+              {}};
+  constexpr std::string_view kNet = "_net_j_per_token", kGross = "_j_per_token";
+  for (const CellSeries& series : view.series) {
+    for (const CellResult* cell : series.cells) {
+      for (const auto& [name, figure] : cell->figures) {
+        if (!name.ends_with(kGross) || name.ends_with(kNet)) continue;
+        const std::string boundary = name.substr(0, name.size() - kGross.size());
+        table.rows.push_back({TextValue(series.name), IntValue(cell->row.users), TextValue(boundary), NumberValue(figure.median),
+                              NumberValue(MedianOf(*cell, boundary + std::string(kNet))), IntValue(cell->id)});
+        table.evidence.cells.push_back(cell->id);
+      }
+    }
+  }
+  table.evidence.sql = EnergySql(table.evidence.cells);
+  return table;
+}
+
+/// For each boundary the rows of the table: what the work took, and what doing nothing would have.
+void AddEnergyCharts(const ReportTable& table, Section& section) {
+  std::map<std::string, std::pair<BarChart, std::vector<int64_t>>> charts;
+  for (const std::vector<ReportValue>& row : table.rows) {
+    auto& [chart, ids] = charts[row[2].text];
+    const double gross = *row[3].number, net = row[4].number.value_or(gross);
+    const std::string label = fmt::format("{}, {}", row[0].text, Count(static_cast<int64_t>(*row[1].number), "user"));
+    if (chart.bars.size() == kMostBars) continue;
+    chart.bars.push_back({label, {net, std::max(0.0, gross - net)}, {}});
+    chart.description += fmt::format("{}: {} J/token{}. ", label, row[3].text, row[4].is_absent() ? "" : fmt::format(", {} of it above doing nothing", row[4].text));
+    ids.push_back(static_cast<int64_t>(*row[5].number));
+  }
+  for (auto& [boundary, of] : charts) {
+    auto& [chart, ids] = of;
+    chart.title = "Energy of a token: " + boundary;
+    chart.unit = "J/token";
+    chart.parts = {"of the work (gross where the idle power is not known)", "of the machine doing nothing"};
+    section.pictures.push_back({std::move(chart), {EnergySql(ids), ids}});
+  }
+}
+
 }  // namespace
 
 Section RooflineSection(const ReportView& view) {
@@ -244,24 +292,7 @@ Section MemorySection(const ReportView& view) {
 
 Section EnergySection(const ReportView& view) {
   Section section{"energy", "Energy", {}, {}, false, {}, {}};
-  ReportTable table{"Joules for each generated token, medians over repeats. Gross: all that the meter showed; net: less what it showed while the "
-              "machine did nothing. Boundaries must not be compared with each other.",
-              {{"model", "", "model", false}, {"users", "", "users"}, {"boundary", "", "boundary", false}, {"gross", "J/token", "gross_j_per_token"},
-               {"net", "J/token", "net_j_per_token"}, {"cell", "", "cell"}},
-              {},
-              {}};
-  constexpr std::string_view kNet = "_net_j_per_token", kGross = "_j_per_token";
-  for (const CellSeries& series : view.series) {
-    for (const CellResult* cell : series.cells) {
-      for (const auto& [name, figure] : cell->figures) {
-        if (!name.ends_with(kGross) || name.ends_with(kNet)) continue;
-        const std::string boundary = name.substr(0, name.size() - kGross.size());
-        table.rows.push_back({TextValue(series.name), IntValue(cell->row.users), TextValue(boundary), NumberValue(figure.median),
-                              NumberValue(MedianOf(*cell, boundary + std::string(kNet))), IntValue(cell->id)});
-        table.evidence.cells.push_back(cell->id);
-      }
-    }
-  }
+  ReportTable table = EnergyTable(view);
   if (table.rows.empty()) {
     section.sentences.push_back({"Energy was not measured: no meter could be read (weir reads RAPL as root, sensors, batteries, and a meter at the "
                                  "wall with --wall-meter). Not measured is not zero.", {}});
@@ -270,8 +301,7 @@ Section EnergySection(const ReportView& view) {
   const auto least = std::min_element(table.rows.begin(), table.rows.end(), [](const auto& a, const auto& b) { return *a[3].number < *b[3].number; });
   section.sentences.push_back({fmt::format("The least energy for a token ({}, gross) is {} J: {} with {} users.", (*least)[2].text, (*least)[3].text,
                                            (*least)[0].text, (*least)[1].text), {static_cast<int64_t>(*(*least)[5].number)}});
-  table.evidence.sql = fmt::format("SELECT cell, figure, n, median FROM summary\nWHERE {} AND figure LIKE '%j_per_token'\nORDER BY cell, figure",
-                                   CellCondition("cell", table.evidence.cells));
+  AddEnergyCharts(table, section);
   section.tables.push_back(std::move(table));
   return section;
 }

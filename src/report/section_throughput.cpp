@@ -117,7 +117,9 @@ void AddGrowth(const ReportView& view, Section& section) {
 /// Cells of one load by speed, with those that cannot be told apart.
 void AddRanking(const ReportView& view, Section& section) {
   std::vector<CellResult> cells;
-  for (const CellResult* cell : CellsOf(view)) cells.push_back(*cell);
+  for (const CellResult* cell : CellsOf(view)) {
+    if (cell->decode_samples.size() > 1) cells.push_back(*cell);  // one repeat could be told apart from nothing
+  }
   for (const Ranking& ranking : RankCells(cells)) {
     ReportSentence sentence{fmt::format("Decode, {}, {} + {} tokens, fastest first: ", Count(ranking.users, "user"), ranking.prompt_tokens,
                                   ranking.gen_tokens), {}};

@@ -337,6 +337,23 @@ TEST_F(FilledReport, ReadingTellsHowFarItIsAndStopsWhenToldTo) {
   EXPECT_THAT(seen, testing::ElementsAre(0, 1, 2));
 }
 
+TEST_F(ReportTest, EnergyIsOfItsBoundary) {
+  const int64_t run = AddRun();
+  const int64_t first = AddCell(run, SomeModel(), {1}), second = AddCell(run, SomeModel(), {2});
+  EXPECT_THAT(SentencesOf(SectionOf(JsonReport(Data()), "energy")), HasSubstr("not zero"));
+  ASSERT_TRUE(store_.AddForeignFigure(first, "package_j_per_token", 3).ok());
+  ASSERT_TRUE(store_.AddForeignFigure(first, "package_net_j_per_token", 2).ok());
+  ASSERT_TRUE(store_.AddForeignFigure(second, "wall_j_per_token", 9).ok());
+  const Json report = JsonReport(Data());
+  const Json& energy = SectionOf(report, "energy");
+  ASSERT_EQ(energy["tables"][0]["rows"].size(), 2u);
+  EXPECT_EQ(energy["tables"][0]["rows"][0]["net_j_per_token"], 2);
+  EXPECT_TRUE(energy["tables"][0]["rows"][1]["net_j_per_token"].is_null());
+  ASSERT_EQ(energy["charts"].size(), 2u) << "boundaries are not compared";
+  EXPECT_EQ(energy["charts"][0]["description"], "qwen3.5-2b* Q8_0, 1 user: 3.00 J/token, 2.00 of it above doing nothing. ");
+  EXPECT_EQ(energy["charts"][1]["cells"], Json{second});
+}
+
 TEST_F(ReportTest, TwoThousandCells) {
   AddCell(AddRun(), SomeModel("m.gguf"), {1});
   ReportData data = Data();
