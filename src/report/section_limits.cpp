@@ -194,7 +194,7 @@ void AddFits(const Advice& advice, Section& section) {
                  {"weights", "keys and values", "recurrent state", "work and program"}, "", static_cast<double>(advice.available_bytes) / 1e9, "", {}};
   chart.limit_label = fmt::format("available: {}", ByteText(static_cast<double>(advice.available_bytes)));
   for (const FitBar& fit : advice.fits) {
-    const std::string label = fmt::format("{}: {}{}", fit.name, fit.comfort, fit.longest_context > 0 ? fmt::format(", to {} tokens", fit.longest_context) : "");
+    const std::string label = fmt::format("{}: {}{}", fit.name, fit.comfort, fit.longest_context > 0 ? fmt::format(", to {}k", fit.longest_context / 1000) : "");
     chart.bars.push_back({label, {}, {}});
     int64_t total = 0;
     for (const int64_t part : {fit.weights_bytes, fit.kv_bytes, fit.state_bytes, fit.work_bytes}) {
@@ -205,7 +205,7 @@ void AddFits(const Advice& advice, Section& section) {
   }
   section.pictures.push_back({std::move(chart), {}});
   section.notes.push_back("What fits is computed from shapes by weir fit, without rows: each model of the catalogue, and each that was measured, in the mixture that "
-                          "weir verdict takes; with the longest context that there is room for.");
+                          "weir verdict takes; with the longest context that there is room for, in thousands of tokens.");
 }
 
 std::string EnergySql(const std::vector<int64_t>& ids) {
