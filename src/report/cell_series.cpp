@@ -103,7 +103,8 @@ std::string ModelFamily(const ModelRow& model) {
 
 std::string CellTitle(const CellResult& cell) {
   std::string title = ModelTitle(cell.model);
-  if (!cell.model.quant.empty() && title.find(cell.model.quant) == title.npos) title += " " + cell.model.quant;
+  const bool names_mixture = ModelFamily(cell.model) != title || title.find(cell.model.quant) != title.npos;
+  if (!cell.model.quant.empty() && !names_mixture) title += " " + cell.model.quant;
   if (!cell.foreign_tool.empty()) title += fmt::format(" (foreign: {})", cell.foreign_tool);
   return title;
 }

@@ -291,6 +291,7 @@ TEST_F(ReportTest, MixturesOfOneFamilyAreComparedUnderOneLoad) {
   const Json& frontier = SectionOf(report, "frontier");
   EXPECT_THAT(SentencesOf(frontier), HasSubstr("Tiny-9B: Q4_K_M has 55 % of the bits of Q8_0 and 2.00 times its speed."));
   EXPECT_EQ(frontier["charts"][0]["cells"], (Json{1, other}));
+  EXPECT_EQ(CellTitle(data.cells[1]), "Tiny-9B-q4_k_m") << "which names its mixture";
 }
 
 TEST_F(ReportTest, QualityIsAnAxisOfTheFrontier) {
