@@ -76,12 +76,12 @@ void MatMul(benchmark::State& state, Bench& bench, TensorType type, int64_t n) {
   const int64_t n_tiles = std::min(w.n_tiles(), int64_t{8'000'000'000} / (n * kCols * kTileRows));
   bench.y.resize(static_cast<size_t>(n * n_tiles * kTileRows));
   Activations x{n, kCols, bench.f32.data(), bench.q8.data(), bench.scale.data(), bench.sum.data(),
-                nullptr, nullptr};
+                nullptr};
   const KernelTable& k = bench.kernels;
-  const bool arranged = k.arrange && n >= k.min_arranged_rows && IsQuantized(type);
+  x.block_rows = k.BlockRows(type, n);
   for (auto _ : state) {
-    if (arranged) {
-      const int64_t n_blocks = (n + kActivationBlockRows - 1) / kActivationBlockRows;
+    if (x.block_rows > 0) {
+      const int64_t n_blocks = (n + x.block_rows - 1) / x.block_rows;
       x.blocks = nullptr;
       bench.pool.ParallelFor(n_blocks, 1, [&](int64_t b, int64_t, int) {
         k.arrange(x, b, bench.blocks.data() + b * ActivationBlockBytes(kCols));
@@ -110,7 +110,7 @@ void Pack(benchmark::State& state, Bench& bench, TensorType type) {
 void Register(Bench& bench) {
   for (const TypeTraits& traits : AllTypes()) {
     const TensorType type = traits.type;
-    for (int64_t n : {1, 2, 4, 8, 16, 32, 512}) {
+    for (int64_t n : {1, 2, 4, 8, 12, 16, 20, 24, 32, 33, 36, 40, 512}) {
       const std::string name = std::string(traits.name) + "/rows:" + std::to_string(n);
       benchmark::RegisterBenchmark(name.c_str(), [&bench, type, n](benchmark::State& state) {
         MatMul(state, bench, type, n);

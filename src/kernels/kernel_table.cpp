@@ -1,15 +1,28 @@
 #include "kernels/kernel_table.h"
 
 #include "kernels/matmul.h"
+#include "kernels/pack_layout.h"
 #include "kernels/rows.h"
 
 namespace weir {
 namespace {
 
-// With fewer rows, in the whole model, products are as fast without blocks, or faster.
-[[maybe_unused]] constexpr int kMinArrangedRows = 28;
+/// With fewer rows, products are as fast without blocks, or faster: blocks unpack once what rows unpack for each
+/// few of them, and lose where there is little to unpack, or more to do for each group than to multiply it.
+int64_t MinArrangedRows(const PackLayout& layout) {
+  if (layout.bits == 8) return 20;
+  if (layout.has_min) return 12;
+  return layout.group == 16 ? 28 : 8;
+}
 
 }  // namespace
+
+int KernelTable::BlockRows(TensorType type, int64_t n_rows) const {
+  if (!arrange || !IsQuantized(type) || n_rows < MinArrangedRows(LayoutOf(type))) return 0;
+  // Blocks of one height: 33 rows are three of 11, not two of 16 and nearly nothing at the price of a third.
+  const int64_t n_blocks = (n_rows + kActivationBlockRows - 1) / kActivationBlockRows;
+  return static_cast<int>((n_rows + n_blocks - 1) / n_blocks);
+}
 
 std::string_view Name(KvType type) {
   switch (type) {
@@ -35,8 +48,7 @@ const KernelTable& Kernels(Isa isa) {
   static const KernelTable avxvnni = {Isa::kAvxVnni, MatMulAvxVnni, kRowsAvx2, kSamplingAvx2};
   static const KernelTable avx512 = {Isa::kAvx512Vnni, MatMulAvx512, kRowsAvx512,
                                      kSamplingAvx512};
-  static const KernelTable amx = {Isa::kAmx,  MatMulAmx,        kRowsAvx512, kSamplingAvx512,
-                                  ArrangeAmx, kMinArrangedRows};
+  static const KernelTable amx = {Isa::kAmx, MatMulAmx, kRowsAvx512, kSamplingAvx512, ArrangeAmx};
   if (isa == Isa::kAmx) return amx;
   if (isa == Isa::kAvx512Vnni) return avx512;
   if (isa == Isa::kAvxVnni) return avxvnni;

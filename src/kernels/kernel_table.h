@@ -22,9 +22,10 @@ inline constexpr int kQuantBlock = 32;  // columns per activation scale
 inline constexpr int kSumBlock = 16;    // columns per activation sum
 inline constexpr int kPageTokens = 64;  // positions per KV page: attention's unit of accumulation
 
-inline constexpr int kActivationBlockRows = 16;
+inline constexpr int kActivationBlockRows = 16;  // at most
+inline constexpr int kMinActivationBlockRows = 8;
 
-/// Bytes of a block of 16 rows of n_cols columns: q8 [n_cols / 32][16][32], scale [n_cols / 32][16], and
+/// Bytes of a block of up to 16 rows of n_cols columns: q8 [n_cols / 32][16][32], scale [n_cols / 32][16], and
 /// what a minimum is multiplied with, scale * sum, for groups of 32 and 16 columns [n_cols / 32][16],
 /// [n_cols / 16][16].
 constexpr int64_t ActivationBlockBytes(int64_t n_cols) { return n_cols / kQuantBlock * 16 * (32 + 16); }
@@ -39,6 +40,7 @@ struct Activations {
   const float* scale = nullptr;    // [n_rows][n_cols / 32]
   const int32_t* sum = nullptr;    // [n_rows][n_cols / 16], of q8
   const int32_t* pick = nullptr;   // if set: row i of the product uses activation row pick[i]
+  int block_rows = 0;              // 8 to 16; the last block has what is left
   const uint8_t* blocks = nullptr;  // if set: rows i of the product, arranged; see KernelTable::arrange
 };
 
@@ -150,11 +152,13 @@ struct KernelTable {
   MatMulFn mat_mul;
   RowKernels rows;
   SamplingKernels sampling;
-  /// If set: products of at least min_arranged_rows rows that nearly fill their blocks are faster with blocks, which
-  /// this makes of the other int8 forms of x, 16 rows each, the last one filled with zeros. Blocks of
-  /// ActivationBlockBytes lie one after the other, 64-byte aligned.
+  /// If set: many rows are multiplied faster in blocks, which this makes of the other int8 forms of x, of
+  /// x.block_rows rows each, the last one filled with zeros. Blocks of ActivationBlockBytes lie one after the other,
+  /// 64-byte aligned.
   void (*arrange)(const Activations& x, int64_t block, uint8_t* out) = nullptr;
-  int min_arranged_rows = 0;
+
+  /// The height of the blocks in which n_rows rows are multiplied fastest with a matrix of this type; 0: in none.
+  int BlockRows(TensorType type, int64_t n_rows) const;
 };
 
 /// The table of an instruction set that was built in and that this machine supports.

@@ -2,6 +2,9 @@
 // AVX-512. One instruction multiplies 16 rows of activations with 16 rows of weights over a group of
 // columns: 16 cycles of a unit of its own, while the vector units scale the products of the group
 // before. What bounds it are those three vector operations per 16 products.
+#include <type_traits>
+#include <utility>
+
 #include "kernels/intrinsics.h"
 #include "kernels/matmul.h"
 #include "kernels/matmul_panel.h"
@@ -15,17 +18,16 @@ namespace weir {
 namespace {
 
 constexpr int kBlockRows = kActivationBlockRows;
-constexpr int kRowStep = 4;  // of the blocks that there are kernels for: 4, 8, 12 and 16 rows
-constexpr int64_t kMaxRows = 512;
+constexpr int kTwoBlocksRows = 13;  // each at most, so that the sums of two blocks stay in registers
+constexpr int64_t kMaxBlocks = 32;
 constexpr int64_t kBlocksBytes = 768 * 1024;  // of activations, which stay in the second cache
 
 /// Of the eight registers 0 to 3 are products, 4 and 5 activations, 6 and 7 weights; intrinsics want their
 /// numbers as literals.
-void Configure(int group, int64_t n_activation_rows) {
+void Configure(int group, int block_rows) {
   TileConfig config;
   for (int tile = 0; tile < 8; ++tile) {
-    const int n_rows = tile < 6 ? static_cast<int>(Smaller(n_activation_rows, kBlockRows))
-                                : group / kStepCols;
+    const int n_rows = tile < 6 ? block_rows : group / kStepCols;
     config.n_rows[tile] = static_cast<uint8_t>(n_rows);
     config.row_bytes[tile] = static_cast<uint16_t>(tile == 4 || tile == 5 ? group : kStepBytes);
   }
@@ -69,78 +71,124 @@ template <int kGroup, bool kMin, int kRows>
   }
 }
 
-/// Multiplies group kIn4 of four into its register of products.
-template <int kIn4>
-[[gnu::always_inline]] inline void MultiplyGroup(const uint8_t* q8, const uint8_t* operands) {
-  if (kIn4 % 2 == 0) {
+/// Loads a group of weights, the even ones and the odd ones in turn.
+template <int kGroupOf4>
+[[gnu::always_inline]] inline void LoadWeights(const uint8_t* operands) {
+  if (kGroupOf4 % 2 == 0) {
     _tile_loadd(6, operands, kStepBytes);
-    _tile_loadd(4, q8, kUnitCols);
   } else {
     _tile_loadd(7, operands, kStepBytes);
+  }
+}
+
+/// Multiplies a block's columns of a group into one of four registers of products: group 0 to 3 of one block, or
+/// groups 0 and 1 of two, each group with the weights that LoadWeights left.
+template <int kProducts, int kBlocks>
+[[gnu::always_inline]] inline void MultiplyGroup(const uint8_t* q8) {
+  if (kProducts % 2 == 0) {
+    _tile_loadd(4, q8, kUnitCols);
+  } else {
     _tile_loadd(5, q8, kUnitCols);
   }
-  if (kIn4 == 0) {
+  if (kProducts == 0) {
     _tile_zero(0);
     _tile_dpbssd(0, 4, 6);
-  } else if (kIn4 == 1) {
+  } else if (kProducts == 1 && kBlocks == 1) {
     _tile_zero(1);
     _tile_dpbssd(1, 5, 7);
-  } else if (kIn4 == 2) {
+  } else if (kProducts == 1) {
+    _tile_zero(1);
+    _tile_dpbssd(1, 5, 6);
+  } else if (kProducts == 2 && kBlocks == 1) {
     _tile_zero(2);
     _tile_dpbssd(2, 4, 6);
+  } else if (kProducts == 2) {
+    _tile_zero(2);
+    _tile_dpbssd(2, 4, 7);
   } else {
     _tile_zero(3);
     _tile_dpbssd(3, 5, 7);
   }
 }
 
-/// Adds the products of tile t of the panel with kRows rows to the block's sums. Four groups are on
-/// their way through the tiles while the four before are added: stored at once, they would be waited for.
-template <int kGroup, bool kMin, int kRows>
-void MultiplyBlock(const Panel& panel, int t, const Block& block) {
-  constexpr int kUnitGroups = kUnitCols / kGroup;
+/// Adds the products of tile t of the panel with one or two blocks of kRows rows to the blocks' sums. Four products are
+/// on their way through the tiles while the four before are added: stored at once, they would be waited for.
+template <int kGroup, bool kMin, int kRows, int kBlocks>
+void MultiplyBlocks(const Panel& panel, int t, const Block* blocks) {
+  constexpr int kUnitGroups = kUnitCols / kGroup, kAtOnce = 4 / kBlocks;
   alignas(64) int32_t products[4][kBlockRows * kTileRows];
-  __m512 sum[kRows];
+  __m512 sum[kBlocks][kRows];
+#pragma GCC unroll 2
+  for (int b = 0; b < kBlocks; ++b) {
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) sum[r] = _mm512_load_ps(block.sums + r * kPair * kTileRows);
+    for (int r = 0; r < kRows; ++r) sum[b][r] = _mm512_load_ps(blocks[b].sums + r * kPair * kTileRows);
+  }
   const int n = panel.n_groups;
-  const uint8_t* operands = panel.operands[t];
-  for (int g = 0; g < n + 4; g += 4) {
-    const auto q8 = [&](int k) {
-      return block.q8 + (g + k) / kUnitGroups * (kUnitCols * kBlockRows) + k % kUnitGroups * kGroup;
-    };
-    const uint8_t* o = operands + g * kGroup * kTileRows;
-    if (g < n) MultiplyGroup<0>(q8(0), o);
-    if (g + 1 < n) MultiplyGroup<1>(q8(1), o + kGroup * kTileRows);
-    if (g + 2 < n) MultiplyGroup<2>(q8(2), o + 2 * kGroup * kTileRows);
-    if (g + 3 < n) MultiplyGroup<3>(q8(3), o + 3 * kGroup * kTileRows);
+  const auto multiply = [&]<int kProducts>(std::integral_constant<int, kProducts>, int g) {
+    constexpr int k = kProducts / kBlocks, b = kProducts % kBlocks;
+    if (g + k >= n) return;
+    const int64_t column = (g + k) / kUnitGroups * (kUnitCols * kBlockRows) +
+                           (g + k) % kUnitGroups * kGroup;
+    if (b == 0) LoadWeights<k>(panel.operands[t] + (g + k) * kGroup * kTileRows);
+    MultiplyGroup<kProducts, kBlocks>(blocks[b].q8 + column);
+  };
+  for (int g = 0; g < n + kAtOnce; g += kAtOnce) {
+    multiply(std::integral_constant<int, 0>(), g);
+    multiply(std::integral_constant<int, 1>(), g);
+    multiply(std::integral_constant<int, 2>(), g);
+    multiply(std::integral_constant<int, 3>(), g);
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      if (g > 0 && g - 4 + k < n) {
-        AddGroup<kGroup, kMin, kRows>(panel, t, g - 4 + k, block, products[k], sum);
+    for (int p = 0; p < 4; ++p) {
+      const int k = p / kBlocks, b = p % kBlocks;
+      if (g > 0 && g - kAtOnce + k < n) {
+        AddGroup<kGroup, kMin, kRows>(panel, t, g - kAtOnce + k, blocks[b], products[p], sum[b]);
       }
     }
-    for (int k = 0; k < 4; k += kUnitGroups) PrefetchCodes(panel, (g + k) / kUnitGroups);
+    for (int k = 0; k < kAtOnce; k += kUnitGroups) PrefetchCodes(panel, (g + k) / kUnitGroups);
     if (g < n) _tile_stored(0, products[0], kTileRows * 4);
-    if (g + 1 < n) _tile_stored(1, products[1], kTileRows * 4);
-    if (g + 2 < n) _tile_stored(2, products[2], kTileRows * 4);
-    if (g + 3 < n) _tile_stored(3, products[3], kTileRows * 4);
+    if (g + 1 / kBlocks < n) _tile_stored(1, products[1], kTileRows * 4);
+    if (g + 2 / kBlocks < n) _tile_stored(2, products[2], kTileRows * 4);
+    if (g + 3 / kBlocks < n) _tile_stored(3, products[3], kTileRows * 4);
   }
+#pragma GCC unroll 2
+  for (int b = 0; b < kBlocks; ++b) {
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) _mm512_store_ps(block.sums + r * kPair * kTileRows, sum[r]);
+    for (int r = 0; r < kRows; ++r) _mm512_store_ps(blocks[b].sums + r * kPair * kTileRows, sum[b][r]);
+  }
 }
 
-using BlockFn = void (*)(const Panel& panel, int t, const Block& block);
+using BlocksFn = void (*)(const Panel& panel, int t, const Block* blocks);
 
-/// For 4, 8, 12 and 16 rows.
-template <int kGroup, bool kMin>
-constexpr BlockFn kBlockKernels[kBlockRows / kRowStep] = {
-    MultiplyBlock<kGroup, kMin, 4>, MultiplyBlock<kGroup, kMin, 8>,
-    MultiplyBlock<kGroup, kMin, 12>, MultiplyBlock<kGroup, kMin, 16>};
+/// For one block, and for two where their sums fit.
+struct BlockKernels {
+  BlocksFn one;
+  BlocksFn two;
+};
 
-const BlockFn* BlockKernels(const PackLayout& layout) {
-  if (layout.group == 16) return layout.has_min ? kBlockKernels<16, true> : kBlockKernels<16, false>;
-  return layout.has_min ? kBlockKernels<32, true> : kBlockKernels<32, false>;
+template <int kGroup, bool kMin, int kRows>
+constexpr BlockKernels KernelsFor() {
+  if constexpr (kRows > kTwoBlocksRows) {
+    return {MultiplyBlocks<kGroup, kMin, kRows, 1>, nullptr};
+  } else {
+    return {MultiplyBlocks<kGroup, kMin, kRows, 1>, MultiplyBlocks<kGroup, kMin, kRows, 2>};
+  }
+}
+
+template <int kGroup, bool kMin, int... kRowsOverMin>
+BlockKernels KernelsFor(int block_rows, std::integer_sequence<int, kRowsOverMin...>) {
+  static constexpr BlockKernels kKernels[] = {
+      KernelsFor<kGroup, kMin, kMinActivationBlockRows + kRowsOverMin>()...};
+  return kKernels[block_rows - kMinActivationBlockRows];
+}
+
+BlockKernels KernelsFor(const PackLayout& layout, int block_rows) {
+  constexpr std::make_integer_sequence<int, kBlockRows - kMinActivationBlockRows + 1> kHeights;
+  if (layout.group == 16) {
+    return layout.has_min ? KernelsFor<16, true>(block_rows, kHeights)
+                          : KernelsFor<16, false>(block_rows, kHeights);
+  }
+  return layout.has_min ? KernelsFor<32, true>(block_rows, kHeights)
+                        : KernelsFor<32, false>(block_rows, kHeights);
 }
 
 /// Unpacks units to operands less the layout's zero, which fit a signed byte.
@@ -161,17 +209,23 @@ struct UnpackSigned {
   }
 };
 
-/// Multiplies a pair of tiles with n_rows rows in blocks, through sums [n_rows][kPair][16].
+/// Multiplies a pair of tiles with n_rows rows in blocks of block_rows, through sums [n_rows][kPair][16], the last
+/// block's filled up.
 void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pair& pair,
-                  const uint8_t* blocks, int64_t n_cols, int64_t n_rows, const Output& out,
-                  float* sums) {
+                  const uint8_t* blocks, int block_rows, int64_t n_cols, int64_t n_rows,
+                  const Output& out, float* sums) {
   alignas(64) uint8_t operands[kPair][kPanelCols * kTileRows];
   Panel panel;
   for (int t = 0; t < kPair; ++t) panel.operands[t] = operands[t];
-  const BlockFn* kernels = BlockKernels(layout);
+  const BlockKernels kernels = KernelsFor(layout, block_rows);
   const int64_t block_bytes = ActivationBlockBytes(n_cols);
-  const int64_t n_blocks = (n_rows + kBlockRows - 1) / kBlockRows;
-  __builtin_memset(sums, 0, static_cast<size_t>(n_blocks * kBlockRows * kPair * kTileRows) * 4);
+  const int64_t at_once = kernels.two ? 2 : 1;
+  const auto rows_of = [&](int64_t first, int64_t last) {
+    return static_cast<int>(Smaller((last + 1) * block_rows, n_rows) - first * block_rows);
+  };
+  const int64_t n_blocks = (n_rows + block_rows - 1) / block_rows;
+  const int64_t block_sums = block_rows * kPair * kTileRows;
+  __builtin_memset(sums, 0, static_cast<size_t>(n_blocks * block_sums) * 4);
   for (int64_t begin = 0; begin < n_cols; begin += kPanelCols) {
     const auto n = static_cast<int>(Smaller(kPanelCols, n_cols - begin));
     const int n_units = n / kUnitCols;
@@ -180,22 +234,23 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
     for (int t = 0; t < kPair; ++t) {
       WithFormat<UnpackSigned>(layout, layout, n_units, panel.units[t], operands[t]);
     }
-    for (int64_t b = 0; b < n_blocks; ++b) {
-      const auto rows = static_cast<int>(Smaller(kBlockRows, n_rows - b * kBlockRows));
-      const BlockFn multiply = kernels[(rows + kRowStep - 1) / kRowStep - 1];
-      float* block_sums = sums + b * kBlockRows * kPair * kTileRows;
-      if (begin + n == n_cols) Prefetch(out, b * kBlockRows, rows);
-      AskAhead(n, 2 * (n_blocks - b), &panel);
+    int64_t n_calls = kPair * ((n_blocks + at_once - 1) / at_once);
+    for (int64_t b = 0; b < n_blocks; b += at_once) {
+      const int64_t last = Smaller(b + at_once, n_blocks) - 1;
+      if (begin + n == n_cols) Prefetch(out, b * block_rows, rows_of(b, last));
       for (int t = 0; t < kPair; ++t) {
-        multiply(panel, t, BlockAt(blocks + b * block_bytes, n_cols, begin, layout.group,
-                                   block_sums + t * kTileRows));
-        if (t == 0) AskAhead(n, 2 * (n_blocks - b) - 1, &panel);
+        const auto block = [&](int64_t i) {
+          return BlockAt(blocks + i * block_bytes, n_cols, begin, layout.group,
+                         sums + i * block_sums + t * kTileRows);
+        };
+        const Block both[] = {block(b), block(last)};
+        AskAhead(n, n_calls--, &panel);
+        (last > b ? kernels.two : kernels.one)(panel, t, both);
       }
     }
   }
   for (int64_t b = 0; b < n_blocks; ++b) {
-    const auto rows = static_cast<int>(Smaller(kBlockRows, n_rows - b * kBlockRows));
-    Store(sums + b * kBlockRows * kPair * kTileRows, out, b * kBlockRows, rows);
+    Store(sums + b * block_sums, out, b * block_rows, rows_of(b, b));
   }
 }
 
@@ -206,11 +261,12 @@ void ArrangeAmx(const Activations& x, int64_t block, uint8_t* out) {
   auto* scales = reinterpret_cast<float*>(out + x.n_cols * kBlockRows);
   float* offsets = scales + n_groups * kBlockRows;         // of 32 columns
   float* half_offsets = offsets + n_groups * kBlockRows;   // of 16
-  if (block * kBlockRows + kBlockRows > x.n_rows) {
+  const int64_t begin = block * x.block_rows;
+  if (begin + x.block_rows > x.n_rows) {
     __builtin_memset(out, 0, static_cast<size_t>(ActivationBlockBytes(x.n_cols)));
   }
-  for (int r = 0; r < kBlockRows && block * kBlockRows + r < x.n_rows; ++r) {
-    const int64_t i = block * kBlockRows + r, row = x.pick ? x.pick[i] : i;
+  for (int r = 0; r < x.block_rows && begin + r < x.n_rows; ++r) {
+    const int64_t i = begin + r, row = x.pick ? x.pick[i] : i;
     const int8_t* q8 = x.q8 + row * x.n_cols;
     const float* scale = x.scale + row * n_groups;
     const int32_t* sum = x.sum + row * n_groups * 2;
@@ -230,19 +286,19 @@ int64_t MatMulAmx(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, c
   if (!x.blocks || !IsQuantized(w.type)) {
     return MatMulAvx512(w, tile_begin, tile_end, x, y, y_stride);
   }
-  alignas(64) float sums[kMaxRows * kPair * kTileRows];
+  alignas(64) float sums[kMaxBlocks * kBlockRows * kPair * kTileRows];
   const PackLayout& layout = LayoutOf(w.type);
   const TileOffsets offsets = OffsetsOf(layout, w.n_cols);
   const int64_t tile_bytes = TileBytes(w.type, w.n_cols);
   const int64_t block_bytes = ActivationBlockBytes(w.n_cols);
   const int64_t cached_blocks = kBlocksBytes / block_bytes;
   const int64_t max_rows =
-      Smaller(kMaxRows, (cached_blocks < 4 ? 4 : cached_blocks) * kBlockRows);
-  Configure(layout.group, x.n_rows);
+      Smaller(kMaxBlocks, cached_blocks < 4 ? 4 : cached_blocks) * x.block_rows;
+  Configure(layout.group, x.block_rows);
   int64_t n_unpacked = 0;
   for (int64_t begin = 0; begin < x.n_rows; begin += max_rows) {
     const int64_t n_rows = Smaller(max_rows, x.n_rows - begin);
-    const uint8_t* blocks = x.blocks + begin / kBlockRows * block_bytes;
+    const uint8_t* blocks = x.blocks + begin / x.block_rows * block_bytes;
     for (int64_t t = tile_begin; t < tile_end; t += kPair) {
       const int64_t n_tiles = Smaller(kPair, tile_end - t);
       const uint8_t* tile = w.tiles + t * tile_bytes;
@@ -250,7 +306,7 @@ int64_t MatMulAmx(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, c
       const Pair pair = {{tile, end - tile_bytes}, {end, end + tile_bytes}};
       const auto n = Smaller(n_tiles * kTileRows, w.n_rows - t * kTileRows);
       const Output out = {y + begin * y_stride + t * kTileRows, y_stride, static_cast<int>(n)};
-      MultiplyPair(layout, offsets, pair, blocks, w.n_cols, n_rows, out, sums);
+      MultiplyPair(layout, offsets, pair, blocks, x.block_rows, w.n_cols, n_rows, out, sums);
       n_unpacked += n_tiles;
     }
   }

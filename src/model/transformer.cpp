@@ -115,15 +115,13 @@ void Transformer::Project(const ActivationRows& x, std::initializer_list<Project
 /// Rows [0, n_rows) of x, or rows pick[0, n_rows): in blocks as well, if that makes their products faster.
 Activations Transformer::Arrange(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
                                  std::initializer_list<Projection> projections) {
-  Activations a{n_rows, x.n_cols, x.f32, x.q8, x.scale, x.sum, pick, nullptr};
-  const auto quantized = [](const Projection& p) { return IsQuantized(p.w.type); };
-  const int64_t n_empty = -n_rows & (kActivationBlockRows - 1);
-  if (!kernels_.arrange || n_rows < kernels_.min_arranged_rows || 8 * n_empty > n_rows ||
-      std::none_of(projections.begin(), projections.end(), quantized)) {
-    return a;
+  Activations a{n_rows, x.n_cols, x.f32, x.q8, x.scale, x.sum, pick};
+  for (const Projection& p : projections) {
+    a.block_rows = std::max(a.block_rows, kernels_.BlockRows(p.w.type, n_rows));
   }
+  if (a.block_rows == 0) return a;
   const int64_t block_bytes = ActivationBlockBytes(x.n_cols);
-  ForRows((n_rows + kActivationBlockRows - 1) / kActivationBlockRows,
+  ForRows((n_rows + a.block_rows - 1) / a.block_rows,
           [&](int64_t b) { kernels_.arrange(a, b, s_.blocks + b * block_bytes); });
   a.blocks = s_.blocks;
   return a;

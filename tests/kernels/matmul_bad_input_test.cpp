@@ -198,6 +198,7 @@ TEST_P(MatMulBadInput, MoreRowsThanAnyBlockHolds) {
     Activations view = x.View(kMany, pick.data());
     std::optional<OwnedBlocks> blocks;
     if (Kernels(isa).arrange && IsQuantized(type_)) {
+      view.block_rows = 13;
       view.blocks = blocks.emplace(Kernels(isa), view).first;
     }
     Kernels(isa).mat_mul(packed.matrix(), 0, 2, view, y.data(), 17);

@@ -36,7 +36,7 @@ struct OwnedActivations {
   }
 
   Activations View(int64_t rows, const int32_t* pick = nullptr) const {
-    return {rows, n_cols, f32.data(), q8.data(), scale.data(), sum.data(), pick, nullptr};
+    return {rows, n_cols, f32.data(), q8.data(), scale.data(), sum.data(), pick};
   }
 
   int64_t n_rows, n_cols;
@@ -58,7 +58,7 @@ inline OwnedActivations RandomActivations(int64_t n_rows, int64_t n_cols, std::m
 struct OwnedBlocks {
   OwnedBlocks(const KernelTable& kernels, const Activations& x) {
     const int64_t n_bytes = ActivationBlockBytes(x.n_cols);
-    const int64_t n_blocks = (x.n_rows + kActivationBlockRows - 1) / kActivationBlockRows;
+    const int64_t n_blocks = (x.n_rows + x.block_rows - 1) / x.block_rows;
     memory.assign(static_cast<size_t>(n_blocks * n_bytes + 63), 0xee);
     first = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
     for (int64_t b = 0; b < n_blocks; ++b) kernels.arrange(x, b, first + b * n_bytes);
@@ -67,13 +67,16 @@ struct OwnedBlocks {
   uint8_t* first;
 };
 
-/// The product as y [n_rows][y_stride], with whatever was not written still kUntouched.
+/// The product as y [n_rows][y_stride], with whatever was not written still kUntouched. Where the instruction set
+/// has blocks, they have block_rows rows.
 inline std::vector<float> Multiply(Isa isa, const PackedMatrix& w, int64_t tile_begin,
-                                   int64_t tile_end, Activations x, int64_t y_stride) {
+                                   int64_t tile_end, Activations x, int64_t y_stride,
+                                   int block_rows = kActivationBlockRows) {
   std::vector<float> y(static_cast<size_t>(x.n_rows * y_stride + kTileRows), kUntouched);
   const KernelTable& kernels = Kernels(isa);
   std::optional<OwnedBlocks> blocks;
   if (kernels.arrange && IsQuantized(w.type)) {
+    x.block_rows = block_rows;
     blocks.emplace(kernels, x);
     x.blocks = blocks->first;
   }

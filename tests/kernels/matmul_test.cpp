@@ -68,15 +68,22 @@ TEST_P(MatMul, EveryIsaGivesTheSameBitsForAnyNumberOfRows) {
   const int64_t stride = n_rows_ + 5;
   const auto expected =
       Multiply(Isa::kPlain, packed_.matrix(), 0, n_tiles_, x.View(kMaxActivationRows), stride);
+  const auto check = [&](Isa isa, int64_t n, int block_rows) {
+    const auto y = Multiply(isa, packed_.matrix(), 0, n_tiles_, x.View(n), stride, block_rows);
+    for (int64_t i = 0; i < n * stride; ++i) {
+      const auto at = static_cast<size_t>(i);
+      const float wanted = i % stride < n_rows_ ? expected[at] : kUntouched;
+      ASSERT_EQ(y[at], wanted) << Name(isa) << ": row " << i / stride << " of " << n << ", output "
+                               << i % stride << ", blocks of " << block_rows;
+    }
+  };
   for (Isa isa : SupportedIsas()) {
     for (int64_t n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33, 70}) {
-      const auto y = Multiply(isa, packed_.matrix(), 0, n_tiles_, x.View(n), stride);
-      for (int64_t i = 0; i < n * stride; ++i) {
-        const auto at = static_cast<size_t>(i);
-        const float wanted = i % stride < n_rows_ ? expected[at] : kUntouched;
-        ASSERT_EQ(y[at], wanted) << Name(isa) << ": row " << i / stride << " of " << n
-                                 << ", output " << i % stride;
-      }
+      check(isa, n, kActivationBlockRows);
+    }
+    if (!Kernels(isa).arrange) continue;
+    for (int block_rows = kMinActivationBlockRows; block_rows < kActivationBlockRows; ++block_rows) {
+      check(isa, 33, block_rows);
     }
   }
 }
@@ -85,12 +92,13 @@ TEST_P(MatMul, EveryIsaPicksRowsAndSplitsTiles) {
   const OwnedActivations x = RandomActivations(20, n_cols_, random_);
   const auto expected =
       Multiply(Isa::kPlain, packed_.matrix(), 0, n_tiles_, x.View(x.n_rows), n_rows_);
-  std::vector<int32_t> pick(11);
+  std::vector<int32_t> pick(19);
   for (int32_t& row : pick) row = static_cast<int32_t>(random_() % 20);
   for (Isa isa : SupportedIsas()) {
     for (int64_t tile = 0; tile < n_tiles_; ++tile) {
       const auto y = Multiply(isa, packed_.matrix(), tile, tile + 1,
-                              x.View(static_cast<int64_t>(pick.size()), pick.data()), n_rows_);
+                              x.View(static_cast<int64_t>(pick.size()), pick.data()), n_rows_,
+                              static_cast<int>(8 + tile));
       for (size_t i = 0; i < pick.size() * static_cast<size_t>(n_rows_); ++i) {
         const auto output = static_cast<int64_t>(i) % n_rows_;
         const auto row = static_cast<size_t>(pick[i / static_cast<size_t>(n_rows_)]);
