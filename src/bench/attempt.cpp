@@ -27,11 +27,13 @@ RequestRow RowOf(const RequestRecord& record) {
 /// A load's requests as rows, each committed as soon as it has ended.
 class Recorder : public LoadObserver {
  public:
-  Recorder(AttemptWriter& writer, StreamWatch* watch) : writer_(writer), watch_(watch) {}
+  Recorder(AttemptWriter& writer, StreamWatch* watch, std::vector<RequestRecord>* records)
+      : writer_(writer), watch_(watch), records_(records) {}
 
   Status OnEnded(const RequestRecord& record) override {
     writer_.AddRequest(RowOf(record));
     if (watch_) watch_->Add(record);
+    if (records_) records_->push_back(record);
     return {};
   }
   Status OnPoll(int64_t) override { return writer_.Flush(); }
@@ -39,14 +41,15 @@ class Recorder : public LoadObserver {
  private:
   AttemptWriter& writer_;
   StreamWatch* const watch_;
+  std::vector<RequestRecord>* const records_;
 };
 
 }  // namespace
 
 Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const ShouldStop& stop,
-                              AttemptWriter& writer, StreamWatch* watch) {
+                              AttemptWriter& writer, StreamWatch* watch, std::vector<RequestRecord>* records) {
   (void)target.TakeSteps();
-  Recorder recorder(writer, watch);
+  Recorder recorder(writer, watch, records);
   WEIR_TRY(const LoadOutcome outcome, RunLoad(target, plan, stop, recorder));
   WEIR_RETURN_IF_ERROR(writer.Flush());
   WEIR_RETURN_IF_ERROR(writer.AddSteps(target.TakeSteps()));

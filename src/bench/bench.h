@@ -19,6 +19,9 @@ struct BenchOptions {
   int most_repeats = 20;    // ... or until there are this many repeats
   uint64_t order_seed = 1;  // of the order of cells within a block
   int64_t timeout_ns = 0;   // of a repeat; 0: none
+  /// Cells of one model at several targets take turns, and all those targets are loaded at once; else a target is
+  /// done before the next one is loaded.
+  bool interleave = false;
   bool strict = false;      // a disturbed repeat is rejected and made again
   std::vector<Flag> flags;  // that every measured cell gets, for what is not as usual
 };
@@ -86,7 +89,7 @@ struct BenchOutcome {
   std::vector<CellProfile> profiles;  // of cells whose target knows
 };
 
-/// Measures all cells. Those of one subject are measured together, in blocks: a block has one repeat of every
+/// Measures all cells. Those of one subject (of one model, with options.interleave) are measured together, in blocks: a block has one repeat of every
 /// cell that needs more, in random order, so that what drifts drifts for all of them. What goes wrong with a
 /// model or a cell is a row, and so is a cell that is not tried because a smaller one did not fit. An Error: the
 /// store could not even begin.

@@ -4,10 +4,22 @@
 
 namespace weir {
 
+namespace {
+
+constexpr std::string_view kThreads = "{threads}";
+
+/// Of a server that weir starts with as many as the cell says.
+std::string ThreadsOf(const CellSpec& spec) {
+  return spec.target.find(kThreads) == spec.target.npos ? "" : fmt::format(" threads={}", spec.threads);
+}
+
+}  // namespace
+
 std::string KeyOf(const CellSpec& spec) {
   const std::string how = spec.target == "engine" ? fmt::format("kv={} threads={}", spec.kv, spec.threads)
-                                                  : fmt::format("tokenizer={}", spec.tokenizer);
-  return fmt::format("{} {} {} {}", spec.target, spec.model, how, Describe(spec.load));
+                                                  : fmt::format("tokenizer={}{}", spec.tokenizer, ThreadsOf(spec));
+  const std::string slo = spec.slo.empty() ? "" : " slo=" + spec.slo;
+  return fmt::format("{} {} {} {}{}", spec.target, spec.model, how, Describe(spec.load), slo);
 }
 
 std::string ConfigOf(const CellSpec& spec) {
@@ -17,6 +29,7 @@ std::string ConfigOf(const CellSpec& spec) {
     config["kv"] = spec.kv;
     config["threads"] = spec.threads;
   }
+  if (!ThreadsOf(spec).empty()) config["threads"] = spec.threads;
   if (!spec.tokenizer.empty()) config["tokenizer"] = spec.tokenizer;
   config["load"] = Describe(load);
   config["arrivals"] = Name(load.arrivals);
@@ -25,6 +38,8 @@ std::string ConfigOf(const CellSpec& spec) {
   config["depth_tokens"] = load.depth_tokens;
   config["gen_tokens"] = load.gen_tokens;
   config["seed"] = load.seed;
+  if (load.rate > 0) config["rate"] = load.rate;
+  if (!spec.slo.empty()) config["slo"] = spec.slo;
   return config.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -26,8 +26,9 @@ std::string LoadOf(const CellResult& cell) {
   return config["load"].is_string() ? config["load"].get<std::string>() : config["load"].dump();
 }
 
-bool SameModel(const CellResult& a, const CellResult& b, bool across_quants) {
-  if (!across_quants) return a.model.name == b.model.name && a.model.quant == b.model.quant;
+bool SameModel(const CellResult& a, const CellResult& b, const CompareOptions& options) {
+  if (options.across_targets && (a.model.arch.empty() || b.model.arch.empty())) return true;
+  if (!options.across_quants) return a.model.name == b.model.name && a.model.quant == b.model.quant;
   return a.model.arch == b.model.arch && a.model.n_params == b.model.n_params;
 }
 
@@ -82,7 +83,7 @@ Partner FindPartner(const CellResult& cell, const std::vector<CellResult>& other
   Partner partner{nullptr, "the other side has no such model"};
   const std::string load = LoadOf(cell);
   for (const CellResult& other : others) {
-    if (!SameModel(cell, other, options.across_quants)) continue;
+    if (!SameModel(cell, other, options)) continue;
     if (!HasFigure(other, options)) {
       if (LoadOf(other) == load) partner.why = fmt::format("the other side's cell is {}", Name(other.status));
       continue;
@@ -146,6 +147,16 @@ Comparison Compare(const std::vector<CellResult>& base, const std::vector<CellRe
   std::stable_sort(comparison.cells.begin(), comparison.cells.end(),
                    [](const ComparedCell& a, const ComparedCell& b) { return a.ratio < b.ratio; });
   return comparison;
+}
+
+std::vector<std::pair<std::string, std::vector<CellResult>>> ByTarget(const std::vector<CellResult>& cells) {
+  std::vector<std::pair<std::string, std::vector<CellResult>>> sides;
+  for (const CellResult& cell : cells) {
+    auto side = std::find_if(sides.begin(), sides.end(), [&](const auto& s) { return s.first == cell.row.target; });
+    if (side == sides.end()) side = sides.insert(sides.end(), {cell.row.target, {}});
+    side->second.push_back(cell);
+  }
+  return sides;
 }
 
 bool IsSlowerThan(const ComparedCell& cell, double share) {

@@ -41,12 +41,16 @@ struct Comparison {
 struct CompareOptions {
   std::string figure = "decode_tok_s";  // or aggregate_tok_s
   bool across_quants = false;           // cells of one model in different mixtures are partners
+  bool across_targets = false;          // a server does not say what its model is: it has all of them
 };
 
 /// Partners are good cells of the same model (name and mixture, or architecture and size across mixtures) under the same
 /// load. Where only the load differs, left_out says in what.
 Comparison Compare(const std::vector<CellResult>& base, const std::vector<CellResult>& other,
                    const CompareOptions& options);
+
+/// The cells of a run by their target, in the order in which targets come first.
+std::vector<std::pair<std::string, std::vector<CellResult>>> ByTarget(const std::vector<CellResult>& cells);
 
 /// Whether a cell of the other side is slower by more than `share`: by its interval; by its ratio where there is none.
 bool IsSlowerThan(const ComparedCell& cell, double share);

@@ -20,6 +20,13 @@ nlohmann::ordered_json RankingsJson(const std::vector<CellResult>& cells);
 /// The same in words, a line for each load: "1 user, 64+32 tokens: a > b = c". Texts in `cells` must be printable.
 std::vector<std::string> RankingLines(const std::vector<CellResult>& cells);
 
+/// "capacities": the answers of searches. `cells` are those of the same run or campaign.
+nlohmann::ordered_json CapacitiesJson(const std::vector<CapacityRow>& capacities, const std::vector<CellResult>& cells);
+
+/// The same in words, a line for each.
+std::vector<std::string> CapacityLines(const std::vector<CapacityRow>& capacities,
+                                       const std::vector<CellResult>& cells);
+
 /// Terminal escapes; all empty where there is no terminal.
 struct TableStyle {
   std::string_view head, dim, warn, reset;

@@ -64,12 +64,14 @@ class Peer : public Subject {
   explicit Peer(PeerOptions options) : options_(std::move(options)) {
     row_.name = options_.http.model_name.empty() ? NameOf(options_.command) : options_.http.model_name;
     row_.fingerprint = "behind " + options_.command;
+    if (options_.model) row_ = *options_.model;
   }
 
   const ModelRow& row() const override { return row_; }
   int64_t context_length() const override { return http_ ? http_->context_length() : 0; }
   const std::vector<int32_t>& prompt_ids() const override { return no_ids_; }
   const Tokenizer* tokenizer() const override { return options_.http.tokenizer.get(); }
+  ModelFileRow source_file() const override { return options_.file; }
   TargetFacts facts() const override { return facts_; }
   Result<int64_t> Plan(int, int64_t) const override { return 0; }
 

@@ -16,6 +16,9 @@ struct PeerOptions {
   std::string log_path;     // of what it prints
   int start_seconds = 300;  // until it must answer
   HttpServerOptions http;   // but the url
+  /// What it serves, where that is known: its rows are then those of this model.
+  std::optional<ModelRow> model = {};
+  ModelFileRow file = {};
 };
 
 /// The server runs from Load to Unload. Its facts name its version (what it says over HTTP, or else what its program

@@ -65,6 +65,36 @@ Result<Query> Prompts::Make(int64_t index) const {
   return query;
 }
 
+Result<Query> Prompts::FromBlocks(int64_t index, const std::vector<int64_t>& blocks, int64_t block_tokens) const {
+  Query query;
+  query.max_tokens = load_.gen_tokens;
+  query.fixed_length = load_.fixed_length;
+  const bool random = load_.prompts == PromptKind::kRandomIds;
+  const Tokenizer* const tokenizer = subject_->tokenizer();
+  int64_t left = load_.prompt_tokens;
+  if (!random && tokenizer && tokenizer->add_bos() && tokenizer->bos()) {
+    query.ids.push_back(*tokenizer->bos());
+    --left;
+  }
+  const auto add = [&](uint64_t seed, int64_t number, int64_t n_tokens) {
+    n_tokens = std::min(n_tokens, left);
+    left -= n_tokens;
+    if (!random) {
+      const Piece piece = CutText(seed, number, n_tokens);
+      query.text += piece.text;
+      query.ids.insert(query.ids.end(), piece.ids.begin(), piece.ids.end());
+      return;
+    }
+    Random ids(seed, kRandomIds + static_cast<uint64_t>(number) + 1);
+    const std::vector<int32_t>& all = subject_->prompt_ids();
+    for (int64_t i = 0; i < n_tokens; ++i) query.ids.push_back(all[ids.Below(all.size())]);
+  };
+  for (const int64_t block : blocks) add(seed_ ^ kShared, block, block_tokens);
+  add(seed_, index, left);
+  query.prompt_tokens = static_cast<int64_t>(query.ids.size());
+  return query;
+}
+
 Prompts::Piece Prompts::CutText(uint64_t seed, int64_t index, int64_t n_tokens) const {
   Piece piece;
   if (n_tokens <= 0) return piece;

@@ -36,6 +36,10 @@ class Prompts {
   /// workload where there is a tokenizer; without one it is a guess, and Query::prompt_tokens is 0.
   Result<Query> Make(int64_t index) const;
 
+  /// The same, but it begins with blocks of `block_tokens` tokens that depend on nothing but their number. With text
+  /// for a target without a tokenizer here, tokens may merge where blocks meet.
+  Result<Query> FromBlocks(int64_t index, const std::vector<int64_t>& blocks, int64_t block_tokens) const;
+
  private:
   Prompts(const Workload& load, const Subject& subject, uint64_t salt);
 

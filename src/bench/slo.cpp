@@ -86,6 +86,11 @@ std::string_view Name(SloTerm::Metric metric) {
   return kNames[static_cast<int>(metric)];
 }
 
+std::string Name(const SloTerm& term) {
+  if (term.quantile == 0.5) return fmt::format("{}_median", Name(term.metric));
+  return fmt::format("{}_p{:.0f}", Name(term.metric), term.quantile * 100);
+}
+
 Result<Slo> ParseSlo(std::string_view text) {
   Slo slo;
   while (true) {
@@ -138,17 +143,22 @@ SloResult Evaluate(const Slo& slo, std::span<const RequestRecord> records) {
   return result;
 }
 
+int CapacitySearch::best() const {
+  const auto above = broken_ ? held_.lower_bound(*broken_) : held_.end();
+  return above == held_.begin() ? 0 : *std::prev(above);
+}
+
 std::optional<int> CapacitySearch::Next() const {
-  if (best_ == most_) return std::nullopt;
-  const int least = best_ + 1, end = broken_.value_or(most_ + 1);
-  if (least >= end) return std::nullopt;
-  if (broken_) return best_ + (end - best_) / 2;
-  return std::min(std::max(1, best_ * 2), most_);
+  const int held = best();
+  const int end = broken_.value_or(most_ + 1);
+  if (held + 1 >= end) return std::nullopt;
+  if (broken_) return held + (end - held) / 2;
+  return std::min(std::max(1, held * 2), most_);
 }
 
 void CapacitySearch::Report(int load, bool holds) {
   if (holds) {
-    best_ = std::max(best_, load);
+    held_.insert(load);
   } else if (++n_broken_[load] == 2) {
     broken_ = std::min(load, broken_.value_or(load));
   }

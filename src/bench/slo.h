@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,8 @@ struct SloTerm {
   double limit_ms = 0;
 };
 std::string_view Name(SloTerm::Metric metric);
+/// "ttft_p95"
+std::string Name(const SloTerm& term);
 
 struct Slo {
   std::vector<SloTerm> terms;
@@ -52,15 +55,18 @@ class CapacitySearch {
   /// The load to try next; nothing: the search is over.
   std::optional<int> Next() const;
   void Report(int load, bool holds);
-  /// The largest that held; 0: not even one did.
-  int best() const { return best_; }
+  /// The largest that held, below all that broke; 0: not even one did. A load that held and then breaks twice is
+  /// broken.
+  int best() const;
+  /// The smallest that broke twice.
+  std::optional<int> broken() const { return broken_; }
   /// Whether `most` held, so that the limit is somewhere above.
-  bool unlimited() const { return best_ == most_; }
+  bool unlimited() const { return best() == most_; }
 
  private:
   int most_;
-  int best_ = 0;
-  std::optional<int> broken_;  // the smallest that broke twice
+  std::set<int> held_;
+  std::optional<int> broken_;
   std::map<int, int> n_broken_;
 };
 

@@ -8,50 +8,22 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
+
+#include "bench/slo.h"
+#include "bench/suggestion.h"
 
 namespace weir {
 namespace {
 
 constexpr size_t kMostCells = 10000;
-constexpr int64_t kMostBytes = 1 << 20;
-
-/// Insertions, deletions and replacements that make `a` into `b`.
-size_t Distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
-
-/// "; did you mean \"users\"?", or what is known.
-std::string Suggestion(std::string_view word, const std::vector<std::string_view>& known) {
-  if (word.size() < 64) {
-    const auto nearest = std::min_element(known.begin(), known.end(), [&](auto a, auto b) {
-      return Distance(word, a) < Distance(word, b);
-    });
-    if (nearest != known.end() && Distance(word, *nearest) <= 1 + word.size() / 3) {
-      return fmt::format("did you mean {}?", *nearest);
-    }
-  }
-  return fmt::format("known are {}", fmt::join(known, ", "));
-}
 
 const std::vector<std::string_view> kSuiteKeys{"name",  "description", "repeats", "max_repeats", "precision_percent",
-                                               "timeout_s", "strict",  "cells"};
+                                               "timeout_s", "strict",  "interleave", "cells"};
 const std::vector<std::string_view> kCellKeys{
     "target",        "model", "tokenizer", "kv",   "threads", "users",   "prompt_tokens", "depth_tokens",
     "gen_tokens",    "requests", "seed",   "rate", "think_s", "turns",   "warm_up_rounds", "prompts",
-    "shared_tokens", "chat",  "natural"};
+    "shared_tokens", "chat",  "natural", "slo"};
 
 /// What a [[cells]] says, each axis as a list.
 struct Axes {
@@ -59,7 +31,7 @@ struct Axes {
   std::vector<int64_t> threads, users{1}, prompt_tokens{64}, depth_tokens{0}, gen_tokens{32}, requests{2},
       seeds{1};
   std::vector<double> rates{0};
-  std::string tokenizer;
+  std::string tokenizer, slo;
   Workload load;  // what is no axis
 };
 
@@ -117,6 +89,7 @@ class Parser {
       precision = *value / 100;
     }
     WEIR_RETURN_IF_ERROR(ReadBool(table, "strict", options.strict));
+    WEIR_RETURN_IF_ERROR(ReadBool(table, "interleave", options.interleave));
     if (suite.name.empty()) {
       suite.name = std::filesystem::path(file_).stem().string();
     }
@@ -219,7 +192,20 @@ class Parser {
     WEIR_RETURN_IF_ERROR(ReadInts(table, "requests", 1, 1000, axes.requests));
     WEIR_RETURN_IF_ERROR(ReadInts(table, "seed", 0, INT64_MAX, axes.seeds));
     WEIR_RETURN_IF_ERROR(CheckNames(table, axes));
+    WEIR_RETURN_IF_ERROR(ReadObjective(table, axes));
     return axes;
+  }
+
+  /// A search has one largest number of users, and users who are warm.
+  Status ReadObjective(const toml::table& table, Axes& axes) const {
+    WEIR_RETURN_IF_ERROR(ReadText(table, "slo", axes.slo));
+    if (axes.slo.empty()) return {};
+    if (const auto slo = ParseSlo(axes.slo); !slo) return WithHint(At(*table.get("slo"), slo.error().message), slo.error().hint);
+    if (axes.users.size() > 1) return At(*table.get("users"), "users: with slo one number, the most that are tried");
+    const bool closed = !table.get("rate");
+    if (closed && !table.get("users")) axes.users = {kMostSearchedUsers};
+    if (closed && !table.get("warm_up_rounds")) axes.load.warm_up_rounds = 1;
+    return {};
   }
 
   Status ReadRates(const toml::table& table, std::vector<double>& rates) const {
@@ -305,7 +291,7 @@ class Parser {
       for (const std::string& target : axes.targets)
         for (const std::string& kv : axes.kvs)
           for (const int64_t threads : axes.threads) {
-            const CellSpec spec{target, model, axes.tokenizer, kv, static_cast<int>(threads), axes.load};
+            const CellSpec spec{target, model, axes.tokenizer, kv, static_cast<int>(threads), axes.load, axes.slo};
             const size_t first = suite.cells.size();
             AddLoads(spec, axes, suite);
             for (size_t i = first; i < suite.cells.size(); ++i) {
@@ -347,28 +333,6 @@ class Parser {
 
 Result<Suite> ParseSuite(const std::string& text, const std::string& file, const SuiteDefaults& defaults) {
   return Parser(file, defaults).Parse(text);
-}
-
-Result<SuiteText> FindSuite(const std::string& name) {
-  std::error_code error;
-  if (std::filesystem::is_regular_file(name, error)) {
-    if (static_cast<int64_t>(std::filesystem::file_size(name, error)) > kMostBytes) {
-      return BadInput("{}: a suite of more than {} bytes", name, kMostBytes);
-    }
-    std::ifstream file(name, std::ios::binary);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) return Failed("cannot read {}", name);
-    return SuiteText{name, text.str()};
-  }
-  std::vector<std::string_view> names;
-  for (const ShippedSuite& suite : ShippedSuites()) {
-    if (name == suite.name || name == std::string(suite.name) + ".toml") {
-      return SuiteText{std::string(suite.name) + ".toml", std::string(suite.text)};
-    }
-    names.push_back(suite.name);
-  }
-  return WithHint(BadInput("suite {}: no such file, and none of that name is shipped", name), Suggestion(name, names));
 }
 
 }  // namespace weir

@@ -17,6 +17,9 @@ struct Suite {
   std::vector<CellSpec> cells;
 };
 
+/// Of a search that does not say how many users are the most.
+inline constexpr int kMostSearchedUsers = 256;
+
 /// What a cell is unless the suite says otherwise.
 struct SuiteDefaults {
   std::string kv = "f16";

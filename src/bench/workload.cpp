@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "bench/prompts.h"
 #include "bench/random.h"
+#include "bench/trace.h"
 #include "util/clock.h"
 #include "util/read_file.h"
 
@@ -76,7 +76,9 @@ class Planner {
       WEIR_TRY(const Prompts prompts, Prompts::Create(one, subject, salt));
       PlannedQuery planned;
       planned.user = static_cast<int>(Index());
-      WEIR_TRY(planned.query, prompts.Make(Index()));
+      WEIR_TRY(planned.query, traced.blocks.empty() || load_.chat
+                                  ? prompts.Make(Index())
+                                  : prompts.FromBlocks(Index(), traced.blocks, traced.block_tokens));
       planned.delay_ns = Ns(traced.at_s);
       plan_.queries.push_back(std::move(planned));
     }
@@ -116,29 +118,6 @@ class Planner {
   const bool gated_;
   LoadPlan plan_;
 };
-
-std::optional<double> Number(const nlohmann::json& object, const char* name) {
-  const auto found = object.find(name);
-  if (found == object.end() || !found->is_number()) return std::nullopt;
-  const double value = found->get<double>();
-  return value >= 0 && value < 1e12 ? std::optional(value) : std::nullopt;
-}
-
-std::optional<TracedRequest> ReadTraced(const nlohmann::json& object) {
-  std::optional<double> at_s = Number(object, "at_s");
-  if (const auto ms = Number(object, "timestamp"); !at_s && ms) at_s = *ms / 1000;
-  const auto tokens = [&](const char* name, const char* other) {
-    const std::optional<double> value = Number(object, name);
-    return value ? value : Number(object, other);
-  };
-  const auto prompt = tokens("prompt_tokens", "input_length");
-  const auto answer = tokens("gen_tokens", "output_length");
-  if (!at_s || !prompt || !answer || *prompt < 1 || *answer < 1) return std::nullopt;
-  if (*prompt > 1 << 24 || *answer > 1 << 24) return std::nullopt;
-  return TracedRequest{*at_s, static_cast<int64_t>(*prompt), static_cast<int64_t>(*answer),
-                       static_cast<int64_t>(Number(object, "shared_tokens").value_or(0)),
-                       static_cast<int64_t>(Number(object, "group").value_or(0))};
-}
 
 }  // namespace
 
@@ -216,27 +195,6 @@ Result<LoadPlan> PlanLoad(const Workload& load, const Subject& subject, uint64_t
 
 uint64_t FreshSalt(const Subject& subject) {
   return subject.facts().url.empty() ? 0 : static_cast<uint64_t>(NowNs());
-}
-
-Result<std::vector<TracedRequest>> ParseTrace(std::string_view text, const std::string& name) {
-  std::vector<TracedRequest> trace;
-  for (int line = 1; !text.empty(); ++line) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view json = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (json.find_first_not_of(" \t\r") == json.npos) continue;
-    const auto object = nlohmann::json::parse(json, nullptr, false);
-    const auto traced = object.is_object() ? ReadTraced(object) : std::nullopt;
-    if (!traced) {
-      return BadInput("{}:{}: expected a JSON object with at_s, prompt_tokens and gen_tokens", name, line);
-    }
-    trace.push_back(*traced);
-  }
-  if (trace.empty()) return BadInput("{}: expected at least one request", name);
-  std::stable_sort(trace.begin(), trace.end(), [](const auto& a, const auto& b) { return a.at_s < b.at_s; });
-  const double begin_s = trace.front().at_s;
-  for (TracedRequest& traced : trace) traced.at_s -= begin_s;
-  return trace;
 }
 
 }  // namespace weir

@@ -37,7 +37,7 @@ struct Workload {
   Arrivals arrivals = Arrivals::kClosed;
   double rate = 0;         // requests a second, of an open loop
   int burst = 1;           // requests that come together, with kBurst
-  std::string trace = {};  // a file: see ParseTrace
+  std::string trace = {};  // a file: see trace.h
   double think_s = 0;      // mean of the exponential time between an answer and the next request
   double ramp_s = 0;       // users start one after the other, all of them within this time
   int turns = 1;           // requests of a user that make one conversation: each sends all before it
@@ -68,21 +68,11 @@ Result<LoadPlan> PlanLoad(const Workload& load, const Subject& subject, uint64_t
 /// has computed, and always 0, so that repeats give the same bits, for one that keeps nothing.
 uint64_t FreshSalt(const Subject& subject);
 
-/// One request of a trace.
-struct TracedRequest {
-  double at_s = 0;  // after the first one
-  int64_t prompt_tokens = 0, gen_tokens = 0;
-  int64_t shared_tokens = 0;  // of the prompt: the same as in all requests of its group
-  int64_t group = 0;
-};
-
-/// JSON lines with "at_s", "prompt_tokens", "gen_tokens" and perhaps "shared_tokens" and "group"; or as
-/// Mooncake's traces have it, with "timestamp" in ms, "input_length" and "output_length". In order of time.
-Result<std::vector<TracedRequest>> ParseTrace(std::string_view text, const std::string& name);
-
 /// Runs the plan once, every request into `writer` as it ends. A target that fails or a stop is in the row, and
-/// all that happened until then is written; an Error is one of the writer's. `watch` may be null.
+/// all that happened until then is written; an Error is one of the writer's. `watch` and `records`, which get
+/// all requests too, may be null.
 Result<AttemptRow> RunAttempt(Target& target, const LoadPlan& plan, const ShouldStop& stop,
-                              AttemptWriter& writer, StreamWatch* watch = nullptr);
+                              AttemptWriter& writer, StreamWatch* watch = nullptr,
+                              std::vector<RequestRecord>* records = nullptr);
 
 }  // namespace weir

@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
+#include "bench/compare.h"
 #include "bench/document.h"
 #include "bench/explain.h"
 #include "bench/in_process.h"
@@ -16,6 +18,7 @@
 #include "cli/bench_live.h"
 #include "cli/bench_plan.h"
 #include "cli/command.h"
+#include "cli/compare_text.h"
 #include "cli/format.h"
 #include "cli/load.h"
 #include "cli/machine.h"
@@ -36,9 +39,11 @@ struct Run {
   MachineInstruments instruments;
   std::string db;
   std::string suite = {};  // empty: none
+  bool interleaved = false;
   std::optional<int64_t> campaign = {};
   BenchOutcome outcome = {};
   std::vector<CellResult> cells = {};
+  std::vector<CapacityRow> capacities = {};
 };
 
 Result<Store> OpenStore(const BenchFlags& flags) {
@@ -61,7 +66,8 @@ Result<ResumePlan> BeginCampaign(const BenchFlags& flags, const Suite& suite, St
   run.campaign = before->id;
   WEIR_RETURN_IF_ERROR(store.SetSuite(before->id, suite.text));
   WEIR_TRY(const std::vector<CellState> states, store.CampaignStates(before->id));
-  plan = PlanResume(suite.cells, states);
+  WEIR_TRY(const std::vector<CapacityRow> capacities, store.CampaignCapacities(before->id));
+  plan = PlanResume(suite.cells, states, capacities);
   PrintMessage(fmt::format("campaign {} of {}: {} cells are there, {} to do\n", suite.name, before->started_at, plan.n_done,
                            plan.left.size() + plan.deadly.size()));
   return plan;
@@ -93,8 +99,11 @@ void SortAsPlanned(const std::vector<CellSpec>& plan, std::vector<CellResult>& c
     const auto found = places.find(cell.row.key);
     return found == places.end() ? places.size() : found->second;
   };
-  std::stable_sort(cells.begin(), cells.end(),
-                   [&](const CellResult& a, const CellResult& b) { return place(a) < place(b); });
+  // What is in no plan: the loads that a search tried.
+  std::stable_sort(cells.begin(), cells.end(), [&](const CellResult& a, const CellResult& b) {
+    if (place(a) != place(b)) return place(a) < place(b);
+    return std::tie(a.model.name, a.row.target, a.row.users) < std::tie(b.model.name, b.row.target, b.row.users);
+  });
 }
 
 Status Measure(const BenchFlags& flags, const Suite& suite, const BenchPlan& plan, Store& store, Run& run) {
@@ -113,8 +122,22 @@ Status Measure(const BenchFlags& flags, const Suite& suite, const BenchPlan& pla
   Result<std::vector<CellResult>> cells =
       run.campaign ? store.CampaignCells(*run.campaign) : store.Results(run.outcome.run);
   if (cells) run.cells = std::move(cells).value();
+  WEIR_TRY(run.capacities,
+           run.campaign ? store.CampaignCapacities(*run.campaign) : store.Capacities(run.outcome.run));
   SortAsPlanned(suite.cells, run.cells);
   return cells || !run.outcome.written.ok() ? Status() : cells.error();
+}
+
+constexpr const char* kFigure = "aggregate_tok_s";  // what every kind of target has
+
+/// Of targets that took turns: each against the first.
+template <class Fn>
+void ForEachComparison(const Run& run, Fn&& fn) {
+  if (!run.interleaved) return;
+  const auto sides = ByTarget(run.cells);
+  for (size_t i = 1; i < sides.size(); ++i) {
+    fn(Compare(sides[0].second, sides[i].second, {kFigure, false, true}), sides[0].first, sides[i].first);
+  }
 }
 
 void PrintDocument(const Run& run) {
@@ -133,6 +156,11 @@ void PrintDocument(const Run& run) {
                      {"campaign", OrNull(run.campaign)}};
   document["cells"] = CellsJson(run.cells);
   document["rankings"] = RankingsJson(run.cells);
+  document["comparisons"] = Json::array();
+  ForEachComparison(run, [&](const Comparison& comparison, const std::string& base, const std::string& other) {
+    document["comparisons"].push_back(ComparisonJson(comparison, base, other, kFigure));
+  });
+  document["capacities"] = CapacitiesJson(run.capacities, run.cells);
   AddExplanations(run.outcome.profiles, run.instruments.best(), run.cells, document["cells"]);
   PrintJson(document);
 }
@@ -162,6 +190,10 @@ void PrintTable(Run& run) {
         "over the time it took (docs/metrics.md)");
   }
   for (const std::string& line : RankingLines(run.cells)) print(line);
+  ForEachComparison(run, [](const Comparison& comparison, const std::string& base, const std::string& other) {
+    PrintComparison(comparison, base, other, kFigure);
+  });
+  for (const std::string& line : CapacityLines(run.capacities, run.cells)) print(EscapedControls(line));
   fmt::print("{}", RenderExplanations(run.outcome.profiles, run.instruments.best(), run.cells, style));
   print(fmt::format("rows: {}, run {}", Escaped(run.db), run.outcome.run));
 }
@@ -192,6 +224,7 @@ Result<int> RunCommand(const BenchFlags& flags) {
   Run run{ReadMachine(), isa, threads, flags.load.seed, MachineInstruments(threads, flags.probe_mb << 20),
           std::filesystem::absolute(store.path()).string()};
   run.suite = suite.name;
+  run.interleaved = suite.options.interleave;
   if (!suite.name.empty()) {
     // All of a suite is opened before anything of it is in the database: a wrong name is found at once.
     WEIR_TRY([[maybe_unused]] const BenchPlan whole, OpenCells(suite.cells, isa, false));
@@ -218,10 +251,10 @@ Command AddBench(CLI::App& app) {
       ->capture_default_str();
   AddTargetFlags(app, flags->target);
   AddLoadFlags(app, flags->load);
-  app.add_option("--users", flags->users,
-                 "Numbers of users that ask at the same time, ranges too: 1-8,16")
-      ->delimiter(',')
-      ->capture_default_str();
+  CLI::Option* users = app.add_option("--users", flags->users,
+                                      "Numbers of users that ask at the same time, ranges too: 1-8,16")
+                           ->delimiter(',')
+                           ->capture_default_str();
   app.add_option("--prompt-tokens", flags->load.prompt_tokens, "Length of every prompt")
       ->capture_default_str();
   app.add_option("--gen-tokens", flags->load.gen_tokens, "Length of every answer")
@@ -236,11 +269,15 @@ Command AddBench(CLI::App& app) {
       app.add_option("--max-repeats", options.most_repeats, "With --precision, and no more")->capture_default_str();
   app.add_option("--timeout", flags->timeout_s, "Seconds after which a repeat has failed (default: none)")
       ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--slo", flags->slo,
+                 "Search for the most users, up to --users (256), or the largest rate from --rate upwards, that hold an "
+                 "objective: ttft_p95<1s,itl_p95<100ms")
+      ->option_text("OBJECTIVE");
   app.add_flag("--strict", options.strict,
                "Make disturbed repeats again, three times at most, and fail cells with none that was quiet");
   app.add_option("--seed", flags->load.seed, "Of the random prompts, and of the order of cells")->capture_default_str();
   app.add_option("--suite", flags->suite,
-                 "A campaign: a .toml file (docs/suites.md), or quick, article, capacity, context");
+                 "A campaign: a .toml file (docs/suites.md), or quick, article, capacity, context, peers");
   app.add_option("--models", flags->models_dir,
                  "In a suite, take NAME-QUANT.gguf of this folder for synth:NAME:QUANT where it is there");
   app.add_flag("--resume", flags->resume, "Go on with the last campaign of the suite: cells that are there stay");
@@ -265,6 +302,8 @@ Command AddBench(CLI::App& app) {
       "  weir bench model.gguf --users 1,8,32\n"
       "  weir bench model.gguf --users 1-40 --explain\n"
       "  weir bench --suite quick\n"
+      "  weir bench model.gguf --slo 'ttft_p95<1s,itl_p95<100ms'     # how many users?\n"
+      "  weir bench model.gguf --slo 'e2e_p95<20s' --arrivals poisson --rate 0.1 --requests 2\n"
       "  weir bench --target http://127.0.0.1:8080 --tokenizer model.gguf\n"
       "  weir bench --target 'peer:llama-server -m model.gguf -t 4 --port {port}'\n"
       "  weir bench suites/article.toml --resume --precision 3%\n"
@@ -272,7 +311,10 @@ Command AddBench(CLI::App& app) {
       "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not "
       "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");
-  return [flags, repeats, most] {
+  const CLI::Option* warm_up = app.get_option("--warm-up");
+  return [flags, repeats, most, users, warm_up] {
+    flags->has_users = users->count() > 0;
+    flags->has_warm_up = warm_up->count() > 0;
     flags->has_repeats = repeats->count() > 0;
     flags->has_max_repeats = most->count() > 0;
     return RunCommand(*flags);

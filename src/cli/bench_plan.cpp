@@ -7,6 +7,7 @@
 #include <set>
 
 #include "bench/estimate.h"
+#include "bench/slo.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/hub.h"
@@ -46,17 +47,38 @@ SuiteDefaults DefaultsOf(const BenchFlags& flags) {
           flags.threads > 0 ? flags.threads : DefaultThreads()};
 }
 
+std::vector<std::pair<std::string, int>> Product(const std::vector<std::string>& targets, const std::vector<int>& users) {
+  std::vector<std::pair<std::string, int>> pairs;
+  for (const std::string& target : targets) {
+    for (const int n : users) pairs.emplace_back(target, n);
+  }
+  return pairs;
+}
+
+/// The most users of a search; in an open loop they only say how many requests there are.
+int MostSearched(const BenchFlags& flags, const std::vector<int>& users) {
+  constexpr int kOpenUsers = 16;
+  if (flags.has_users) return *std::max_element(users.begin(), users.end());
+  return flags.load.arrivals == Arrivals::kClosed ? kMostSearchedUsers : kOpenUsers;
+}
+
 Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
-  WEIR_TRY(const std::vector<int> users, ParseUsers(flags.users));
+  WEIR_TRY(std::vector<int> users, ParseUsers(flags.users));
+  if (!flags.slo.empty()) users = {MostSearched(flags, users)};
   const SuiteDefaults defaults = DefaultsOf(flags);
   std::set<std::string> seen;
-  const bool engine = flags.target.target.empty();
-  for (const std::string& model : engine ? flags.models : std::vector{flags.target.model_name}) {
+  std::vector<std::string> targets = flags.target.targets;
+  if (targets.empty()) targets = {"engine"};
+  suite.options.interleave = targets.size() > 1;
+  const bool files = std::any_of(targets.begin(), targets.end(), TakesModel);
+  for (const std::string& model : files ? flags.models : std::vector{flags.target.model_name}) {
     if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
-    for (const int n : users) {
-      CellSpec spec{engine ? "engine" : flags.target.target, model, flags.target.tokenizer,
-                    defaults.kv, defaults.threads, flags.load};
+    for (const auto& [target, n] : Product(targets, users)) {
+      CellSpec spec{target, TakesModel(target) ? model : flags.target.model_name, flags.target.tokenizer,
+                    defaults.kv, defaults.threads, flags.load, flags.slo};
       spec.load.users = n;
+      const bool closed = spec.load.arrivals == Arrivals::kClosed;
+      if (!flags.slo.empty() && closed && !flags.has_warm_up) spec.load.warm_up_rounds = 1;
       WEIR_RETURN_IF_ERROR(CheckWorkload(spec.load));
       suite.cells.push_back(std::move(spec));
     }
@@ -89,7 +111,7 @@ Status TakeRealFiles(const std::string& folder, Suite& suite) {
 }
 
 Result<std::unique_ptr<Subject>> OpenSubjectOf(const CellSpec& spec, Isa isa, bool profile) {
-  if (spec.target != "engine") return OpenTarget(TargetFlags{spec.target, spec.model, spec.tokenizer});
+  if (spec.target != "engine") return OpenTarget(spec);
   WEIR_RETURN_IF_ERROR(EnsureLocal(spec.model));
   const KvType kv_type = KvTypeNamed(spec.kv).value_or(KvType::kF16);
   return OpenSubject(spec.model, {isa, spec.threads, profile, kv_type});
@@ -105,8 +127,13 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
     if (flags.resume) return WithHint(BadInput("--resume: there is no campaign to go on with"), "name a suite with --suite");
     suite.options = flags.options;
     suite.options.most_repeats = std::max(flags.options.most_repeats, flags.options.repeats);
+    if (!flags.slo.empty()) WEIR_RETURN_IF_ERROR(ParseSlo(flags.slo));
+    if (!flags.slo.empty() && flags.load.arrivals == Arrivals::kTrace) {
+      return BadInput("--slo: a trace has one rate, there is nothing to search for");
+    }
     WEIR_RETURN_IF_ERROR(AddFlagCells(flags, suite));
   } else {
+    if (!flags.slo.empty()) return WithHint(BadInput("--slo: a suite says that itself"), "write slo = \"...\" into its [[cells]]");
     WEIR_TRY(const SuiteText text, FindSuite(name));
     WEIR_TRY(suite, ParseSuite(text.text, text.file, DefaultsOf(flags)));
     if (flags.has_repeats) suite.options.repeats = flags.options.repeats;
@@ -141,12 +168,19 @@ Result<BenchPlan> OpenCells(const std::vector<CellSpec>& cells, Isa isa, bool pr
   return plan;
 }
 
-ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states) {
+ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states,
+                      const std::vector<CapacityRow>& found_capacities) {
   constexpr int kDeadly = 2;
+  std::set<std::string> answered;
+  for (const CapacityRow& capacity : found_capacities) answered.insert(capacity.key);
   std::map<std::string, CellState> known;
   for (const CellState& state : states) known[state.key] = state;
   ResumePlan plan;
   for (const CellSpec& spec : cells) {
+    if (!spec.slo.empty()) {
+      answered.contains(KeyOf(spec)) ? void(++plan.n_done) : plan.left.push_back(spec);
+      continue;
+    }
     const auto found = known.find(KeyOf(spec));
     const CellStatus status = found == known.end() ? CellStatus::kInterrupted : found->second.status;
     if (status != CellStatus::kInterrupted && status != CellStatus::kFailed && status != CellStatus::kSkipped) {
@@ -174,14 +208,15 @@ void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
     loaded = cell.subject;
     if (bytes) total += seconds;
     if (json) {
-      cells.push_back({{"model", model.name}, {"target", cell.spec.target}, {"users", load.users},
+      cells.push_back({{"model", model.name}, {"target", cell.spec.target}, {"users", load.users}, {"slo", OrNull(cell.spec.slo)},
                        {"prompt_tokens", load.prompt_tokens}, {"depth_tokens", load.depth_tokens}, {"gen_tokens", load.gen_tokens},
                        {"repeats", suite.options.repeats}, {"seconds", bytes ? Json(seconds) : Json(nullptr)},
                        {"memory_bytes", bytes ? Json(*bytes) : Json(nullptr)},
                        {"reason", bytes ? Json(nullptr) : Json(bytes.error().message)}});
       continue;
     }
-    fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", load.users, load.prompt_tokens, load.gen_tokens,
+    const std::string users = cell.spec.slo.empty() ? fmt::to_string(load.users) : fmt::format("<={}", load.users);
+    fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", users, load.prompt_tokens, load.gen_tokens,
                suite.options.repeats, bytes ? fmt::format("{:.0f}", seconds) : "-",
                bytes ? ByteSize(*bytes) : "too much", Escaped(model.name));
   }

@@ -19,7 +19,7 @@ struct BenchFlags {
   std::vector<std::string> users{"1", "2", "4"};  // numbers and ranges
   std::string precision;                          // "3%"
   int timeout_s = 0;
-  std::string suite, models_dir;
+  std::string suite, models_dir, slo;
   std::string db, wall_file;
   std::string kv_name;
   int threads = 0;       // 0: what this machine has
@@ -27,6 +27,7 @@ struct BenchFlags {
   bool explain = false, json = false, resume = false, dry_run = false;
   // Which of those that a suite says too were given.
   bool has_repeats = false, has_max_repeats = false;
+  bool has_users = false, has_warm_up = false;
 };
 
 /// The campaign that the flags describe, or the suite that they name, corrected by them.
@@ -39,13 +40,15 @@ struct BenchPlan {
 };
 Result<BenchPlan> OpenCells(const std::vector<CellSpec>& cells, Isa isa, bool profile);
 
-/// Cells that need not run again, from what the campaign has: those that ended, and those at which weir died twice.
+/// Cells that need not run again, from what the campaign has: those that ended, searches with an answer, and those at
+/// which weir died twice.
 struct ResumePlan {
   std::vector<CellSpec> left;
   std::vector<CellSpec> deadly;  // they get a row that says so
   int n_done = 0;
 };
-ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states);
+ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states,
+                      const std::vector<CapacityRow>& found);
 
 /// Prints cells with their time and memory, without measuring anything.
 void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json);

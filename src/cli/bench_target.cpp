@@ -4,32 +4,67 @@
 #include <filesystem>
 #include <map>
 
+#include "bench/model_row.h"
 #include "bench/open_target.h"
 #include "bench/peer.h"
 #include "cli/hub.h"
 #include "gguf/model_source.h"
 #include "model/text/tokenizer.h"
 #include "store/store.h"
+#include "util/paths.h"
 
 namespace weir {
 namespace {
 
 constexpr std::string_view kPeer = "peer:";
 
-Result<std::shared_ptr<const Tokenizer>> LoadTokenizer(const std::string& model) {
-  WEIR_RETURN_IF_ERROR(EnsureLocal(model));
-  WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenModel(model));
-  WEIR_TRY(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Create(source->metadata()));
+constexpr std::string_view kModel = "{model}";
+
+Result<std::shared_ptr<const Tokenizer>> TokenizerOf(const ModelSource& source) {
+  WEIR_TRY(std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Create(source.metadata()));
   return std::shared_ptr<const Tokenizer>(std::move(tokenizer));
+}
+
+void Replace(std::string& text, std::string_view what, const std::string& with) {
+  for (size_t at = 0; (at = text.find(what, at)) != text.npos; at += with.size()) text.replace(at, what.size(), with);
+}
+
+/// For the shell.
+std::string Quoted(std::string text) {
+  Replace(text, "'", "'\\''");
+  return "'" + text + "'";
+}
+
+/// A server that weir starts. Of one that is told which file to run, that file is the model of its rows, and its
+/// tokenizer cuts the prompts.
+Result<std::unique_ptr<Subject>> OpenPeerOf(const CellSpec& spec, HttpServerOptions http) {
+  WEIR_TRY(const std::string results, Store::DefaultPath());
+  PeerOptions peer;
+  peer.log_path = (std::filesystem::path(results).parent_path() / "peer.log").string();
+  peer.command = spec.target.substr(kPeer.size());
+  if (TakesModel(spec.target)) {
+    WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(spec.model));
+    Replace(peer.command, kModel, Quoted(source->name()));
+    peer.model = DescribeModel(spec.model, *source);
+    peer.file = DescribeFile(spec.model, *source);
+    http.model_name.clear();
+    // A model without one can be measured all the same.
+    if (auto tokenizer = TokenizerOf(*source); tokenizer && !http.tokenizer) http.tokenizer = *tokenizer;
+  }
+  Replace(peer.command, "{weir}", Quoted(ExecutablePath()));
+  Replace(peer.command, "{threads}", std::to_string(spec.threads));
+  peer.http = std::move(http);
+  return OpenPeer(peer);
 }
 
 }  // namespace
 
 void AddTargetFlags(CLI::App& app, TargetFlags& flags) {
-  app.add_option("--target", flags.target,
-                 "Measure an OpenAI-compatible server, http://HOST:PORT, instead of models in this process; or "
-                 "\"peer:COMMAND\", a server that is started and stopped, with {port} where its port belongs; or the "
-                 "instrument itself: null, null-http");
+  app.add_option("--target", flags.targets,
+                 "Measure an OpenAI-compatible server, http://HOST:PORT, instead of models in this process (engine); or "
+                 "\"peer:COMMAND\", a server that is started and stopped, with {port} where its port belongs, and {model}, "
+                 "{threads}, {weir} as needed; or the instrument itself: null, null-http. Several take turns")
+      ->allow_extra_args(false);
   app.add_option("--model-name", flags.model_name, "Of the server (default: the first that it lists)");
   app.add_option("--tokenizer", flags.tokenizer,
                  "A MODEL whose tokenizer cuts prompts to their length and counts the server's tokens");
@@ -75,17 +110,20 @@ void AddLoadFlags(CLI::App& app, Workload& load) {
                "Answers end where the model ends them, at --gen-tokens at the latest");
 }
 
-Result<std::unique_ptr<Subject>> OpenTarget(const TargetFlags& flags) {
+bool TakesModel(const std::string& target) {
+  return target == "engine" || (target.starts_with(kPeer) && target.find(kModel) != target.npos);
+}
+
+Result<std::unique_ptr<Subject>> OpenTarget(const CellSpec& spec) {
   HttpServerOptions options;
-  options.model_name = flags.model_name;
+  options.model_name = spec.model;
   if (const char* key = std::getenv("WEIR_API_KEY")) options.api_key = key;
-  if (!flags.tokenizer.empty()) {
-    WEIR_TRY(options.tokenizer, LoadTokenizer(flags.tokenizer));
+  if (!spec.tokenizer.empty()) {
+    WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(spec.tokenizer));
+    WEIR_TRY(options.tokenizer, TokenizerOf(*source));
   }
-  if (!flags.target.starts_with(kPeer)) return OpenTarget(flags.target, std::move(options));
-  WEIR_TRY(const std::string results, Store::DefaultPath());
-  const std::string log = (std::filesystem::path(results).parent_path() / "peer.log").string();
-  return OpenPeer({flags.target.substr(kPeer.size()), log, 300, options});
+  if (spec.target.starts_with(kPeer)) return OpenPeerOf(spec, std::move(options));
+  return OpenTarget(spec.target, std::move(options));
 }
 
 }  // namespace weir

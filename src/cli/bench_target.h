@@ -4,23 +4,28 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "bench/cell_spec.h"
 #include "bench/target.h"
 #include "bench/workload.h"
 
 namespace weir {
 
 struct TargetFlags {
-  std::string target;      // empty: models in this process
-  std::string model_name;  // of a server
-  std::string tokenizer;   // a model
+  std::vector<std::string> targets;  // empty: the engine
+  std::string model_name;            // of a server
+  std::string tokenizer;             // a model
 };
 
 void AddTargetFlags(CLI::App& app, TargetFlags& flags);
 /// Everything about a load but the numbers of users, requests and tokens.
 void AddLoadFlags(CLI::App& app, Workload& load);
 
-/// The subject that the flags name; `target` must not be empty. An API key is read from $WEIR_API_KEY.
-Result<std::unique_ptr<Subject>> OpenTarget(const TargetFlags& flags);
+/// Whether a target is told which file to run: the engine, and a peer with {model} in its command.
+bool TakesModel(const std::string& target);
+
+/// The subject of a cell whose target is not the engine. An API key is read from $WEIR_API_KEY.
+Result<std::unique_ptr<Subject>> OpenTarget(const CellSpec& spec);
 
 }  // namespace weir

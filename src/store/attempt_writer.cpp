@@ -120,6 +120,11 @@ Status AttemptWriter::AddSide(const AttemptRow& row) {
                                             energy.boundary, energy.source, energy.joules,
                                             energy.seconds, energy.idle_w));
   }
+  if (const auto& o = row.objective) {
+    WEIR_RETURN_IF_ERROR(database_->Execute("INSERT INTO objective VALUES (?, ?, ?, ?, ?, ?, ?, ?)", id_, o->objective,
+                                            o->holds, o->n_requests, o->n_failed, o->n_good, o->goodput_per_s,
+                                            o->goodput_tok_s));
+  }
   WEIR_TRY(Statement add, database_->Prepare("INSERT OR REPLACE INTO sample VALUES (?, ?, ?, ?)"));
   for (const SampleRow& sample : row.samples) {
     WEIR_RETURN_IF_ERROR(add.Execute(id_, sample.time_ns, sample.name, sample.value));

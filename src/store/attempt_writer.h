@@ -65,6 +65,14 @@ struct SampleRow {
   double value = 0;
 };
 
+/// Whether an attempt held an objective (view `figure_value`: goodput).
+struct ObjectiveRow {
+  std::string objective;
+  bool holds = false;
+  int64_t n_requests = 0, n_failed = 0, n_good = 0;
+  double goodput_per_s = 0, goodput_tok_s = 0;
+};
+
 /// What an attempt came to.
 struct AttemptRow {
   AttemptStatus status = AttemptStatus::kInterrupted;
@@ -78,6 +86,7 @@ struct AttemptRow {
   std::optional<DisturbanceRow> disturbance = {};
   std::vector<EnergyRow> energy = {};
   std::vector<SampleRow> samples = {};
+  std::optional<ObjectiveRow> objective = {};
 };
 
 /// One attempt, `interrupted` until Finish. Requests are kept in memory until Flush writes them in one short

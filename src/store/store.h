@@ -75,6 +75,19 @@ struct CellState {
   int n_deaths = 0;  // how often the program ended without ending a cell with this key
 };
 
+/// The answer of a search for the largest load that a target bears.
+struct CapacityRow {
+  int64_t model = 0;  // id
+  std::string target = "engine", key = {}, objective = {};
+  std::string unit = {};                  // users, requests_per_s, context_tokens
+  double best = 0;                        // 0: not even the smallest held
+  std::optional<double> broken = {};      // the smallest that did not; nothing: the largest that was tried held
+  std::optional<double> predicted = {};   // by the plan of the memory
+  std::string why = {};                   // what broke
+  std::optional<int64_t> cell = {};       // of `best`
+  std::string model_name = {}, quant = {};  // only when read
+};
+
 /// Something about a cell that a reader of its figures must know.
 struct Flag {
   std::string name;    // "noisy"
@@ -186,6 +199,12 @@ class Store {
   /// What the file's content hashed to when it was last looked at, if it has not been touched since.
   Result<std::optional<std::string>> KnownHash(const ModelFileRow& file);
 
+  Status AddCapacity(int64_t run, const CapacityRow& row);
+  /// Of a run, in the order in which they were found.
+  Result<std::vector<CapacityRow>> Capacities(int64_t run);
+  /// Of each key of a campaign the last one.
+  Result<std::vector<CapacityRow>> CampaignCapacities(int64_t campaign);
+
   Status AddForeignFigure(int64_t cell, const std::string& figure, double value);
 
   Result<int64_t> AddRates(int64_t run, const RatesRow& rates);
@@ -209,6 +228,7 @@ class Store {
   explicit Store(Database database) : database_(std::move(database)) {}
   Result<std::vector<CellResult>> ReadCells(std::string_view condition, int64_t id,
                                             std::string_view order = "c.id");
+  Result<std::vector<CapacityRow>> ReadCapacities(std::string_view condition, int64_t id);
 
   Database database_;
 };

@@ -34,4 +34,9 @@ Result<std::string> DataDirectory() {
   return directory.string();
 }
 
+std::string ExecutablePath() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/exe", error).string();
+}
+
 }  // namespace weir

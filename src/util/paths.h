@@ -11,4 +11,7 @@ namespace weir {
 /// ~/.local/share/weir. kBadInput if neither variable names an absolute path, kFailed if it cannot be made.
 Result<std::string> DataDirectory();
 
+/// Of this program; empty where the system does not say.
+std::string ExecutablePath();
+
 }  // namespace weir

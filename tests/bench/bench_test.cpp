@@ -358,6 +358,30 @@ TEST_F(BenchTest, BlocksHaveEveryCellOnceInAnOrderOfTheSeed) {
   EXPECT_NE(order(2), first);
 }
 
+TEST_F(BenchTest, TargetsOfOneModelTakeTurns) {
+  Add();
+  Add();
+  Add("other.gguf");
+  options_.users = {1, 2};
+  options_.interleave = true;
+  Run();
+  Statement query = store_.database()
+                        .Prepare("SELECT m.name, a.block FROM attempt a JOIN cell c ON c.id = a.cell "
+                                 "JOIN model m ON m.id = c.model WHERE a.repeat > 0 ORDER BY a.id")
+                        .value();
+  std::vector<std::string> models;
+  std::vector<int64_t> blocks;
+  ASSERT_TRUE(query.ForEach([&](const Statement& row) {
+                     models.push_back(row.Text(0));
+                     blocks.push_back(row.Int(1));
+                   }).ok());
+  ASSERT_EQ(models.size(), 18u);
+  // Two subjects of two cells each make a block of four; the other model comes before or after them.
+  EXPECT_THAT(std::vector<std::string>(models.begin(), models.begin() + 12), testing::Each("null.gguf"));
+  for (int i = 0; i < 12; ++i) EXPECT_EQ(blocks[i], i / 4 + 1);
+  for (int i = 12; i < 18; ++i) EXPECT_EQ(blocks[i], (i - 12) / 2 + 1);
+}
+
 TEST_F(BenchTest, RepeatsUntilTheMedianIsKnownOrThereAreEnough) {
   Add();
   options_.users = {1};

@@ -36,9 +36,12 @@ class NullTarget : public Target {
     return next_id_++;
   }
 
-  std::optional<TargetEvent> Next(int64_t) override {
+  std::optional<TargetEvent> Next(int64_t timeout_ns) override {
     if (events_.empty()) Step();
-    if (events_.empty()) return std::nullopt;
+    if (events_.empty()) {
+      script_.clock_ns += timeout_ns;
+      return std::nullopt;
+    }
     TargetEvent event = std::move(events_.front());
     events_.pop_front();
     return event;

@@ -61,6 +61,24 @@ TEST(Suite, ACellDescribedTwiceIsThereOnce) {
   EXPECT_EQ(suite->name, "some") << "that of the file";
 }
 
+TEST(Suite, ASearchHasAnObjectiveAndOneLargestNumberOfUsers) {
+  const Result<Suite> suite = Parse("interleave = true\n[[cells]]\nmodel = \"a\"\nslo = \"ttft_p95<1s\"\n"
+                                    "[[cells]]\nmodel = \"a\"\nslo = \"ttft_p95<1s\"\nusers = 8\nwarm_up_rounds = 0\n"
+                                    "[[cells]]\nmodel = \"a\"\nslo = \"ttft_p95<1s\"\nrate = 0.5\nrequests = 30\n");
+  ASSERT_TRUE(suite.ok()) << suite.error().message;
+  EXPECT_TRUE(suite->options.interleave);
+  ASSERT_EQ(suite->cells.size(), 3u);
+  EXPECT_EQ(suite->cells[0].slo, "ttft_p95<1s");
+  EXPECT_EQ(suite->cells[0].load.users, kMostSearchedUsers);
+  EXPECT_EQ(suite->cells[0].load.warm_up_rounds, 1) << "a search is of users who are there, not of a crowd at the door";
+  EXPECT_EQ(suite->cells[1].load.users, 8);
+  EXPECT_EQ(suite->cells[1].load.warm_up_rounds, 0);
+  EXPECT_EQ(suite->cells[2].load.arrivals, Arrivals::kPoisson);
+  CellSpec plain = suite->cells[1];
+  plain.slo.clear();
+  EXPECT_NE(KeyOf(plain), KeyOf(suite->cells[1]));
+}
+
 TEST(Suite, MistakesAreSaidWithTheirLine) {
   const std::string cells = "[[cells]]\nmodel = \"a\"\n";
   const std::tuple<std::string, std::string, std::string> cases[] = {
@@ -80,6 +98,8 @@ TEST(Suite, MistakesAreSaidWithTheirLine) {
       {"[[cells]]\nusers = 1\n", "some.toml:1: a [[cells]] without model", ""},
       {"name = 3\n" + cells, "some.toml:1: name: expected a text", ""},
       {"precision_percent = 0\n" + cells, "some.toml:1: precision_percent", ""},
+      {cells + "slo = \"ttft<1s\"\n", "some.toml:3: objective ttft<1s", "ttft_p95<1s"},
+      {cells + "slo = \"ttft_p95<1s\"\nusers = [1, 2]\n", "some.toml:4: users: with slo one number", ""},
       {"strict = 1\n" + cells, "some.toml:1: strict: expected true or false", ""},
       {"name = \"x\"\n", "expected one [[cells]] or more", "docs/suites.md"},
       {"cells = 3\n", "some.toml:1: expected one [[cells]]", ""},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "bench/trace.h"
 #include "null_target.h"
 #include "recorded.h"
 #include "temp_folder.h"

@@ -1,0 +1,75 @@
+#include "cli/compare_text.h"
+
+#include "cli/format.h"
+#include "cli/model_text.h"
+#include "util/terminal.h"
+
+namespace weir {
+namespace {
+
+Json CellJson(const ComparedCell& cell, const std::string& figure) {
+  return Json{{"model", cell.base.model.name},
+              {"quant", cell.base.model.quant},
+              {"against_quant", cell.other.model.quant},
+              {"users", cell.base.row.users},
+              {"cells", {cell.base.id, cell.other.id}},
+              {"base", cell.base.Find(figure)->median},
+              {"other", cell.other.Find(figure)->median},
+              {"ratio", cell.ratio},
+              {"ci95", cell.interval ? Json{cell.interval->low, cell.interval->high} : Json()},
+              {"outcome", Name(cell.outcome)}};
+}
+
+std::string OutcomeText(const ComparedCell& cell) {
+  const char* colour = cell.outcome == Outcome::kSlower ? "\x1b[31m" : cell.outcome == Outcome::kFaster ? "\x1b[32m" : "";
+  const std::string style = *colour ? std::string(StdoutStyle(colour)) : "";
+  return fmt::format("{}{}{}", style, Name(cell.outcome), *colour ? StdoutStyle("\x1b[0m") : "");
+}
+
+}  // namespace
+
+Json ComparisonJson(const Comparison& comparison, const std::string& base, const std::string& other,
+                    const std::string& figure) {
+  Json cells = Json::array(), left_out = Json::array();
+  for (const ComparedCell& cell : comparison.cells) cells.push_back(CellJson(cell, figure));
+  for (const LeftOut& left : comparison.left_out) {
+    left_out.push_back({{"cell", left.cell.id}, {"model", left.cell.model.name}, {"users", left.cell.row.users}, {"why", left.why}});
+  }
+  return Json{{"base", base},
+              {"other", other},
+              {"figure", figure},
+              {"geometric_mean", OrNull(comparison.geometric_mean)},
+              {"differences", comparison.differences},
+              {"cells", cells},
+              {"left_out", left_out}};
+}
+
+void PrintComparison(const Comparison& comparison, const std::string& base, const std::string& other,
+                     const std::string& figure) {
+  PrintHeading(fmt::format("{} against {}: {}", EscapedControls(other), EscapedControls(base), figure));
+  for (const std::string& difference : comparison.differences) fmt::print("differs: {}\n", EscapedControls(difference));
+  if (!comparison.cells.empty()) {
+    fmt::print("{:>5} {:>9} {:>9} {:>7} {:>15}  {}\n", "Users", "base", "other", "ratio", "95 %", "");
+  }
+  std::string model;
+  for (const ComparedCell& cell : comparison.cells) {
+    const std::string name = cell.base.model.quant == cell.other.model.quant
+                                 ? cell.base.model.name
+                                 : fmt::format("{} against {}", cell.other.model.name, cell.base.model.name);
+    if (name != model) fmt::print("{}\n", Shorten(EscapedControls(name), TerminalWidth()));
+    model = name;
+    fmt::print("{:>5} {:>9.4g} {:>9.4g} {:>7.3f} {:>15}  {}\n", cell.base.row.users, cell.base.Find(figure)->median,
+               cell.other.Find(figure)->median, cell.ratio,
+               cell.interval ? fmt::format("{:.3f} to {:.3f}", cell.interval->low, cell.interval->high) : "-",
+               OutcomeText(cell));
+  }
+  if (comparison.geometric_mean) {
+    fmt::print("geometric mean of {} {}: {:.3f}\n", comparison.cells.size(), comparison.cells.size() == 1 ? "ratio" : "ratios",
+               *comparison.geometric_mean);
+  }
+  for (const LeftOut& left : comparison.left_out) {
+    fmt::print("left out: {}, {} users: {}\n", EscapedControls(left.cell.model.name), left.cell.row.users, left.why);
+  }
+}
+
+}  // namespace weir

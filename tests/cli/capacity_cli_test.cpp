@@ -1,0 +1,80 @@
+// How many users, and who is faster, as a user asks it.
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "store/store.h"
+#include "weir_process.h"
+
+namespace weir {
+namespace {
+
+using testing::HasSubstr;
+using Json = nlohmann::ordered_json;
+
+const std::string kTiny = TestData("weir-tiny-q8_0.gguf");
+
+Json JsonOf(const Outcome& outcome) {
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  return Json::parse(outcome.out, nullptr, false);
+}
+
+TEST(CapacityCli, SearchesAndResumesWithTheAnswer) {
+  const TempFolder folder;
+  const std::string db = " --probe-mb 16 --db " + (folder / "r.db");
+  const std::string load = " --slo 'e2e_p95<1000s' --users 3 --prompt-tokens 16 --gen-tokens 20 --requests 1 --repeats 1";
+  const Json json = JsonOf(Weir("bench " + kTiny + load + " --json" + db));
+  ASSERT_EQ(json["capacities"].size(), 1u);
+  const Json& capacity = json["capacities"][0];
+  EXPECT_EQ(capacity["best"], 3);
+  EXPECT_TRUE(capacity["broken"].is_null());
+  EXPECT_EQ(capacity["objective"], "e2e_p95<1000s");
+  EXPECT_GT(capacity["goodput_per_s"].get<double>(), 0);
+  EXPECT_EQ(json["cells"].size(), 3u) << "1, 2 and 3 users";
+  EXPECT_THAT(Weir("bench " + kTiny + load + db).out, HasSubstr("3 users, and that was the most that was tried"));
+
+  std::ofstream(folder / "s.toml") << "name = \"s\"\nrepeats = 1\n[[cells]]\nmodel = \"" + kTiny +
+                                          "\"\nslo = \"e2e_p95<1000s\"\nusers = 2\nprompt_tokens = 16\ngen_tokens = 20\n";
+  EXPECT_EQ(JsonOf(Weir("bench " + (folder / "s.toml") + " --json" + db))["capacities"][0]["best"], 2);
+  const Outcome again = Weir("bench " + (folder / "s.toml") + " --resume --json" + db);
+  EXPECT_THAT(again.err, HasSubstr("1 cells are there, 0 to do"));
+  EXPECT_EQ(JsonOf(again)["capacities"][0]["best"], 2);
+  EXPECT_THAT(Weir("bench " + (folder / "s.toml") + " --dry-run").out, HasSubstr("<=2"));
+
+  EXPECT_EQ(Weir("bench " + kTiny + " --slo 'ttft<1s'" + db).exit_code, 2);
+  EXPECT_EQ(Weir("bench --suite quick --slo 'ttft_p95<1s'" + db).exit_code, 2);
+}
+
+TEST(PeersCli, TheSameFileInProcessAndThroughAServerTakeTurns) {
+  const TempFolder folder;
+  const std::string db = " --db " + (folder / "r.db");
+  const Json json = JsonOf(Weir("bench " + kTiny +
+                                " --target engine --target 'peer:{weir} serve {model} --port {port} --threads {threads} "
+                                "--max-users 2 --ctx 200' --target 'peer:no-such-server -m {model} --port {port}' --users 1 "
+                                "--prompt-tokens 16 --gen-tokens 40 --threads 1 --repeats 2 --probe-mb 16 --json" + db));
+  ASSERT_EQ(json["cells"].size(), 3u);
+  EXPECT_EQ(json["cells"][0]["status"], "ok");
+  EXPECT_EQ(json["cells"][1]["status"], "ok") << json["cells"][1]["reason"];
+  EXPECT_EQ(json["cells"][1]["model"], json["cells"][0]["model"]) << "its rows are those of the file";
+  EXPECT_EQ(json["cells"][2]["status"], "failed");
+  EXPECT_THAT(json["cells"][2]["reason"].get<std::string>(), HasSubstr("no-such-server"));
+  ASSERT_EQ(json["comparisons"].size(), 2u);
+  EXPECT_EQ(json["comparisons"][0]["cells"].size(), 1u);
+  EXPECT_EQ(json["comparisons"][1]["left_out"].size(), 1u);
+
+  Store store = Store::OpenReadOnly(folder / "r.db").value();
+  EXPECT_EQ(*store.database().QueryInt("SELECT count(DISTINCT cell) FROM attempt WHERE block = 2"), 2);
+  EXPECT_EQ(*store.database().QueryInt("SELECT count(DISTINCT model_file) FROM cell WHERE status = 'ok'"), 1);
+  EXPECT_EQ(*store.database().QueryInt("SELECT min(prompt_tokens) = 16 AND max(prompt_tokens) = 16 FROM request q "
+                                       "JOIN attempt a ON a.id = q.attempt WHERE a.repeat > 0"),
+            1);
+
+  const Outcome compared = Weir("compare 1 --by-target --figure aggregate_tok_s" + db);
+  EXPECT_EQ(compared.exit_code, 0) << compared.err;
+  EXPECT_THAT(compared.out, HasSubstr("against engine: aggregate_tok_s"));
+  EXPECT_EQ(Weir("compare 1" + db).exit_code, 2);
+  EXPECT_EQ(Weir("compare 1 1 --by-target" + db).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace weir
