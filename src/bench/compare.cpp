@@ -156,6 +156,7 @@ std::vector<std::pair<std::string, std::vector<CellResult>>> ByTarget(const std:
     if (side == sides.end()) side = sides.insert(sides.end(), {cell.row.target, {}});
     side->second.push_back(cell);
   }
+  std::stable_partition(sides.begin(), sides.end(), [](const auto& side) { return side.first == "engine"; });
   return sides;
 }
 

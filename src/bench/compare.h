@@ -49,7 +49,7 @@ struct CompareOptions {
 Comparison Compare(const std::vector<CellResult>& base, const std::vector<CellResult>& other,
                    const CompareOptions& options);
 
-/// The cells of a run by their target, in the order in which targets come first.
+/// The cells of a run by their target: the engine, then others in the order in which they come first.
 std::vector<std::pair<std::string, std::vector<CellResult>>> ByTarget(const std::vector<CellResult>& cells);
 
 /// Whether a cell of the other side is slower by more than `share`: by its interval; by its ratio where there is none.

@@ -119,7 +119,7 @@ Command AddCompare(CLI::App& app) {
       ->check(CLI::IsMember({"decode_tok_s", "aggregate_tok_s"}))
       ->capture_default_str();
   app.add_flag("--across-quants", flags->options.across_quants, "cells of one model in different mixtures are partners");
-  app.add_flag("--by-target", flags->by_target, "the targets of one run against its first");
+  app.add_flag("--by-target", flags->by_target, "the targets of one run against the engine, or the first of them");
   app.add_option("--fail-if-slower", flags->fail_if_slower, "exit with 3 if a cell is slower than A's by more: 5%");
   AddDatabaseFlag(app, flags->db);
   app.add_flag("--json", flags->json, "one JSON document on stdout");

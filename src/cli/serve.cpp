@@ -17,6 +17,7 @@
 #include "model/text/tokenizer.h"
 #include "server/api.h"
 #include "server/http_server.h"
+#include "server/traffic_shape.h"
 #include "util/clock.h"
 #include "machine/stored_rates.h"
 #include "util/interrupt.h"
@@ -43,6 +44,7 @@ struct Flags {
   int64_t context = 0, kv_tokens = 0, cache_mb = -1;
   double drain_s = 5;
   std::vector<std::string> allowed_hosts;
+  std::string record_file;
   bool insecure = false, json = false;
 };
 
@@ -230,14 +232,25 @@ Result<int> RunServe(Flags& flags) {
   WEIR_TRY(const Templates templates, ReadTemplates(flags, *source));
   WEIR_TRY(const auto template_tokens, ReadTemplateTokens(source->metadata()));
 
+  std::unique_ptr<TrafficRecorder> recorder;
+  if (!flags.record_file.empty()) {
+    WEIR_TRY(recorder, TrafficRecorder::Create(flags.record_file));
+  }
+
   LoadedModel loaded;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<HttpServer> server;
   Api api({.model_name = PublicName(source->name()),
            .access = access,
            .max_users = flags.max_users,
-           .max_queue = flags.max_queue},
-          PrintAccess);
+           .max_queue = flags.max_queue,
+           .shape_key = recorder ? recorder->key() : ""},
+          [&recorder](const AccessRecord& record) {
+            PrintAccess(record);
+            if (recorder && !recorder->Add(record.begin_ns, record.summary.shapes)) {
+              PrintMessage("--record: the file cannot be written any more\n");
+            }
+          });
   std::atomic<const HttpServer*> listening = nullptr;  // once it is: requests come before Listen has returned
   api.set_connection_count([&listening] {
     const HttpServer* const now = listening;
@@ -313,6 +326,8 @@ Command AddServe(CLI::App& app) {
                  "a name this server is reached by, beside localhost and addresses (may be repeated)");
   app.add_option("--drain", flags->drain_s, "seconds that answers in the making have at the end")
       ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--record", flags->record_file,
+                 "a new file for the shape of the traffic, never its text: weir record FILE, weir bench --trace FILE");
   app.add_flag("--json", flags->json, "the plan as one JSON document");
   app.footer("Examples:\n  weir serve model.gguf\n"
              "  weir serve model.gguf --max-users 16 --ctx 8192 --kv q8_0\n"

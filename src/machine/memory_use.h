@@ -19,6 +19,9 @@ std::optional<int64_t> AvailableMemoryBytes(const std::string& root = "");
 /// The most physical memory that this process has held at once since it started, or since the last reset.
 std::optional<int64_t> PeakRssBytes(const std::string& root = "");
 
+/// Where memory runs out, the kernel shall end this process before any other.
+void VolunteerForOom();
+
 /// Starts a new peak from the memory held now. kFailed where the kernel does not allow it.
 Status ResetPeakRss(const std::string& root = "");
 

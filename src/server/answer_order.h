@@ -25,6 +25,7 @@ struct AnswerOrder {
   int64_t received_ns = 0;         // NowNs() when the request came
   std::vector<std::string> echoes;  // kText, if asked for: each prompt's text, which its answers begin with
   bool base64 = false;              // kEmbedding
+  std::string shape_key;            // AnswerSummary::shapes are wanted, with this key; empty: not
   // For conversations.
   std::string reasoning_prompt;       // the end of the rendered prompt
   std::shared_ptr<const Json> tools;  // whose calls are looked for in the answer; null: nobody's

@@ -85,6 +85,7 @@ struct Answering::Choice {
   int64_t n_cached = 0, n_tokens = 0, last_ns = 0;
   std::optional<FinishReason> finished;
   std::string error;
+  AnswerShape shape;
 
   /// What is in `part` has been sent.
   void Sent(const Tokenizer& tokenizer) {
@@ -134,11 +135,16 @@ std::optional<ApiError> Answering::Submit(Engine& engine) {
     for (size_t i = 0; i < order_.n_choices; ++i) {
       Request request = order_.requests[prompt];
       request.sampling.seed += i;
+      AnswerShape shape;
+      if (!order_.shape_key.empty()) {
+        shape = {static_cast<int64_t>(request.prompt.size()), 0, ShapeBlocks(request.prompt, order_.shape_key)};
+      }
       Result<Stream> stream = engine.Submit(std::move(request));
       if (!stream) return ApiError{400, stream.error().message, "", "invalid_value"};
       choices_.push_back(
           std::make_unique<Choice>(static_cast<int>(choices_.size()), std::move(stream).value()));
       Choice& choice = *choices_.back();
+      choice.shape = std::move(shape);
       if (!order_.echoes.empty()) choice.part.content = order_.echoes[prompt];
       if (!IsChat(order_.kind)) continue;
       choice.splitter.emplace(order_.reasoning_prompt);
@@ -222,6 +228,11 @@ AnswerSummary Answering::Summary(const Responder& responder) const {
   AnswerSummary summary{.n_prompt_tokens = usage.n_prompt_tokens,
                         .n_cached_tokens = usage.n_cached_tokens,
                         .n_answer_tokens = usage.n_answer_tokens};
+  for (const auto& choice : choices_) {
+    if (order_.shape_key.empty()) break;
+    summary.shapes.push_back(choice->shape);
+    summary.shapes.back().n_answer_tokens = choice->n_tokens;
+  }
   const std::optional<ApiError> failure = Failure();
   if (responder.gone()) {
     summary.status = 499;  // nginx's number for it

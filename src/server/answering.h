@@ -12,6 +12,7 @@
 #include "server/answer_order.h"
 #include "server/http.h"
 #include "server/metrics.h"
+#include "server/traffic_shape.h"
 
 namespace weir {
 
@@ -23,6 +24,7 @@ struct AnswerSummary {
   int status = 200;
   int64_t n_prompt_tokens = 0, n_cached_tokens = 0, n_answer_tokens = 0;
   const char* end = "";  // "stop", "length", "client gone", ...
+  std::vector<AnswerShape> shapes = {};  // of each choice, where AnswerOrder::shape_key asks
 };
 
 /// The choices of one request while they are computed.

@@ -117,7 +117,7 @@ Api::~Api() { CancelAll(); }
 void Api::Log(const HttpRequest& request, const AnswerSummary& summary, int64_t begin_ns) {
   const Route* const route = FindRoute(request.path);
   metrics_.CountRequest(route ? route->path : "other", summary.status);
-  log_({request.peer, request.method, request.path, static_cast<double>(NowNs() - begin_ns) * 1e-9, summary});
+  log_({request.peer, request.method, request.path, static_cast<double>(NowNs() - begin_ns) * 1e-9, begin_ns, summary});
 }
 
 int64_t Api::RetryAfterSeconds(int64_t n_in_flight) const {
@@ -254,6 +254,7 @@ void Api::ServeAnswer(Call& call, AnswerOrder order) {
     return Refuse(call, *error);
   }
   order.received_ns = call.begin_ns;
+  order.shape_key = options_.shape_key;
   const auto answer =
       std::make_shared<Answering>(std::move(order), options_.model_name, *model_->tokenizer, metrics_);
   if (const auto error = answer->Submit(*model_->engine)) return Refuse(call, *error);

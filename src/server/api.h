@@ -42,12 +42,14 @@ struct ApiOptions {
   int max_queue = 64;   // choices that may wait beside them
   // With work to do and no step ended for this long, the engine counts as stuck: /health turns red.
   int64_t stall_ns = 120'000'000'000;
+  std::string shape_key = {};  // of a TrafficRecorder; empty: nobody records
 };
 
 /// One line of the log. It never holds what users or the model said.
 struct AccessRecord {
   std::string peer, method, path;
   double seconds = 0;
+  int64_t begin_ns = 0;  // NowNs() when it came
   AnswerSummary summary;
 };
 

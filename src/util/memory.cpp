@@ -5,9 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "util/take_memory.h"
 
 namespace weir {
 namespace {
@@ -22,7 +25,11 @@ struct Descriptor {
   }
 };
 
+std::atomic<bool> take_at_once = false;
+
 }  // namespace
+
+void TakeBuffersAtOnce() { take_at_once = true; }
 
 Result<Buffer> Buffer::Allocate(size_t n_bytes) {
   Buffer buffer;
@@ -36,6 +43,7 @@ Result<Buffer> Buffer::Allocate(size_t n_bytes) {
 #endif
   buffer.data_ = static_cast<uint8_t*>(data);
   buffer.size_ = n_bytes;
+  if (take_at_once) std::memset(data, 0, n_bytes);
   return buffer;
 }
 
