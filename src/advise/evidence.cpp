@@ -35,6 +35,7 @@ std::string WhyNot(const Statement& row, const Home& home, const std::vector<std
   for (const std::string& flag : flags) {
     if (Disqualifies(flag)) return "flagged " + flag;
   }
+  if (!row.IsNull(11)) return "tried by a search only: " + row.Text(11);
   if (const std::string load = OtherLoad(row.Text(10)); !load.empty())
     return "another load: " + load;
   return "";
@@ -77,7 +78,8 @@ Status ReadCells(Database& database, const Home& home, Evidence* evidence) {
   WEIR_TRY(Statement query, database.Prepare(R"sql(
     SELECT cell.id, model.name, model.quant, model.synthetic, cell.users, cell.prompt_tokens, run.foreign_tool,
            cell.target, run.isa, run.threads,
-           iif(json_valid(cell.config), json_extract(cell.config, '$.load'), NULL)
+           iif(json_valid(cell.config), json_extract(cell.config, '$.load'), NULL),
+           cell.search
     FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
     JOIN model ON model.id = cell.model
     WHERE cell.status = 'ok' AND (machine.fingerprint = ?1 OR run.foreign_tool IS NOT NULL)

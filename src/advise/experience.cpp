@@ -148,7 +148,7 @@ Result<MachineExperience> ReadExperience(Database& database, const std::string& 
     JOIN summary AS least ON least.cell = cell.id AND least.figure = 'limit_tok_s'
     JOIN summary AS macs ON macs.cell = cell.id AND macs.figure = 'step_macs'
     JOIN summary AS prefill ON prefill.cell = cell.id AND prefill.figure = 'prefill_tok_s'
-    WHERE cell.status = 'ok' AND machine.fingerprint = ?1 AND run.isa = ?2 AND run.threads = ?3
+    WHERE cell.status = 'ok' AND cell.search IS NULL AND machine.fingerprint = ?1 AND run.isa = ?2 AND run.threads = ?3
       AND model.n_params > 0 AND model.file_tensor_bytes > 0
       AND NOT EXISTS (SELECT 1 FROM flag WHERE flag.cell = cell.id
                       AND flag.name IN ('answer_changed', 'logits_differ', 'swapped'))

@@ -186,6 +186,7 @@ Status CellRunner::BeginCell(const Side& side, RunningCell& cell) {
   row.key = KeyOf(cell.spec);
   row.config = ConfigOf(cell.spec);
   row.model_file = side.model_file;
+  row.search = cell.spec.slo;
   WEIR_TRY(cell.id, store_.BeginCell(run_, side.model, row));
   return {};
 }

@@ -31,7 +31,7 @@ struct MemoryCliff {
 /// and must not be true above something that is not.
 int64_t LargestThatFits(int64_t step, int64_t most, const std::function<bool(int64_t)>& fits);
 
-/// Sizes are multiples of `step` up to `most`. Begins with what is predicted, goes up by an eighth as long as probes
+/// Sizes are multiples of `step` up to `most`, which must not be less. Begins with what is predicted, goes up by an eighth as long as probes
 /// live, to a quarter above the prediction at most (beyond that a machine with swap would only get slow), or down by
 /// halves, and then halves the distance until it is less than a 32nd.
 Result<MemoryCliff> FindMemoryCliff(int64_t predicted, int64_t step, int64_t most, const ProbeMemory& probe);

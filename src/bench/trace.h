@@ -23,6 +23,8 @@ struct TracedRequest {
   int64_t conversation = 0, turn = 0;  // from 0: FindConversations
 };
 
+inline constexpr size_t kMostTraceBytes = size_t{256} << 20;
+
 /// JSON lines with "at_s", "prompt_tokens", "gen_tokens", and perhaps "shared_tokens" and "group", or "blocks" and
 /// "block_tokens", as `weir serve --record` writes them; or as Mooncake's traces have it, with "timestamp" in ms,
 /// "input_length", "output_length" and "hash_ids" of 512 tokens each. In order of time.

@@ -63,7 +63,7 @@ class Planner {
   }
 
   Result<LoadPlan> PlanTrace(const Subject& subject, uint64_t salt) {
-    WEIR_TRY(const std::string text, ReadFile(load_.trace, size_t{256} << 20));
+    WEIR_TRY(const std::string text, ReadFile(load_.trace, kMostTraceBytes));
     WEIR_TRY(const std::vector<TracedRequest> trace, ParseTrace(text, load_.trace));
     for (const TracedRequest& traced : trace) {
       Workload one = load_;

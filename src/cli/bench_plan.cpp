@@ -8,10 +8,12 @@
 
 #include "bench/estimate.h"
 #include "bench/slo.h"
+#include "bench/trace.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/hub.h"
 #include "machine/machine.h"
+#include "util/read_file.h"
 
 namespace weir {
 namespace {
@@ -62,8 +64,22 @@ int MostSearched(const BenchFlags& flags, const std::vector<int>& users) {
   return flags.load.arrivals == Arrivals::kClosed ? kMostSearchedUsers : kOpenUsers;
 }
 
+/// A trace has its own lengths: the longest are what a target must have room for. Users only say how many of its
+/// requests the engine serves at once.
+Status TakeTrace(const BenchFlags& flags, Workload& load, std::vector<int>& users) {
+  WEIR_TRY(const std::string text, ReadFile(load.trace, kMostTraceBytes));
+  WEIR_TRY(const std::vector<TracedRequest> trace, ParseTrace(text, load.trace));
+  const TraceSummary summary = Summarise(trace);
+  load.prompt_tokens = summary.longest_prompt;
+  load.gen_tokens = summary.longest_answer;
+  if (!flags.has_users) users = {*std::max_element(users.begin(), users.end())};
+  return {};
+}
+
 Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
   WEIR_TRY(std::vector<int> users, ParseUsers(flags.users));
+  Workload load = flags.load;
+  if (load.arrivals == Arrivals::kTrace) WEIR_RETURN_IF_ERROR(TakeTrace(flags, load, users));
   if (!flags.slo.empty()) users = {MostSearched(flags, users)};
   const SuiteDefaults defaults = DefaultsOf(flags);
   std::set<std::string> seen;
@@ -75,7 +91,7 @@ Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
     if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
     for (const auto& [target, n] : Product(targets, users)) {
       CellSpec spec{target, TakesModel(target) ? model : flags.target.model_name, flags.target.tokenizer,
-                    defaults.kv, defaults.threads, flags.load, flags.slo};
+                    defaults.kv, defaults.threads, load, flags.slo};
       spec.load.users = n;
       const bool closed = spec.load.arrivals == Arrivals::kClosed;
       if (!flags.slo.empty() && closed && !flags.has_warm_up) spec.load.warm_up_rounds = 1;

@@ -1,4 +1,5 @@
 // weir cliff: where this machine's memory ends for a model, measured in processes that may die of it.
+#include <algorithm>
 #include <chrono>
 #include <cinttypes>
 #include <cstdio>
@@ -101,7 +102,7 @@ class Cliff {
     WEIR_TRY(const Isa isa, SelectIsa(std::getenv("WEIR_ISA")));
     WEIR_TRY(run_, store_.BeginRun(DescribeRun(ReadMachine(), isa, flags_.model.threads(), 0)));
     WEIR_TRY(model_, store_.AddModel(DescribeModel(flags_.model.model, source_)));
-    WEIR_RETURN_IF_ERROR(Search("context_tokens", kContextStep, config_.context_length,
+    WEIR_RETURN_IF_ERROR(Search("context_tokens", std::min(kContextStep, config_.context_length), config_.context_length,
                                 [&](int64_t size) { return Load{flags_.users, size}; }));
     WEIR_RETURN_IF_ERROR(Search("users", 1, kMostUsers, [&](int64_t size) { return Load{size, flags_.context}; }));
     return store_.EndRun(run_);
@@ -177,7 +178,8 @@ class Cliff {
     CellRow row{static_cast<int>(load.users), load.tokens - kAnswerTokens, kAnswerTokens, 1, 1, probe.planned_bytes};
     row.key = fmt::format("memory {} users={} context={} kv={}", flags_.model.model, load.users, load.tokens,
                           flags_.model.kv_name);
-    row.config = Json{{"search", "memory"}, {"unit", unit}, {"model", flags_.model.model}, {"users", load.users},
+    row.search = "memory";
+    row.config = Json{{"unit", unit}, {"model", flags_.model.model}, {"users", load.users},
                       {"context_tokens", load.tokens}}.dump();
     WEIR_TRY(const int64_t cell, store_.BeginCell(run_, model_, row));
     WEIR_TRY(AttemptWriter writer, store_.BeginAttempt(cell, 1, std::nullopt));

@@ -9,8 +9,6 @@
 namespace weir {
 namespace {
 
-constexpr size_t kMostBytes = size_t{256} << 20;
-
 struct Flags {
   std::string file;
   bool json = false;
@@ -39,7 +37,7 @@ void PrintTrace(const TraceSummary& trace, const std::string& file) {
 }
 
 Result<int> RunRecord(const Flags& flags) {
-  WEIR_TRY(const std::string text, ReadFile(flags.file, kMostBytes));
+  WEIR_TRY(const std::string text, ReadFile(flags.file, kMostTraceBytes));
   WEIR_TRY(const std::vector<TracedRequest> trace, ParseTrace(text, flags.file));
   const TraceSummary summary = Summarise(trace);
   flags.json ? PrintJson(TraceJson(summary)) : PrintTrace(summary, flags.file);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "bench/document.h"
 #include "bench/statistics.h"
 #include "report/report.h"
 #include "report/sections.h"
@@ -72,6 +73,14 @@ void AddCaveats(const ReportData& data, Report& article) {
   }
 }
 
+void AddCapacities(const ReportData& data, Report& article) {
+  const std::vector<std::string> lines = CapacityLines(data.capacities, data.cells);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::optional<int64_t> cell = data.capacities[i].cell;
+    article.summary.push_back({"A search: " + lines[i] + ".", cell ? std::vector{*cell} : std::vector<int64_t>{}});
+  }
+}
+
 std::string Subtitle(const ReportData& data) {
   std::string text;
   for (const ReportMachine& machine : data.machines) text += (text.empty() ? "" : "; ") + machine.fingerprint;
@@ -99,6 +108,7 @@ Report MakeReport(const ReportData& data) {
   const std::vector<const CellResult*> cells = CellsOf(view);
   AddSpeed(cells, article);
   AddWaiting(cells, article);
+  AddCapacities(data, article);
   AddCaveats(data, article);
   for (const auto section : {ThroughputSection, LatencySection, RooflineSection, MemorySection, EnergySection, FrontierSection, CliffSection,
                              ExclusionSection, MethodSection}) {

@@ -114,6 +114,7 @@ std::vector<CellSeries> GroupCells(std::span<const CellResult> cells, std::vecto
   std::vector<CellSeries> all;
   std::map<Key, size_t> places;
   for (const CellResult& cell : cells) {
+    if (!cell.row.search.empty()) continue;
     const Key key = KeyOfSeries(cell);
     const auto [place, is_new] = places.emplace(key, all.size());
     if (is_new) {

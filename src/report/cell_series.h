@@ -25,7 +25,8 @@ std::string ModelFamily(const ModelRow& model);
 /// With its mixture, and of what another tool measured, that tool.
 std::string CellTitle(const CellResult& cell);
 
-/// In the order of their first cells. `superseded`: cells that were measured again later.
+/// In the order of their first cells, without those that a search tried: once or twice, to see whether they hold.
+/// `superseded`: cells that were measured again later.
 std::vector<CellSeries> GroupCells(std::span<const CellResult> cells, std::vector<const CellResult*>* superseded = nullptr);
 
 /// Series whose points do not all fit one chart in a readable way, split by model.

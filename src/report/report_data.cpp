@@ -98,6 +98,10 @@ Result<ReportData> ReportReader::Read(Store& store, std::vector<int64_t> cells) 
     if (const auto interval = MedianInterval(cell.aggregate_samples)) data.aggregate_intervals[id] = *interval;
   }
   WEIR_TRY(data.runs, ReadRuns(store, cells));
+  for (const ReportRun& run : data.runs) {
+    WEIR_TRY(const std::vector<CapacityRow> found, store.Capacities(run.id));
+    data.capacities.insert(data.capacities.end(), found.begin(), found.end());
+  }
   WEIR_TRY(data.machines, ReadMachines(store.database(), cells));
   WEIR_TRY(data.lost, ReadLostRepeats(store.database(), cells));
   WEIR_TRY(data.quality, ReadQuality(store.database(), cells));

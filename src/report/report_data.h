@@ -84,6 +84,7 @@ struct ReportData {
   std::map<int64_t, Distribution> ttft, itl;  // by cell; ms
   std::map<int64_t, Interval> decode_intervals, aggregate_intervals;  // 95 %, of medians over repeats; by cell
   std::vector<LostRepeat> lost;
+  std::vector<CapacityRow> capacities;  // what the searches of those runs found
   std::vector<QualityRow> quality;      // of the cells' models
   std::optional<Advice> advice;         // nothing: nobody asked
 };

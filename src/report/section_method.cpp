@@ -24,6 +24,9 @@ ReportTable ExcludedTable(const ReportView& view) {
     cells[cell.id] = &cell;
     if (cell.status != CellStatus::kOk) add(std::string(Name(cell.status)), cell, cell.reason.empty() ? "no reason is recorded" : cell.reason);
   }
+  for (const CellResult& cell : view.data.cells) {
+    if (!cell.row.search.empty() && cell.status == CellStatus::kOk) add("tried by a search", cell, "whether it holds " + cell.row.search);
+  }
   for (const CellResult* cell : view.superseded) add("measured again", *cell, "a newer cell of the same kind stands in its place");
   for (const LostRepeat& repeat : view.data.lost) {
     const auto cell = cells.find(repeat.cell);

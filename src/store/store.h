@@ -49,6 +49,7 @@ struct CellRow {
   std::string key = {}, config = {};
   std::optional<int64_t> model_file = {};  // id
   std::string foreign_row = {};            // JSON
+  std::string search = {};  // the objective of the search that tried this load, or "memory"; empty: none
 };
 
 /// The content of a model's file.

@@ -17,7 +17,7 @@ constexpr const char* kModel = "synth:qwen3.5-0.8b:Q8_0";
 
 struct Cell {
   int users = 2;
-  std::string target = "engine", foreign_tool = {}, isa = "avx2", flag = {}, load = {};
+  std::string target = "engine", foreign_tool = {}, isa = "avx2", flag = {}, load = {}, search = {};
   int threads = 4;
   std::vector<int64_t> step_ms = {50};  // of each repeat
   CellStatus status = CellStatus::kOk;
@@ -39,6 +39,7 @@ class Rows {
         {kModel, "qwen35", "Q8_0", true, 752'000'000, 800'000'000, 800'000'000, "f"});
     CellRow row{cell.users, 64, 24, 1, 3, {}};
     row.target = cell.target;
+    row.search = cell.search;
     if (!cell.load.empty()) row.config = "{\"load\": \"" + cell.load + "\"}";
     const int64_t id = *store_.BeginCell(run_id, model, row);
     const auto rates = *store_.AddRates(run_id, {0, 40.0, 40.0, 1000.0, 200.0, false});
@@ -119,6 +120,7 @@ TEST(Evidence, RowsOfOtherToolsTargetsThreadsAndCachesAreSetAside) {
              {{.flag = "kv_q8_0"}, "kv_q8_0"},
              {{.flag = "answer_changed"}, "answer_changed"},
              {{.flag = "logits_differ"}, "logits_differ"},
+             {{.search = "ttft_p95<1s"}, "tried by a search only: ttft_p95<1s"},
              {{.load = "poisson users=2 rate=3 prompt=64"}, "poisson"},
              {{.load = "closed users=2 prompt=64 shared=32 gen=24"}, "shared=32"},
              {{.load = "closed users=2 prompt=64 depth=4096"}, "depth=4096"}};

@@ -90,8 +90,10 @@ TEST(RecordCli, KeepsTheShapeAndNotTheTextAndIsReplayed) {
   EXPECT_GT(json["shared_tokens"].get<int64_t>(), 50);
 
   const std::string db = folder / "r.db";
-  const Outcome replay = Weir("bench --target null --trace " + file + " --repeats 1 --json --db " + db);
+  const Outcome replay =
+      Weir("bench " + TestData("weir-tiny-q8_0.gguf") + " --threads 1 --probe-mb 16 --trace " + file + " --repeats 1 --json --db " + db);
   EXPECT_EQ(replay.exit_code, 0) << replay.err;
+  EXPECT_EQ(Json::parse(replay.out)["cells"].size(), 1u) << "there is one trace, however many users it had";
   Store store = Store::OpenReadOnly(db).value();
   Statement query = store.database()
                         .Prepare("SELECT q.prompt_tokens, q.answer_tokens FROM request q JOIN attempt a ON a.id = q.attempt "

@@ -20,7 +20,7 @@ struct KnownCell {
   CellStatus status = CellStatus::kOk;
   std::string reason = {};
   std::vector<Flag> flags = {};
-  std::string key = {};
+  std::string key = {}, search = {};
 };
 
 class ReportTest : public testing::Test {
@@ -41,6 +41,7 @@ class ReportTest : public testing::Test {
   int64_t AddCell(int64_t run, const ModelRow& model, const KnownCell& known) {
     CellRow row{known.users, 8, 21, 1, static_cast<int>(known.step_ms.size()), int64_t{3'000'000'000}};
     row.key = known.key.empty() ? fmt::format("{} {}", model.name, known.users) : known.key;
+    row.search = known.search;
     const int64_t cell = *store_.BeginCell(run, *store_.AddModel(model), row);
     for (size_t i = 0; i < known.step_ms.size(); ++i) AddRepeat(run, cell, static_cast<int>(i) + 1, known.users, known.step_ms[i]);
     EXPECT_TRUE(store_.EndCell(cell, known.status, known.reason, known.flags).ok());

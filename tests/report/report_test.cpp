@@ -78,6 +78,32 @@ TEST_F(FilledReport, NumbersAreThoseOfTheDatabase) {
   EXPECT_NEAR(rows[0]["roofline_share"], (201.0 / 40 + 1.0 / 60 + 1.0 / 200) / 10, 1e-9);
 }
 
+TEST_F(FilledReport, LoadsThatASearchTriedAreNamedAndNotJudged) {
+  const int64_t run = AddRun();
+  const int64_t probe = AddCell(run, SomeModel(), {1, {1}, CellStatus::kOk, "", {}, "probe 1", "ttft_p95<1s"});
+  const int64_t memory = AddCell(run, SomeModel(), {64, {1}, CellStatus::kOk, "", {}, "probe 64", "memory"});
+  CapacityRow answer;
+  answer.model = *store_.AddModel(SomeModel());
+  answer.key = "a search";
+  answer.objective = "ttft_p95<1s";
+  answer.unit = "users";
+  answer.best = 1;
+  answer.broken = 2;
+  answer.why = "ttft_p95 is 1200 ms, not below 1000 ms";
+  answer.cell = probe;
+  ASSERT_TRUE(store_.AddCapacity(run, answer).ok());
+  const Json report = JsonReport(Data());
+  for (const Json& row : SectionOf(report, "throughput")["tables"][0]["rows"]) {
+    EXPECT_NE(row["cell"], probe) << "a newer cell of the same load, but only a probe";
+    EXPECT_NE(row["cell"], memory);
+  }
+  const std::string all = report.dump();
+  EXPECT_THAT(all, HasSubstr("whether it holds ttft_p95<1s"));
+  EXPECT_THAT(all, HasSubstr("1 user; "));
+  EXPECT_THAT(all, HasSubstr("2 users: ttft_p95 is 1200 ms, not below 1000 ms"));
+  EXPECT_THAT(all, Not(HasSubstr("measured again")));
+}
+
 TEST_F(FilledReport, EveryFigureBringsSqlThatAnswersWithIt) {
   const Json report = JsonReport(Data());
   std::vector<std::string> all;
