@@ -88,7 +88,15 @@ std::string ShortName(const ModelRow& model) {
   return name;
 }
 
-std::string ModelAndQuant(const ModelRow& model) { return ShortName(model) + " " + model.quant; }
+/// " at http://..": one model may stand there at several targets.
+std::string Where(const CellResult& cell) {
+  constexpr int kMostColumns = 40;
+  return cell.row.target == "engine" ? "" : Cut(" at " + cell.row.target, kMostColumns);
+}
+
+std::string ModelAndQuant(const CellResult& cell) {
+  return ShortName(cell.model) + (cell.model.quant.empty() ? "" : " " + cell.model.quant) + Where(cell);
+}
 
 std::string StatusAndFlags(const CellResult& cell) {
   std::string text(Name(cell.status));
@@ -116,7 +124,7 @@ std::vector<Column> MakeColumns(const std::vector<CellResult>& cells) {
                               {{"memory", "GB"}, false, 1, {}},
                               {{"status", ""}, true, 0, {}}};
   for (const CellResult& cell : cells) {
-    const std::string texts[] = {ShortName(cell.model),
+    const std::string texts[] = {ShortName(cell.model) + Where(cell),
                                  cell.model.quant,
                                  fmt::to_string(cell.row.users),
                                  MedianPeak(cell, "decode_tok_s"),
@@ -194,7 +202,7 @@ std::string CellNotes(const std::vector<CellResult>& cells, int width) {
   std::string text, model_above;
   for (const CellResult& cell : cells) {
     if (cell.reason.empty() && cell.flags.empty()) continue;
-    const std::string model = Cut(ModelAndQuant(cell.model), width);
+    const std::string model = Cut(ModelAndQuant(cell), width);
     if (model != model_above) text += (model_above = model) + "\n";
     const std::string users =
         fmt::format("  {} user{}, ", cell.row.users, cell.row.users == 1 ? "" : "s");
@@ -255,7 +263,7 @@ std::string RenderTable(const std::vector<CellResult>& cells, int width, const T
          Line(columns, fitting.gap, [&](const Column& column) { return column.heads[i]; }));
   }
   for (size_t i = 0; i < cells.size(); ++i) {
-    const std::string model = Cut(ModelAndQuant(cells[i].model), width);
+    const std::string model = Cut(ModelAndQuant(cells[i]), width);
     if (fitting.stacked && model != model_above) line(style.head, model_above = model);
     const bool plain = cells[i].status == CellStatus::kOk && cells[i].flags.empty();
     line(plain ? "" : style.warn,

@@ -171,7 +171,7 @@ void PrintTable(Run& run) {
                          StdoutStyle("\x1b[0m")};
   const auto print = [&](const std::string& line) { fmt::print("{}\n", Wrap(line, width, 2)); };
   for (CellResult& cell : run.cells) {
-    for (std::string* text : {&cell.model.name, &cell.model.quant, &cell.reason})
+    for (std::string* text : {&cell.model.name, &cell.model.quant, &cell.reason, &cell.row.target})
       *text = Escaped(*text);
     for (Flag& flag : cell.flags) flag.detail = Escaped(flag.detail);
   }

@@ -20,7 +20,7 @@ struct Flags {
 
 std::string Table(std::vector<CellResult> cells) {
   for (CellResult& cell : cells) {
-    for (std::string* text : {&cell.model.name, &cell.model.quant, &cell.reason}) *text = Escaped(*text);
+    for (std::string* text : {&cell.model.name, &cell.model.quant, &cell.reason, &cell.row.target}) *text = Escaped(*text);
     for (Flag& flag : cell.flags) flag.detail = Escaped(flag.detail);
   }
   const TableStyle style{StdoutStyle("\x1b[1m"), StdoutStyle("\x1b[2m"), StdoutStyle("\x1b[33m"), StdoutStyle("\x1b[0m")};

@@ -52,6 +52,17 @@ TEST(Table, NeverOverflows) {
   }
 }
 
+TEST(Table, OneModelAtTwoTargetsIsToldApart) {
+  std::vector<CellResult> cells(2);
+  for (CellResult& cell : cells) cell.model.name = "model.gguf";
+  cells[1].row.target = "http://127.0.0.1:8080";
+  for (const int width : {80, 200}) {
+    const std::string table = RenderTable(cells, width, {});
+    EXPECT_THAT(table, HasSubstr("model at http://127.0.0.1:8080"));
+    EXPECT_THAT(table, Not(HasSubstr("at engine")));
+  }
+}
+
 TEST(Table, WideShowsEverything) {
   const std::string table = RenderTable(SomeCells(), 200, {});
   for (const char* text :
