@@ -70,6 +70,16 @@ TEST_F(HubCliTest, ACommandPullsWhatIsMissingAndSaysSo) {
   EXPECT_NE(offline.err.find("weir pull hf:org/model:F16"), std::string::npos) << offline.err;
 }
 
+TEST_F(HubCliTest, FitsFromAfar) {
+  const nlohmann::json remote = Document("fit hf:org/model:Q8_0 --machine mac-mini-m4-16gb --json");
+  const nlohmann::json local = Document("fit " + kTiny + " --machine mac-mini-m4-16gb --json");
+  EXPECT_TRUE(remote["fits"]);
+  for (const char* bytes : {"weights_bytes", "weights_file_bytes", "weights_by_type", "kv_bytes", "state_bytes", "total_bytes"}) {
+    EXPECT_EQ(remote[bytes], local[bytes]) << bytes;
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "hf/hub")) << "a header is enough";
+}
+
 TEST_F(HubCliTest, InspectsFromAfar) {
   nlohmann::json remote = Document("inspect --json hf:org/model:Q8_0");
   nlohmann::json local = Document("inspect --json " + kTiny);
