@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cli/audit.h"
+#include "cli/compare_text.h"
 #include "cli/fit.h"
 #include "cli/result_database.h"
 #include "cli/sql.h"
@@ -43,6 +44,11 @@ class Arguments {
   void Number(const char* name, std::optional<double>* value) {
     if (const Json* found = Find(name)) {
       found->is_number() ? void(*value = found->get<double>()) : Expected(name, "a number");
+    }
+  }
+  void Flag(const char* name, bool* value) {
+    if (const Json* found = Find(name)) {
+      found->is_boolean() ? void(*value = found->get<bool>()) : Expected(name, "true or false");
     }
   }
   Status Finish() {
@@ -241,6 +247,42 @@ Result<Json> Verdict(const McpPlaces& places, const Json& given) {
   return VerdictJson(verdict);
 }
 
+// ---- compare
+
+Json CompareTool() {
+  return Tool(
+      "compare", "Two runs against each other",
+      "Cell by cell, what `other` is in parts of `base`, with 95 % intervals; only cells of one model under the same load "
+      "are partners, and what is left out says why. Ids of runs: SELECT id, started_at FROM run.",
+      {{"base", Property("integer", "Id of a run")},
+       {"other", Property("integer", "Id of a run")},
+       {"figure", Property("string", "decode_tok_s (as it is) or aggregate_tok_s")},
+       {"across_quants", Property("boolean", "Cells of one model in different mixtures are partners (false)")}},
+      {"base", "other"});
+}
+
+Result<Json> RunCompare(const McpPlaces& places, const Json& given) {
+  int64_t base = 0, other = 0;
+  CompareOptions options;
+  Arguments arguments(given);
+  arguments.Int("base", 1, INT64_MAX, &base);
+  arguments.Int("other", 1, INT64_MAX, &other);
+  arguments.Text("figure", &options.figure);
+  arguments.Flag("across_quants", &options.across_quants);
+  WEIR_RETURN_IF_ERROR(arguments.Finish());
+  if (options.figure != "decode_tok_s" && options.figure != "aggregate_tok_s") {
+    return BadInput("figure: expected decode_tok_s or aggregate_tok_s, found {}", options.figure);
+  }
+  WEIR_TRY(Store store, OpenResults(places.db));
+  std::vector<CellResult> cells[2];
+  for (const int side : {0, 1}) {
+    const int64_t run = side == 0 ? base : other;
+    WEIR_TRY(cells[side], store.Results(run));
+    if (cells[side].empty()) return BadInput("run {}: it has no cells", run);
+  }
+  return ComparisonJson(Compare(cells[0], cells[1], options), fmt::to_string(base), fmt::to_string(other), options.figure);
+}
+
 // ---- audit
 
 Json AuditTool() {
@@ -291,6 +333,7 @@ struct McpTool {
 constexpr McpTool kTools[] = {{"query_rows", QueryRowsTool, QueryRows},
                               {"fit", FitTool, Fit},
                               {"verdict", VerdictTool, Verdict},
+                              {"compare", CompareTool, RunCompare},
                               {"audit", AuditTool, RunAudit},
                               {"machines", MachinesTool, Machines}};
 

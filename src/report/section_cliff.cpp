@@ -37,6 +37,39 @@ void AddFalls(const CellSeries& series, std::string_view figure, const char* wha
   }
 }
 
+std::string LoadText(double value, const std::string& unit) {
+  if (unit == "requests_per_s") return fmt::format("{} requests/s", ThreeDigits(value));
+  if (unit == "context_tokens") return fmt::format("{:.0f} tokens of context", value);
+  return Count(static_cast<int64_t>(value), "user");
+}
+
+/// What searches for the largest load found: of latencies that hold, or of memory.
+ReportTable CapacityTable(const ReportData& data) {
+  ReportTable table{"What searches found: the largest load that holds an objective, and the smallest that was seen not to. Loads that a search tried are in no other figure.",
+              {{"model", "", "model", false}, {"at", "", "target", false}, {"objective", "", "objective", false}, {"holds", "", "best", false},
+               {"breaks", "", "broken", false}, {"why", "", "why", false}, {"planned", "", "predicted", false}, {"cell", "", "cell"}},
+              {},
+              {}};
+  std::vector<int64_t> runs;
+  for (const CapacityRow& row : data.capacities) {
+    CellResult titled;
+    titled.model.name = row.model_name;
+    titled.model.quant = row.quant;
+    titled.model.synthetic = row.model_name.starts_with("synth:");
+    const auto load = [&](const std::optional<double>& value) {
+      return value ? ReportValue{LoadText(*value, row.unit), value} : ReportValue{};
+    };
+    table.rows.push_back({TextValue(CellTitle(titled)), TextValue(row.target), TextValue(row.objective),
+                          row.best > 0 ? load(row.best) : TextValue("not even the smallest"),
+                          row.broken ? load(row.broken) : TextValue("nothing that was tried"), TextValue(row.why), load(row.predicted),
+                          row.cell ? IntValue(*row.cell) : ReportValue{}});
+    if (row.cell) table.evidence.cells.push_back(*row.cell);
+  }
+  for (const ReportRun& run : data.runs) runs.push_back(run.id);
+  table.evidence.sql = fmt::format("SELECT a.*, m.name FROM capacity a JOIN model m ON m.id = a.model\nWHERE {}\nORDER BY a.id", CellCondition("a.run", runs));
+  return table;
+}
+
 }  // namespace
 
 Section CliffSection(const ReportView& view) {
@@ -54,7 +87,7 @@ Section CliffSection(const ReportView& view) {
     AddFalls(series, "aggregate_tok_s", "aggregate", table);
   }
   if (n_steps == 0) {
-    section.sentences.push_back({"No model was measured with more than one number of users, so nothing is known of a cliff.", {}});
+    if (view.data.capacities.empty()) section.sentences.push_back({"No model was measured with more than one number of users, so nothing is known of a cliff.", {}});
   } else if (table.rows.empty()) {
     section.sentences.push_back({fmt::format("No cliff: in none of {} does throughput fall when users are added.", Count(n_steps, "step")),
                                  IdsOf(CellsOf(view))});
@@ -66,6 +99,7 @@ Section CliffSection(const ReportView& view) {
     table.evidence.sql = FiguresSql(table.evidence.cells, {"decode_tok_s", "aggregate_tok_s"});
     section.tables.push_back(std::move(table));
   }
+  if (!view.data.capacities.empty()) section.tables.push_back(CapacityTable(view.data));
   for (const CellResult& cell : view.data.cells) {
     if (cell.status != CellStatus::kRefused) continue;
     section.sentences.push_back({fmt::format("{} with {} was refused: {}", CellTitle(cell), CellUsersText(cell), cell.reason), {cell.id}});

@@ -50,7 +50,7 @@ TEST(McpCli, GreetsAndListsItsTools) {
             (ordered_json{{"jsonrpc", "2.0"}, {"id", "a"}, {"result", ordered_json::object()}}));
   std::vector<std::string> names;
   for (const auto& tool : answers[2]["result"]["tools"]) names.push_back(tool["name"]);
-  EXPECT_THAT(names, testing::ElementsAre("query_rows", "fit", "verdict", "audit", "machines"));
+  EXPECT_THAT(names, testing::ElementsAre("query_rows", "fit", "verdict", "compare", "audit", "machines"));
 }
 
 TEST(McpCli, HostileLinesAreAnsweredByErrors) {
@@ -140,9 +140,11 @@ TEST(McpCli, WrongArgumentsAreNamed) {
            Call(5, "machines", ordered_json::array()) +
            Call(6, "fit", {{"model", "no-such-model"}, {"quant", "Q8_0"}}) +
            Call(7, "verdict", {{"users", 1e300}}) + Call(8, "query_rows", {{"sql", "SELECT 1"}}) +
-           Call(9, "audit", {{"csv", "machine,colour"}}));
-  const char* expected[] = {"users",         "model_at_least", "colour",     "model", "object",
-                            "no-such-model", "users",          "weir bench", "colour"};
+           Call(9, "audit", {{"csv", "machine,colour"}}) + Call(10, "compare", {{"base", 0}, {"other", 1}}) +
+           Call(11, "compare", {{"base", 1}, {"other", 2}, {"figure", "colour"}}) +
+           Call(12, "compare", {{"base", 1}, {"other", 2}, {"across_quants", "yes"}}));
+  const char* expected[] = {"users",         "model_at_least", "colour",     "model",  "object", "no-such-model",
+                            "users",         "weir bench",     "colour",     "base",   "figure", "across_quants"};
   ASSERT_EQ(answers.size(), std::size(expected));
   for (size_t i = 0; i < std::size(expected); ++i) {
     EXPECT_EQ(answers[i]["result"]["isError"], true);

@@ -30,7 +30,7 @@ test('greets', async () => {
 
 test('lists tools that only read', async () => {
   const { tools } = await client.listTools();
-  assert.deepEqual(tools.map((tool) => tool.name), ['query_rows', 'fit', 'verdict', 'audit', 'machines']);
+  assert.deepEqual(tools.map((tool) => tool.name), ['query_rows', 'fit', 'verdict', 'compare', 'audit', 'machines']);
   for (const tool of tools) {
     assert.equal(tool.inputSchema.type, 'object');
     assert.equal(tool.annotations.readOnlyHint, true);
@@ -66,6 +66,16 @@ test('answers a verdict with what would turn it', async () => {
   assert.equal(memory.side, 'right');
   assert.ok(memory.flips[0].at > 8192);
   for (const sentence of sentences) assert.ok(['right', 'wrong', 'open'].includes(sentence.side));
+});
+
+test('compares runs', async () => {
+  const sql = 'SELECT min(run), max(run) FROM cell';
+  const [base, other] = (await client.callTool({ name: 'query_rows', arguments: { sql } })).structuredContent.rows[0];
+  const { structuredContent } = await client.callTool({ name: 'compare', arguments: { base, other } });
+  assert.equal(structuredContent.base, String(base));
+  assert.ok(structuredContent.cells.length + structuredContent.left_out.length > 0);
+  const refused = await client.callTool({ name: 'compare', arguments: { base, other: 12345 } });
+  assert.match(refused.content[0].text, /no cells/);
 });
 
 test('audits published numbers', async () => {

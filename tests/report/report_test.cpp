@@ -102,6 +102,13 @@ TEST_F(FilledReport, LoadsThatASearchTriedAreNamedAndNotJudged) {
   EXPECT_THAT(all, HasSubstr("1 user; "));
   EXPECT_THAT(all, HasSubstr("2 users: ttft_p95 is 1200 ms, not below 1000 ms"));
   EXPECT_THAT(all, Not(HasSubstr("measured again")));
+  const Json& table = SectionOf(report, "cliff")["tables"].back();
+  EXPECT_EQ(table["rows"][0]["model"], "qwen3.5-2b* Q8_0");
+  EXPECT_EQ(table["rows"][0]["best"], 1);
+  EXPECT_EQ(table["rows"][0]["broken"], 2);
+  EXPECT_TRUE(table["rows"][0]["predicted"].is_null());
+  EXPECT_EQ(table["cells"], Json{probe});
+  EXPECT_TRUE(store_.database().Prepare(table["sql"].get<std::string>())->Step().value());
 }
 
 TEST_F(FilledReport, EveryFigureBringsSqlThatAnswersWithIt) {
