@@ -19,6 +19,7 @@
 #include "cli/bench_plan.h"
 #include "cli/command.h"
 #include "cli/compare_text.h"
+#include "cli/fleet.h"
 #include "cli/format.h"
 #include "cli/load.h"
 #include "cli/machine.h"
@@ -44,13 +45,8 @@ struct Run {
   BenchOutcome outcome = {};
   std::vector<CellResult> cells = {};
   std::vector<CapacityRow> capacities = {};
+  SentRows sent = {};
 };
-
-Result<Store> OpenStore(const BenchFlags& flags) {
-  if (!flags.db.empty()) return Store::Open(flags.db);
-  WEIR_TRY(const std::string path, Store::DefaultPath());
-  return Store::Open(path);
-}
 
 /// The campaign of a suite, and which of its cells are left to do.
 Result<ResumePlan> BeginCampaign(const BenchFlags& flags, const Suite& suite, Store& store, Run& run) {
@@ -153,7 +149,8 @@ void PrintDocument(const Run& run) {
                      {"threads", run.threads},
                      {"seed", run.seed},
                      {"suite", OrNull(run.suite)},
-                     {"campaign", OrNull(run.campaign)}};
+                     {"campaign", OrNull(run.campaign)},
+                     {"fleet", SentJson(run.sent)}};
   document["cells"] = CellsJson(run.cells);
   document["rankings"] = RankingsJson(run.cells);
   document["comparisons"] = Json::array();
@@ -219,7 +216,7 @@ Result<int> RunCommand(const BenchFlags& flags) {
     PrintDryRun(suite, plan, flags.json);
     return kExitOk;
   }
-  WEIR_TRY(Store store, OpenStore(flags));
+  WEIR_TRY(Store store, OpenForWriting(flags.db));
   const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
   Run run{ReadMachine(), isa, threads, flags.load.seed, MachineInstruments(threads, flags.probe_mb << 20),
           std::filesystem::absolute(store.path()).string()};
@@ -237,8 +234,10 @@ Result<int> RunCommand(const BenchFlags& flags) {
   WEIR_RETURN_IF_ERROR(AddDeadlyCells(deadly, store, row));
   CatchInterrupts();
   WEIR_RETURN_IF_ERROR(Measure(flags, suite, plan, store, run));
+  run.sent = SendRows(flags.db, store);
   flags.json ? PrintDocument(run) : PrintTable(run);
   WEIR_RETURN_IF_ERROR(run.outcome.written);
+  WEIR_RETURN_IF_ERROR(run.sent.status);
   return ExitCode(run);
 }
 
@@ -292,7 +291,7 @@ Command AddBench(CLI::App& app) {
                  "flagged")
       ->check(CLI::Range(16, 1 << 20));
   app.add_option("--db", flags->db,
-                 "Database for the rows (default: weir/results.db in the user's data folder)");
+                 "Database for the rows: a file, or postgresql://USER@HOST/NAME (default: weir/results.db in the user's data folder)");
   app.add_flag("--explain", flags->explain,
                "Show where the time of a step goes, part by part, beside each part's own limit");
   app.add_flag("--json", flags->json, "One JSON document on stdout");

@@ -13,6 +13,7 @@
 #include "bench/document.h"
 #include "bench/memory_cliff.h"
 #include "bench/model_row.h"
+#include "cli/fleet.h"
 #include "cli/format.h"
 #include "cli/hub.h"
 #include "cli/load.h"
@@ -227,19 +228,23 @@ Result<int> RunCliff(Flags& flags) {
   WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(flags.model.model));
   WEIR_TRY(const ModelConfig config, ReadConfig(*source));
   WEIR_TRY(const ModelFootprint footprint, Model::Plan(*source, flags.model.dtype()));
-  WEIR_TRY(const std::string path, DatabasePath(flags.db));
-  WEIR_TRY(Store store, Store::Open(path));
+  WEIR_TRY(Store store, OpenForWriting(flags.db));
   flags.context = std::min(flags.context, config.context_length);
   Cliff cliff(flags, store, *source, config, footprint);
   WEIR_RETURN_IF_ERROR(cliff.Run());
   WEIR_TRY(const std::vector<CapacityRow> answers, store.Capacities(cliff.run()));
   WEIR_TRY(const std::vector<CellResult> cells, store.Results(cliff.run()));
+  const SentRows sent = SendRows(flags.db, store);
   if (flags.json) {
-    PrintJson(CliffJson(answers, cells, cliff.run()));
+    Json document = CliffJson(answers, cells, cliff.run());
+    document["fleet"] = SentJson(sent);
+    PrintJson(document);
+    WEIR_RETURN_IF_ERROR(sent.status);
     return kExitOk;
   }
   for (const std::string& line : CapacityLines(answers, cells)) fmt::print("{}\n", EscapedControls(line));
-  fmt::print("rows: {}, run {}\n", EscapedControls(path), cliff.run());
+  fmt::print("rows: {}, run {}\n", EscapedControls(store.path()), cliff.run());
+  WEIR_RETURN_IF_ERROR(sent.status);
   return kExitOk;
 }
 

@@ -28,7 +28,9 @@ struct SideName {
 Result<SideName> ParseSide(const std::string& text, const std::string& default_db) {
   SideName side{default_db, 0, ""};
   std::string rest = text;
-  if (const size_t at = rest.rfind('@'); at != rest.npos) {
+  // The address of a server may have an @ of its own: there a quantisation follows a #.
+  const size_t from = IsFleetUrl(text) ? text.rfind('#') : 0;
+  if (const size_t at = rest.rfind('@'); at != rest.npos && from != rest.npos && at >= from) {
     side.quant = rest.substr(at + 1);
     rest.resize(at);
   }
@@ -47,7 +49,8 @@ Result<SideName> ParseSide(const std::string& text, const std::string& default_d
 
 Result<std::vector<CellResult>> CellsOf(const std::string& text, const Flags& flags) {
   WEIR_TRY(SideName side, ParseSide(text, flags.db));
-  WEIR_TRY(Store store, OpenResults(side.db));
+  const FleetSelection wanted = side.run > 0 ? FleetSelection{.run = side.run} : FleetSelection{.last_cells = 1};
+  WEIR_TRY(Store store, OpenResults(side.db, wanted));
   if (side.run == 0) {
     WEIR_TRY(side.run, store.database().QueryInt("SELECT coalesce(max(run), 0) FROM cell"));
   }
@@ -112,7 +115,7 @@ Result<int> RunCompare(const Flags& flags) {
 
 Command AddCompare(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("A B", flags->sides, "[FILE][#RUN][@QUANT]: a run of a database; the last run of the usual one unless it says otherwise")
+  app.add_option("A B", flags->sides, "[DB][#RUN][@QUANT]: a run of a database; the last run of the usual one unless it says otherwise")
       ->required()
       ->expected(1, 64);
   app.add_option("--figure", flags->options.figure, "what is compared")

@@ -4,6 +4,7 @@
 
 #include "bench/flat_rows.h"
 #include "bench/foreign_rows.h"
+#include "cli/fleet.h"
 #include "cli/row_commands.h"
 #include "cli/load.h"
 #include "cli/result_database.h"
@@ -17,7 +18,7 @@ struct ExportFlags {
 };
 
 Result<int> Export(const ExportFlags& flags) {
-  WEIR_TRY(Store store, OpenResults(flags.rows.db));
+  WEIR_TRY(Store store, OpenResults(flags.rows.db, SelectionOf(flags.rows, INT64_MAX)));
   WEIR_TRY(const std::vector<CellResult> cells, SelectCells(store, flags.rows, INT64_MAX));
   std::string text;
   int n_left_out = 0;
@@ -44,18 +45,21 @@ struct ImportFlags {
 
 Result<int> Import(const ImportFlags& flags) {
   WEIR_TRY(const std::string text, ReadInput(flags.file));
-  WEIR_TRY(const std::string path, DatabasePath(flags.db));
-  WEIR_TRY(Store store, Store::Open(path));
+  WEIR_TRY(Store store, OpenForWriting(flags.db));
+  const std::string& path = store.path();
   WEIR_TRY(const ImportOutcome outcome, ImportForeignRows(text, flags.file, store));
+  const SentRows sent = SendRows(flags.db, store);
   if (flags.json) {
     PrintJson({{"db", path}, {"tool", outcome.tool}, {"rows", outcome.n_rows},
-               {"rows_without_figure", outcome.n_without_figure}});
+               {"rows_without_figure", outcome.n_without_figure}, {"fleet", SentJson(sent)}});
+    WEIR_RETURN_IF_ERROR(sent.status);
     return kExitOk;
   }
   fmt::print("{} rows of {} are in {}, marked as foreign\n", outcome.n_rows, outcome.tool, path);
   if (outcome.n_without_figure > 0) {
     fmt::print("{} of them say nothing that can be compared: they are kept as they came\n", outcome.n_without_figure);
   }
+  WEIR_RETURN_IF_ERROR(sent.status);
   return kExitOk;
 }
 

@@ -86,7 +86,7 @@ Result<Place> ThisMachine(const Flags& flags) {
   place.memory.available_bytes = AvailableMemory();
   place.memory.memory_bytes = machine.memory_bytes.value_or(place.memory.available_bytes);
   WEIR_TRY(const std::string path, flags.db.empty() ? Store::DefaultPath() : Result<std::string>(flags.db));
-  if (Result<Store> store = Store::OpenReadOnly(path)) {
+  if (Result<Store> store = Store::OpenReadOnly(path, {.machine = Fingerprint(machine)})) {
     WEIR_TRY(place.experience, ReadExperience(store->database(), Fingerprint(machine), std::string(Name(isa)),
                                               machine.default_threads));
   } else if (!flags.db.empty()) {

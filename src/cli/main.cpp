@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "cli/command.h"
+#include "cli/fleet.h"
 #include "cli/row_commands.h"
 #include "cli/verdict_commands.h"
 #include "cli/format.h"
@@ -28,6 +29,7 @@ constexpr CommandEntry kCommands[] = {
     {"sql", "A question to the results database", AddSql},
     {"export", "Rows as CSV, JSON lines, llama-bench's SQL or Poor Paul's Benchmark's CSV", AddExport},
     {"import", "Rows that llama-bench or Poor Paul's Benchmark measured", AddImport},
+    {"push", "Rows to a server that keeps those of many machines", AddPush},
     {"run", "Chat in the terminal, answer a prompt, or continue a text", AddRun},
     {"serve", "OpenAI-compatible server for the users of this machine", AddServe},
     {"record", "What traffic that weir serve --record kept is like", AddRecord},

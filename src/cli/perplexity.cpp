@@ -6,6 +6,7 @@
 
 #include "bench/model_row.h"
 #include "cli/command.h"
+#include "cli/fleet.h"
 #include "cli/format.h"
 #include "cli/hub.h"
 #include "cli/load.h"
@@ -210,12 +211,6 @@ void PrintSummary(const Flags& flags, const Measured& measured) {
   fmt::print("same likeliest token {} %\n", WithError(d.same_top, 2, 100));
 }
 
-Result<Store> OpenStore(const Flags& flags) {
-  if (!flags.db.empty()) return Store::Open(flags.db);
-  WEIR_TRY(const std::string path, Store::DefaultPath());
-  return Store::Open(path);
-}
-
 Result<int> RunPerplexity(Flags& flags) {
   if (flags.scoring.score_from >= flags.scoring.window) {
     return BadInput("--score-from {}: expected less than --window {}", flags.scoring.score_from,
@@ -234,7 +229,7 @@ Result<int> RunPerplexity(Flags& flags) {
   const std::vector<int32_t> tokens = model.tokenizer->Encode(text, false);
   std::optional<Store> store;
   if (!flags.no_db) {
-    WEIR_TRY(store, OpenStore(flags));
+    WEIR_TRY(store, OpenForWriting(flags.db));
   }
   const Candidate* const other = reference ? &*reference : nullptr;
   WEIR_TRY(const Measured measured, Measure(flags, model, other, tokens));
@@ -244,13 +239,17 @@ Result<int> RunPerplexity(Flags& flags) {
     const Result<int64_t> id = AddRows(*store, flags, model, other, text, measured);
     id ? void(run = *id) : void(written = id.error());
   }
+  const SentRows sent = run ? SendRows(flags.db, *store) : SentRows();
   if (flags.json) {
-    PrintJson(DocumentOf(flags, measured, run));
+    Json document = DocumentOf(flags, measured, run);
+    document["fleet"] = SentJson(sent);
+    PrintJson(document);
   } else {
     PrintSummary(flags, measured);
     if (run) fmt::print("row: {}, run {}\n", EscapedControls(store->path()), *run);
   }
   WEIR_RETURN_IF_ERROR(written);
+  WEIR_RETURN_IF_ERROR(sent.status);
   return kExitOk;
 }
 

@@ -73,7 +73,8 @@ Result<int> RunReport(const Flags& flags) {
 }  // namespace
 
 Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* catalogue, ReportReader& reader) {
-  WEIR_TRY(Store store, OpenResults(flags.db));
+  const FleetSelection wanted = ChoosesRows(flags) ? SelectionOf(flags, INT64_MAX) : FleetSelection{.newest = true};
+  WEIR_TRY(Store store, OpenResults(flags.db, wanted));
   // All questions are answered by the same moment.
   WEIR_RETURN_IF_ERROR(store.database().Run("BEGIN"));
   WEIR_TRY(std::vector<int64_t> cells, ChoosesRows(flags) ? SelectCellIds(store, flags, INT64_MAX) : NewestCells(store));

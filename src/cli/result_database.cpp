@@ -24,7 +24,7 @@ ORDER BY c.id DESC LIMIT ?5
 }  // namespace
 
 void AddDatabaseFlag(CLI::App& app, std::string& db) {
-  app.add_option("--db", db, "The database (default: weir/results.db in the user's data folder)");
+  app.add_option("--db", db, "The database: a file, or postgresql://USER@HOST/NAME (default: weir/results.db in the user's data folder)");
 }
 
 void AddRowFlags(CLI::App& app, RowFlags& flags) {
@@ -41,13 +41,21 @@ Result<std::string> DatabasePath(const std::string& db) {
   return db.empty() ? Store::DefaultPath() : Result<std::string>(db);
 }
 
-Result<Store> OpenResults(const std::string& db) {
+Result<Store> OpenResults(const std::string& db, const FleetSelection& selection) {
   WEIR_TRY(const std::string path, DatabasePath(db));
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
+  if (!IsFleetUrl(path) && !std::filesystem::exists(path, error)) {
     return WithHint(BadInput("database {}: there is none yet", path), "weir bench makes it, or name another with --db");
   }
-  return Store::OpenReadOnly(path);
+  return Store::OpenReadOnly(path, selection);
+}
+
+FleetSelection SelectionOf(const RowFlags& flags, int64_t most) {
+  if (!flags.campaign.empty()) return {.campaign = flags.campaign};
+  if (flags.run > 0) return {.run = flags.run};
+  if (!flags.model.empty() || !flags.status.empty()) return {};
+  const int64_t last = flags.last > 0 ? flags.last : most;
+  return {.last_cells = last == INT64_MAX ? 0 : last};
 }
 
 Result<std::vector<int64_t>> SelectCellIds(Store& store, const RowFlags& flags, int64_t most) {

@@ -23,8 +23,10 @@ void AddDatabaseFlag(CLI::App& app, std::string& db);
 void AddRowFlags(CLI::App& app, RowFlags& flags);
 
 Result<std::string> DatabasePath(const std::string& db);
-/// For reading; kBadInput if there is none yet.
-Result<Store> OpenResults(const std::string& db);
+/// For reading; kBadInput if there is none yet. Of a fleet's server, what `selection` is about.
+Result<Store> OpenResults(const std::string& db, const FleetSelection& selection = {});
+/// What SelectCells will want of a fleet.
+FleetSelection SelectionOf(const RowFlags& flags, int64_t most);
 /// The ids of those cells.
 Result<std::vector<int64_t>> SelectCellIds(Store& store, const RowFlags& flags, int64_t most);
 /// At most `most` without --last, oldest first.

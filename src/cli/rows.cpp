@@ -28,7 +28,7 @@ std::string Table(std::vector<CellResult> cells) {
 }
 
 Result<int> RunCommand(const Flags& flags) {
-  WEIR_TRY(Store store, OpenResults(flags.rows.db));
+  WEIR_TRY(Store store, OpenResults(flags.rows.db, SelectionOf(flags.rows, kMost)));
   WEIR_TRY(const std::vector<CellResult> cells, SelectCells(store, flags.rows, kMost));
   std::vector<Json> flat;
   for (const CellResult& cell : cells) flat.push_back(FlatRow(cell));

@@ -84,6 +84,15 @@ void Statement::Clear() {
   sqlite3_clear_bindings(handle_.get());
 }
 
+void Statement::BindValues(std::span<const DbValue> values) {
+  Clear();
+  int index = 0;
+  for (const DbValue& value : values) {
+    ++index;
+    std::visit([&](const auto& held) { BindOne(index, held); }, value);
+  }
+}
+
 Result<bool> Statement::Step() {
   const int code = sqlite3_step(handle_.get());
   if (code == SQLITE_ROW) return true;
@@ -140,7 +149,7 @@ int64_t Statement::Int(int column) const { return sqlite3_column_int64(handle_.g
 double Statement::Real(int column) const { return sqlite3_column_double(handle_.get(), column); }
 std::string Statement::Text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
-  return text ? text : "";
+  return text ? std::string(text, static_cast<size_t>(sqlite3_column_bytes(handle_.get(), column))) : "";
 }
 std::optional<int64_t> Statement::OptionalInt(int column) const {
   return IsNull(column) ? std::nullopt : std::optional(Int(column));
@@ -150,6 +159,20 @@ std::optional<double> Statement::OptionalReal(int column) const {
 }
 std::optional<std::string> Statement::OptionalText(int column) const {
   return IsNull(column) ? std::nullopt : std::optional(Text(column));
+}
+
+DbValue Statement::Value(int column) const {
+  switch (TypeOf(column)) {
+    case Type::kNull:
+      return std::monostate();
+    case Type::kInt:
+      return Int(column);
+    case Type::kReal:
+      return Real(column);
+    case Type::kText:
+      break;
+  }
+  return Text(column);
 }
 
 Result<Database> Database::Open(const std::string& path, OpenMode mode) {
@@ -166,9 +189,14 @@ Result<Database> Database::Open(const std::string& path, OpenMode mode) {
   return database;
 }
 
+Result<Database> Database::InMemory(std::string name) {
+  WEIR_TRY(Database database, Open(":memory:", OpenMode::kCreate));
+  database.path_ = std::move(name);
+  return database;
+}
+
 Result<Database> Database::CopyToMemory() {
-  WEIR_TRY(Database copy, Open(":memory:", OpenMode::kCreate));
-  copy.path_ = path_;
+  WEIR_TRY(Database copy, InMemory(path_));
   sqlite3_backup* backup = sqlite3_backup_init(copy.handle_.get(), "main", handle_.get(), "main");
   if (!backup) return DatabaseError(copy.handle_.get(), path_);
   sqlite3_backup_step(backup, -1);

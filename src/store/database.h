@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "util/error.h"
 
@@ -20,6 +22,9 @@ inline std::optional<std::string_view> NullIfEmpty(std::string_view text) {
   return text.empty() ? std::nullopt : std::optional(text);
 }
 
+/// What a field holds; std::monostate is NULL.
+using DbValue = std::variant<std::monostate, int64_t, double, std::string>;
+
 enum class OpenMode { kCreate, kReadOnly };
 
 /// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
@@ -32,6 +37,8 @@ class Statement {
     int index = 0;
     (BindOne(++index, args), ...);
   }
+  /// The same for values whose number and types are known at run time only.
+  void BindValues(std::span<const DbValue> values);
   /// Advances to the next row; false at the end, after which the statement may be bound again.
   Result<bool> Step();
   /// Binds, and runs a statement that gives no rows.
@@ -65,6 +72,7 @@ class Statement {
   std::optional<int64_t> OptionalInt(int column) const;
   std::optional<double> OptionalReal(int column) const;
   std::optional<std::string> OptionalText(int column) const;
+  DbValue Value(int column) const;
 
  private:
   friend class Database;
@@ -83,6 +91,7 @@ class Statement {
   void BindOne(int index, const char* value) { BindOne(index, std::string_view(value)); }
   void BindOne(int index, std::nullptr_t);
   void BindOne(int index, std::nullopt_t) { BindOne(index, nullptr); }
+  void BindOne(int index, std::monostate) { BindOne(index, nullptr); }
   template <class T>
   void BindOne(int index, const std::optional<T>& value) {
     value ? BindOne(index, *value) : BindOne(index, nullptr);
@@ -97,6 +106,8 @@ class Database {
   /// `path` may be ":memory:". kCreate makes the file, not its folder. Nothing is read yet.
   static Result<Database> Open(const std::string& path, OpenMode mode);
 
+  /// An empty one in memory, which messages call `name`.
+  static Result<Database> InMemory(std::string name);
   /// A copy in memory, which nobody else sees.
   Result<Database> CopyToMemory();
 

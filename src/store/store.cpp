@@ -126,6 +126,10 @@ Result<std::string> Store::DefaultPath() {
 }
 
 Result<Store> Store::Open(const std::string& path) {
+  if (IsFleetUrl(path)) {
+    WEIR_TRY(const std::string spool, SpoolPath(path));
+    return Open(spool);
+  }
   WEIR_TRY(Database database, Database::Open(path, OpenMode::kCreate));
   WEIR_RETURN_IF_ERROR(PrepareSchema(database));
   // With WAL and synchronous = NORMAL a commit costs no fsync; a power cut may lose what came after
@@ -141,7 +145,11 @@ Result<Store> Store::Open(const std::string& path) {
   return Store(std::move(database));
 }
 
-Result<Store> Store::OpenReadOnly(const std::string& path) {
+Result<Store> Store::OpenReadOnly(const std::string& path, const FleetSelection& selection) {
+  if (IsFleetUrl(path)) {
+    WEIR_TRY(Database fetched, FetchFleet(path, selection));
+    return Store(std::move(fetched));
+  }
   WEIR_TRY(Database database, Database::Open(path, OpenMode::kReadOnly));
   WEIR_RETURN_IF_ERROR(CheckSchema(database));
   WEIR_TRY(const int64_t version, database.QueryInt("PRAGMA user_version"));

@@ -11,6 +11,7 @@
 
 #include "store/attempt_writer.h"
 #include "store/database.h"
+#include "store/fleet.h"
 
 namespace weir {
 
@@ -160,10 +161,12 @@ class Store {
  public:
   /// $XDG_DATA_HOME/weir/results.db; its folder is created.
   static Result<std::string> DefaultPath();
-  /// Opens for writing, creating file and schema if missing; an Error if it cannot be written to.
+  /// Opens for writing, creating file and schema if missing; an Error if it cannot be written to. For the address of a
+  /// fleet's server: the file from which rows are sent there.
   static Result<Store> Open(const std::string& path);
-  /// Of a file that an older weir wrote, a migrated copy in memory: the file stays as it is.
-  static Result<Store> OpenReadOnly(const std::string& path);
+  /// Of a file that an older weir wrote, a migrated copy in memory: the file stays as it is. For the address of a
+  /// fleet's server: a copy in memory of the runs that `selection` is about.
+  static Result<Store> OpenReadOnly(const std::string& path, const FleetSelection& selection = {});
 
   Result<int64_t> BeginRun(const RunRow& run);
   Status EndRun(int64_t run);

@@ -31,7 +31,8 @@ TEST(BenchCli, JsonIsOneDocumentWithThePromisedKeys) {
   const auto json = nlohmann::ordered_json::parse(outcome.out);
   EXPECT_THAT(KeysOf(json), testing::ElementsAre("machine", "run", "cells", "rankings", "comparisons", "capacities"));
   EXPECT_THAT(KeysOf(json["run"]), testing::ElementsAre("id", "db", "interrupted", "error", "build",
-                                                        "isa", "threads", "seed", "suite", "campaign"));
+                                                        "isa", "threads", "seed", "suite", "campaign", "fleet"));
+  EXPECT_TRUE(json["run"]["fleet"].is_null());
   for (const char* rate :
        {"read_gb_s", "read_write_gb_s", "int8_gmac_s", "f32_gmac_s", "threads"}) {
     EXPECT_GT(json["machine"][rate].get<double>(), 0) << rate;

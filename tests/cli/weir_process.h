@@ -17,9 +17,8 @@ struct Outcome {
   std::string out, err;
 };
 
-/// Runs `weir arguments` by the shell, with an empty data folder of its own, to its end.
-inline Outcome Weir(const std::string& arguments) {
-  const TempFolder folder;
+/// Runs `weir arguments` by the shell, with its data folder below this one, to its end.
+inline Outcome WeirIn(const TempFolder& folder, const std::string& arguments) {
   const std::string errors = folder / "stderr";
   const std::string command = "XDG_DATA_HOME=" + (folder / "data") + " " WEIR_BINARY " " +
                               arguments + " 2>" + errors + " </dev/null";
@@ -32,5 +31,8 @@ inline Outcome Weir(const std::string& arguments) {
   const int status = pclose(pipe);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, out, ReadText(errors)};
 }
+
+/// The same with an empty data folder of its own.
+inline Outcome Weir(const std::string& arguments) { return WeirIn(TempFolder(), arguments); }
 
 }  // namespace weir
