@@ -99,8 +99,9 @@ TEST_F(HubCliTest, CtrlCKeepsWhatHasArrived) {
   hub_.SetMischief([](const FakeRequest& request, FakeReply& reply) {
     if (request.header("range").find("bytes=16777216-") == 0) reply.stall_ms = 60000;
   });
+  // In the foreground the signal comes once: a second one ends the program before it says what it kept.
   const std::string command = "XDG_DATA_HOME=" + (folder_ / "data") +
-                              " timeout --preserve-status -s INT 2 " WEIR_BINARY
+                              " timeout --foreground --preserve-status -s INT 3 " WEIR_BINARY
                               " pull hf:org/model:Q4_0 2>" +
                               (folder_ / "stderr") + " >" + (folder_ / "stdout");
   const int status = std::system(command.c_str());
