@@ -30,10 +30,29 @@ const readBody = async (request) => {
   return JSON.parse(text);
 };
 
-// A sequence for each request, so that nothing of an earlier prompt is left in it.
+const idle = Array.from({length: users}, () => context.getSequence());
+const waiting = [];
+const take = async () => idle.pop() ?? (await new Promise((resolve) => waiting.push(resolve)));
+const giveBack = (sequence) => {
+  const next = waiting.shift();
+  next ? next(sequence) : idle.push(sequence);
+};
+
+// Nothing of an earlier prompt is left in the sequence that answers. It is given back before the answer's end is sent:
+// the same user asks again at once.
 const complete = async (body, response) => {
   const prompt = typeof body.prompt === "string" ? model.tokenize(body.prompt) : body.prompt;
-  const sequence = context.getSequence();
+  const sequence = await take();
+  try {
+    await sequence.clearHistory();
+    await answer(body, prompt, sequence, response);
+  } finally {
+    giveBack(sequence);
+  }
+  response.end("data: [DONE]\n\n");
+};
+
+const answer = async (body, prompt, sequence, response) => {
   response.writeHead(200, {"content-type": "text/event-stream"});
   const send = (part) => response.write("data: " + JSON.stringify({object: "text_completion", model: name, ...part}) + "\n\n");
   let n = 0, finish = "stop";
@@ -46,8 +65,6 @@ const complete = async (body, response) => {
   }
   send({choices: [{index: 0, text: "", finish_reason: finish}]});
   send({choices: [], usage: {prompt_tokens: prompt.length, completion_tokens: n, total_tokens: prompt.length + n}});
-  response.end("data: [DONE]\n\n");
-  sequence.dispose();
 };
 
 const server = createServer(async (request, response) => {
