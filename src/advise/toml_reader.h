@@ -13,11 +13,13 @@
 #include <vector>
 
 #include "util/error.h"
+#include "util/toml_text.h"
 
 namespace weir {
 
 /// The document, or kBadInput with file, line and column.
 inline Result<toml::table> ParseToml(std::string_view text, const std::string& path) {
+  WEIR_RETURN_IF_ERROR(CheckTomlText(text, path));
   toml::parse_result parsed = toml::parse(text, path);
   if (parsed) return std::move(parsed).table();
   const toml::parse_error& error = parsed.error();

@@ -12,6 +12,7 @@
 
 #include "bench/slo.h"
 #include "bench/suggestion.h"
+#include "util/toml_text.h"
 
 namespace weir {
 namespace {
@@ -40,6 +41,7 @@ class Parser {
   Parser(const std::string& file, const SuiteDefaults& defaults) : file_(file), defaults_(defaults) {}
 
   Result<Suite> Parse(const std::string& text) {
+    WEIR_RETURN_IF_ERROR(CheckTomlText(text, file_));
     const toml::parse_result parsed = toml::parse(std::string_view(text), file_);
     if (!parsed) {
       const toml::parse_error& error = parsed.error();

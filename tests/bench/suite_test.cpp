@@ -108,6 +108,8 @@ TEST(Suite, MistakesAreSaidWithTheirLine) {
       {cells + "users = \"1-256\"\nprompt_tokens = \"1-1000\"\n", "more than 10000 cells", ""},
       {std::string("\0\xff\xfe", 3), "some.toml:1:", ""},
       {std::string(5000, '['), "some.toml:1:", ""},
+      {"\xef\xb3\xbf" + cells, "some.toml:1: a character from U+FC26", ""},
+      {cells + "# \xef\xb8\x8f", "some.toml:3: a character from U+FC26", ""},
   };
   for (const auto& [text, message, hint] : cases) {
     const Result<Suite> suite = Parse(text);
