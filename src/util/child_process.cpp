@@ -64,13 +64,19 @@ void KillAllChildren() {
 /// Waits for the program's end or for ours. The code of the program.
 int Keep(pid_t program, int stop_ms) {
   int64_t kill_at_ns = 0;  // 0: nobody wants it to end
+  int code = 127;
   while (true) {
     int status = 0;
     const pid_t ended = waitpid(-1, &status, WNOHANG);
-    if (ended == program) return CodeOf(status);
-    if (ended < 0 && errno == ECHILD) return 127;
+    if (ended == program) {
+      code = CodeOf(status);
+      if (kill_at_ns == 0) return code;
+    }
+    if (ended < 0 && errno == ECHILD) return code;
     if (ended > 0) continue;
     if (kill_at_ns > 0) {
+      // A shell ends at once, while what it started may still have something to write.
+      if (kill(-program, 0) != 0 && errno == ESRCH) return code;
       if (NowNs() > kill_at_ns) return 128 + SIGKILL;
       poll(nullptr, 0, kPollMs);
       continue;

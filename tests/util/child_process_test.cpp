@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -64,6 +65,18 @@ TEST(ChildProcess, StopTakesAllOfItsChildrenAlong) {
   (*child)->Stop();
   EXPECT_FALSE(Runs(a));
   EXPECT_FALSE(Runs(b));
+}
+
+TEST(ChildProcess, WhatAShellStartedHasTimeToEnd) {
+  const TempFolder folder;
+  std::ofstream(folder / "script") << "trap 'sleep 0.2; echo bye > " << folder / "last" << "; exit' TERM\n"
+                                   << "echo $$ > " << folder / "a" << "\nwhile :; do sleep 0.01; done\n";
+  auto child = ChildProcess::Start({{"sh", "-c", "sh " + (folder / "script") + "; true"}, folder / "log"});
+  ASSERT_TRUE(child.ok());
+  const int a = PidIn(folder / "a");
+  (*child)->Stop();
+  EXPECT_FALSE(Runs(a));
+  EXPECT_TRUE(std::filesystem::exists(folder / "last"));
 }
 
 TEST(ChildProcess, NothingOutlivesUsHoweverWeEnd) {
