@@ -144,7 +144,7 @@ void MultiplyBlocks(const Panel& panel, int t, const Block* blocks) {
         AddGroup<kGroup, kMin, kRows>(panel, t, g - kAtOnce + k, blocks[b], products[p], sum[b]);
       }
     }
-    for (int k = 0; k < kAtOnce; k += kUnitGroups) PrefetchCodes(panel, (g + k) / kUnitGroups);
+    for (int k = 0; k < kAtOnce; k += kUnitGroups) CodesAhead(panel, (g + k) / kUnitGroups).PrefetchAll();
     if (g < n) _tile_stored(0, products[0], kTileRows * 4);
     if (g + 1 / kBlocks < n) _tile_stored(1, products[1], kTileRows * 4);
     if (g + 2 / kBlocks < n) _tile_stored(2, products[2], kTileRows * 4);

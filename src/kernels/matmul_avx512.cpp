@@ -54,7 +54,7 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
   const Codes codes(panel.levels);
   int at = 0;  // of the unit
   for (int g = 0; g < panel.n_groups; at += Codes::kBytes) {
-    PrefetchCodes(panel, at / Codes::kBytes);
+    const CodesAhead ahead(panel, at / Codes::kBytes);
 #pragma GCC unroll 2
     for (int first = 0; first < kUnitSteps; first += kSteps, ++g) {
       __m512i dot[kRows][kPair];
@@ -67,6 +67,8 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
       for (int s = first; s < first + kSteps; ++s) {
         const __m512i operands[kPair] = {codes.Step(panel.codes[0] + at, s),
                                          codes.Step(panel.codes[1] + at, s)};
+        ahead.Prefetch(0, s);
+        ahead.Prefetch(1, s);
         if (kKeep) {
           const int to = (g * kSteps + s - first) * kStepBytes;
           StoreBytes(panel.operands[0] + to, operands[0]);

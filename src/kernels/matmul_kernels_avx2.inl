@@ -26,7 +26,7 @@ __m256i Broadcast4(const int8_t* q) {
 template <class Codes, int kSteps, bool kMin, class Sum, bool kKeep, int kRows>
 [[gnu::always_inline]] inline void SumGroup(const Codes& codes, const Panel& panel, int t,
                                             const PanelRows& rows, int u, int first, int g,
-                                            __m256i (&dot)[kRows][2]) {
+                                            const CodesAhead& ahead, __m256i (&dot)[kRows][2]) {
   const uint8_t* unit = panel.codes[t] + u * Codes::kBytes;
   const auto start = [&](int r) {
     return kMin ? _mm256_setzero_si256() : _mm256_set1_epi32(rows.start[r][g]);
@@ -43,6 +43,7 @@ template <class Codes, int kSteps, bool kMin, class Sum, bool kKeep, int kRows>
 #pragma GCC unroll 2
     for (int i = 0; i < Sum::kAtOnce; ++i) {
       operands[i] = codes.Step(unit, first + s + i);
+      if (kRows == 1) ahead.Prefetch(t, first + s + i);
       uint8_t* to = panel.operands[t] + (u * kUnitSteps + first + s + i) * kStepBytes;
       if (kKeep) StoreBytes(to, operands[i]);
     }
@@ -73,12 +74,13 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
   constexpr int kSteps = kGroup / kStepCols;
   const Codes codes(panel.levels);
   for (int g = 0, u = 0; g < panel.n_groups; ++u) {
-    PrefetchCodes(panel, u);
+    const CodesAhead ahead(panel, u);
+    if (kRows > 1) ahead.PrefetchAll();  // where registers are short, 5 % better than step by step
 #pragma GCC unroll 2
     for (int first = 0; first < kUnitSteps; first += kSteps, ++g) {
       for (int t = 0; t < kPair; ++t) {
         __m256i dot[kRows][2];
-        SumGroup<Codes, kSteps, kMin, Sum, kKeep, kRows>(codes, panel, t, rows, u, first, g, dot);
+        SumGroup<Codes, kSteps, kMin, Sum, kKeep, kRows>(codes, panel, t, rows, u, first, g, ahead, dot);
         const Floats scale = LoadFloats(panel.scale[t][g]);
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {

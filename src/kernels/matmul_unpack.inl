@@ -35,15 +35,26 @@ void Prefetch(const uint8_t* p, int64_t n) {
   for (int64_t i = 0; i < n; i += 64) __builtin_prefetch(p + i, 0, 2);
 }
 
-/// Asks for the codes that the panel's unit `u` is to ask for. (A call would spill every vector.)
-[[gnu::always_inline]] inline void PrefetchCodes(const Panel& panel, int u) {
-  const int64_t at = panel.ahead + u * panel.ahead_lines * int64_t{64};
-  const int64_t past = at - panel.codes_left;
-  for (int t = 0; t < kPair; ++t) {
-    const uint8_t* p = past < 0 ? panel.units[t] + at : panel.next[t] + past;
-    for (int line = 0; line < panel.ahead_lines; ++line) __builtin_prefetch(p + line * 64, 0, 2);
+/// The codes that a unit of the panel asks memory for: a line of either tile with each of its steps, as a burst of
+/// requests waits for itself. (Inlined: a call would spill every vector.)
+struct CodesAhead {
+  [[gnu::always_inline]] CodesAhead(const Panel& panel, int unit) : n_lines(panel.ahead_lines) {
+    const int64_t at = panel.ahead + unit * n_lines * int64_t{64};
+    const int64_t past = at - panel.codes_left;
+    for (int t = 0; t < kPair; ++t) lines[t] = past < 0 ? panel.units[t] + at : panel.next[t] + past;
   }
-}
+  [[gnu::always_inline]] void Prefetch(int t, int step) const {
+    if (step < n_lines) __builtin_prefetch(lines[t] + step * 64, 0, 2);
+  }
+  [[gnu::always_inline]] void PrefetchAll() const {
+    for (int step = 0; step < n_lines; ++step) {
+      for (int t = 0; t < kPair; ++t) Prefetch(t, step);
+    }
+  }
+
+  const uint8_t* lines[kPair];
+  int n_lines;
+};
 
 /// Calls Visitor<Codes, group, has_min>::Run for the layout.
 template <template <class, int, bool> class Visitor, class... Args>
