@@ -98,7 +98,8 @@ function pieces(body) {
   const text = body.messages.at(-1).content;
   if (text === 'markup') return words(kMarkup);
   if (text === 'markup in thoughts') return words(kMarkup, 'reasoning_content').concat(words('done'));
-  if (text === 'cut') return [...words('The beginning'), { cut: true }];
+  // What a browser has not read when a connection breaks, it drops.
+  if (text === 'cut') return [...words('The beginning'), { wait: 500, cut: true }];
   if (text === 'error in stream') {
     return [...words('So far'), { raw: 'data: {"error":{"message":"no more <b>memory</b>"}}\n\n' }];
   }

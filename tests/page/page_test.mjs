@@ -326,13 +326,16 @@ async function startWeir() {
   const model = join(root, 'tests/data/weir-tiny-q8_0.gguf');
   const keys = join(mkdtempSync(join(tmpdir(), 'weir-page-')), 'keys');
   writeFileSync(keys, `${kKey}\n`);
-  // The small model is so fast that a busy browser would draw its whole answer at once: the browser goes first.
-  const process = spawn('nice', ['-n', '19', weir, 'serve', model, '--port', '0', '--max-users', '2', '--ctx', '4096', '--api-key-file', keys]);
+  // The small model is so fast that a busy browser would draw its whole answer at once: without vector instructions it
+  // makes some 300 tokens a second.
+  const child = spawn(weir, ['serve', model, '--port', '0', '--max-users', '2', '--ctx', '4096', '--api-key-file', keys], {
+    env: { ...process.env, WEIR_ISA: 'plain' },
+  });
   let log = '';
-  process.stderr.on('data', (text) => (log += text));
-  for await (const line of createInterface({ input: process.stdout })) {
+  child.stderr.on('data', (text) => (log += text));
+  for await (const line of createInterface({ input: child.stdout })) {
     const url = /listening on (\S+)/.exec(line);
-    if (url) return { url: `${url[1]}/`, stop: () => process.kill('SIGTERM') };
+    if (url) return { url: `${url[1]}/`, stop: () => child.kill('SIGTERM') };
   }
   throw new Error(`weir serve did not start: ${log}`);
 }
@@ -354,14 +357,14 @@ test('over weir serve: words stream, stop, and move the live numbers', async () 
     await set('Seed', '2');
     await say(page, 'Tell me about rivers, at length.');
     const answer = answers(page).first();
-    const lengths = new Set();
-    for (const end = Date.now() + 30_000; Date.now() < end && lengths.size < 4; ) {
+    const lengths = new Set(); // nothing yet, something, more; a starved browser draws rarely
+    for (const end = Date.now() + 30_000; Date.now() < end && lengths.size < 3; ) {
       lengths.add(await answer.evaluate((a) => a.textContent.length));
       await page.waitForTimeout(20);
     }
     await page.keyboard.press('Escape');
     await answered(page, 1);
-    assert.ok(lengths.size >= 4, 'the answer did not grow bit by bit');
+    assert.ok(lengths.size >= 3, `the answer did not grow bit by bit: ${[...lengths]}`);
     assert.match(await answer.locator('.facts').textContent(), /stopped/);
     await set('Most tokens', '20');
     const second = await ask(page, 'And lakes?');

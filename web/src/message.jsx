@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { versions } from './conversation.js';
 import { CopyButton, Markdown } from './markdown.jsx';
 
@@ -72,7 +72,7 @@ function Versions({ chats, conversation, node }) {
 
 function Editor({ text, onSend, onCancel }) {
   const area = useRef();
-  useEffect(() => {
+  useLayoutEffect(() => {
     area.current.focus();
     area.current.setSelectionRange(text.length, text.length);
   }, []);
