@@ -22,6 +22,14 @@ if(NOT WEIR_SANITIZE)
   set_tests_properties(mcp.client PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
 endif()
 
+# What weir exports as Parquet, as another program reads it. Skipped, as it says, where npm has not installed that.
+if(NOT WEIR_SANITIZE)
+  add_executable(parquet_sample parquet/sample.cpp)
+  target_link_libraries(parquet_sample PRIVATE weir_util)
+  add_test(NAME parquet.reader COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/parquet/run $<TARGET_FILE:weir> $<TARGET_FILE:parquet_sample>)
+  set_tests_properties(parquet.reader PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)
+endif()
+
 # weir serve on a bad day, for a moment, and what is left behind. Its times are for whoever has the machine alone.
 add_dependencies(cli_tests overload)
 add_test(NAME serve.overload COMMAND overload $<TARGET_FILE:weir> ${CMAKE_CURRENT_SOURCE_DIR}/data/weir-tiny-q8_0.gguf

@@ -1,7 +1,9 @@
 #include "bench/answer_reader.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
+#include <utility>
 
 #include "model/text/tokenizer.h"
 
@@ -82,6 +84,7 @@ void AnswerReader::OnChunk(std::string_view json, int64_t time_ns,
   }
   if (chunk->error) return End(time_ns, Quoted(*chunk->error), events);
   if (!facts_.first_chunk_ns) facts_.first_chunk_ns = time_ns;
+  ranked_.insert(ranked_.end(), chunk->ranked.begin(), chunk->ranked.end());
   AddText(chunk->reasoning, true, time_ns, events);
   AddText(chunk->content, false, time_ns, events);
   if (!chunk->finish.empty()) finish_ = chunk->finish;
@@ -102,6 +105,7 @@ void AnswerReader::AddText(const std::string& text, bool reasoning, int64_t time
   event.time_ns = time_ns;
   event.reasoning = reasoning;
   event.text = text;
+  event.ranked = std::exchange(ranked_, {});
   events->push_back(std::move(event));
   ++n_texts_;
   if (tokenizer_) texts_.push_back(text);
@@ -118,6 +122,7 @@ void AnswerReader::End(int64_t time_ns, std::string error, std::vector<TargetEve
                    : finish_ == "length" ? FinishReason::kLength
                                          : FinishReason::kStop;
   event.facts = facts_;
+  event.ranked = std::exchange(ranked_, {});
   events->push_back(std::move(event));
 }
 
@@ -132,7 +137,9 @@ void AnswerReader::Count() {
   if (usage_.generated_tokens) {
     facts_.counted_by = CountedBy::kUsage;
     facts_.generated_tokens = *usage_.generated_tokens;
-    if (!tokenizer_) facts_.tokens_of_event = SpreadTokens(facts_.generated_tokens, n_texts_);
+    // Texts that the model did not mean as such, of random weights say, have other tokens than it made.
+    const bool recounted = tokenizer_ && CountsDiffer(facts_.generated_tokens, *facts_.recounted_tokens) <= kMostCountsDiffer;
+    if (!recounted) facts_.tokens_of_event = SpreadTokens(facts_.generated_tokens, n_texts_);
   } else if (tokenizer_) {
     facts_.counted_by = CountedBy::kTokenizer;
     facts_.generated_tokens = *facts_.recounted_tokens;
@@ -155,6 +162,12 @@ std::vector<int32_t> SpreadTokens(int64_t n_tokens, int64_t n_events) {
     spread.push_back(static_cast<int32_t>(before(i + 1) - before(i)));
   }
   return spread;
+}
+
+double CountsDiffer(int64_t server, int64_t recounted) {
+  const int64_t difference = std::abs(recounted - server);
+  if (difference <= 2 || server == 0) return 0;
+  return static_cast<double>(difference) / static_cast<double>(server);
 }
 
 std::vector<int32_t> CountTokens(const Tokenizer& tokenizer,

@@ -48,6 +48,7 @@ class AnswerReader {
   std::string body_;               // of an answer that is no stream
   std::vector<std::string> texts_;  // of each event that brought some; kept for the tokenizer
   int64_t n_texts_ = 0;
+  std::vector<RankedToken> ranked_;  // not yet given with an event
   OpenAiUsage usage_;
   std::string finish_;
   AnswerFacts facts_;
@@ -57,6 +58,11 @@ class AnswerReader {
 /// How many of `n_tokens` each of n_events pieces of text brought, if nobody knows better: the same
 /// for each. Empty for one each.
 std::vector<int32_t> SpreadTokens(int64_t n_tokens, int64_t n_events);
+
+/// The share by which weir's count is off the server's; 0 for one or two tokens, which may be those that end a turn
+/// and have no text.
+double CountsDiffer(int64_t server, int64_t recounted);
+inline constexpr double kMostCountsDiffer = 0.05;
 
 /// How many tokens of all `texts` together end in each.
 std::vector<int32_t> CountTokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts);

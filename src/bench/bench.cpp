@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "bench/agreement.h"
 #include "bench/capacity.h"
 #include "bench/cell_runner.h"
 
@@ -55,8 +56,8 @@ class Bench {
       if (side.subject == cell.subject) return side;
     }
     runner_.Expect(0, RoughLoadSeconds(cell.subject->row()));
-    return cell.spec.target == "engine" ? group.sides.emplace_back(Side{cell.subject})
-                                        : group.sides.emplace_front(Side{cell.subject});
+    return cell.spec.target == "engine" ? group.sides.emplace_back(Side{cell.subject, cell.spec})
+                                        : group.sides.emplace_front(Side{cell.subject, cell.spec});
   }
 
   void Add(const PlannedCell& planned) {
@@ -172,6 +173,7 @@ Result<BenchOutcome> RunBench(const BenchOptions& options, const RunRow& row,
   WEIR_TRY(const int64_t run, store.BeginRun(row));
   CellRunner runner(options, store, instruments, on_progress, run);
   Status written = Bench(options, store, runner).Run(cells);
+  if (written.ok()) written = FlagAnswers(run, store);
   if (written.ok() && !runner.Stopped()) written = store.EndRun(run);
   return BenchOutcome{run, runner.Stopped(), written, runner.TakeProfiles()};
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bench/model_row.h"
+#include "bench/questions.h"
 #include "bench/sentinel.h"
 #include "bench/tap.h"
 #include "util/clock.h"
@@ -18,6 +19,7 @@ constexpr int64_t kProgressNs = 500'000'000;
 constexpr double kImpossibleShare = 1.25;
 constexpr int64_t kCacheTimes = 2;  // weights this many times the caches cannot come from there
 constexpr std::string_view kTimeout = "timeout";
+constexpr int64_t kMostAskingNs = 30'000'000'000;
 constexpr int kTriesPerRepeat = 3;  // with --strict
 
 double SecondsSince(int64_t begin_ns) { return static_cast<double>(NowNs() - begin_ns) * 1e-9; }
@@ -112,7 +114,12 @@ Status CellRunner::Open(Side& side) {
     any = any || cell.plan.ok();
     if (cell.plan) most = std::max(most, *cell.plan);
   }
-  if (any) side.loaded = Load(side, most);
+  if (any) side.loaded = Load(side);
+  if (any && side.loaded.ok()) {
+    WEIR_RETURN_IF_ERROR(Ask(side));
+    const Status prepared = instruments_.Prepare(most - std::min(most, subject.row().packed_bytes));
+    no_rates_ = prepared.ok() ? "" : prepared.error().message;
+  }
   estimate_.Done(RoughLoadSeconds(subject.row()), 0);
   if (Stopped()) return {};
   return EndImpossible(side);
@@ -144,17 +151,26 @@ Result<std::optional<int64_t>> CellRunner::IdOfFile(ModelFileRow file, int64_t m
   return std::optional(id);
 }
 
-Status CellRunner::Load(Side& side, int64_t planned_bytes) {
+Status CellRunner::Load(Side& side) {
   Subject& subject = *side.subject;
   progress_.doing = fmt::format("{}: packing the weights", subject.row().name);
   const int64_t begin = NowNs();
-  WEIR_RETURN_IF_ERROR(subject.Load([&](int64_t, int64_t) {
+  return subject.Load([&](int64_t, int64_t) {
     Tell(SecondsSince(begin));
     return !Stopped();
-  }));
-  const Status prepared =
-      instruments_.Prepare(planned_bytes - std::min(planned_bytes, subject.row().packed_bytes));
-  no_rates_ = prepared.ok() ? "" : prepared.error().message;
+  });
+}
+
+/// Before anything is measured, so that a target that answers wrongly is known as that.
+Status CellRunner::Ask(Side& side) {
+  progress_.doing = fmt::format("{}: asking the fixed questions", side.subject->row().name);
+  const int64_t begin = NowNs();
+  AskedRow row = AskQuestions(*side.subject, side.spec, kMostAskingNs, [&] {
+    Tell(SecondsSince(begin));
+    return Stopped();
+  });
+  row.model = side.model;
+  WEIR_TRY(side.asked, store_.AddAsked(run_, row));
   return {};
 }
 
@@ -187,6 +203,7 @@ Status CellRunner::BeginCell(const Side& side, RunningCell& cell) {
   row.config = ConfigOf(cell.spec);
   row.model_file = side.model_file;
   row.search = cell.spec.slo;
+  row.asked = side.asked;
   WEIR_TRY(cell.id, store_.BeginCell(run_, side.model, row));
   return {};
 }

@@ -43,9 +43,11 @@ struct TooLarge {
 /// A subject with its cells. They stay where they are when others are added.
 struct Side {
   Subject* subject = nullptr;
+  CellSpec spec = {};  // of its first cell: what all of them say of the subject
   std::deque<RunningCell> cells = {};
   int64_t model = 0;
   std::optional<int64_t> model_file = {};
+  std::optional<int64_t> asked = {};  // the fixed questions' answers
   std::vector<Decoded> decoded = {};
   std::vector<TooLarge> too_large = {};
   bool searched = false;  // cells will be added
@@ -98,7 +100,8 @@ class CellRunner {
   double RoughRepeatSeconds(const RunningCell& cell, const Subject& subject) const;
   void Tell(double current_seconds);
 
-  Status Load(Side& side, int64_t planned_bytes);
+  Status Load(Side& side);
+  Status Ask(Side& side);
   Result<std::optional<int64_t>> IdOfFile(ModelFileRow file, int64_t model);
   Status EndImpossible(Side& side);
   Status BeginCell(const Side& side, RunningCell& cell);

@@ -91,7 +91,7 @@ Partner FindPartner(const CellResult& cell, const std::vector<CellResult>& other
     // The last one that was measured counts.
     if (LoadOf(other) == load) partner.cell = &other;
     else if (other.row.users == cell.row.users) partner.why = "another load: " + LoadDifference(load, LoadOf(other));
-    else if (!partner.why.starts_with("another load")) partner.why = fmt::format("not measured with {} users", cell.row.users);
+    else if (!partner.why.starts_with("another load")) partner.why = fmt::format("not measured with {} user{}", cell.row.users, cell.row.users == 1 ? "" : "s");
   }
   return partner;
 }

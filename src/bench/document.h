@@ -38,6 +38,9 @@ struct TableStyle {
 /// out from the least telling one, and a line says so. Texts in `cells` must be printable.
 std::string RenderTable(const std::vector<CellResult>& cells, int width, const TableStyle& style);
 
+/// "qwen3.5-2b*" of "synth:qwen3.5-2b:Q8_0", the file's name without ".gguf" of a path.
+std::string ModelTitle(const ModelRow& model);
+
 /// `text` broken between words into lines of at most `width` columns, all but the first indented.
 std::string Wrap(std::string_view text, int width, int indent);
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "bench/document.h"
 
@@ -113,10 +114,17 @@ Json FlatRow(const CellResult& cell) {
 
 std::string CsvOf(const std::vector<Json>& rows) {
   if (rows.empty()) return "";
+  std::vector<std::string> names;  // of all rows: energies are not in each
+  std::set<std::string> known;
+  for (const Json& row : rows) {
+    for (const auto& [name, value] : row.items()) {
+      if (known.insert(name).second) names.push_back(name);
+    }
+  }
   std::string text;
   const auto line = [&](auto&& field_of) {
     bool first = true;
-    for (const auto& [name, value] : rows[0].items()) {
+    for (const std::string& name : names) {
       if (!std::exchange(first, false)) text += ',';
       text += field_of(name);
     }

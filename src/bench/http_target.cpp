@@ -153,6 +153,11 @@ std::string RequestBody(const Query& query, const ServerFacts& server) {
   body["stream"] = true;
   if (server.abilities.usage_in_stream) body["stream_options"] = {{"include_usage", true}};
   if (server.abilities.ignore_eos && query.fixed_length) body["ignore_eos"] = true;
+  if (query.top_logprobs > 0 && query.turns.empty()) body["logprobs"] = query.top_logprobs;
+  if (query.top_logprobs > 0 && !query.turns.empty()) {
+    body["logprobs"] = true;
+    body["top_logprobs"] = query.top_logprobs;
+  }
   if (server.abilities.no_prompt_cache) body["cache_prompt"] = false;
   return body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -35,7 +35,8 @@ std::vector<int32_t> PromptIds(const ModelSource& source, int64_t n_vocab) {
 
 class InProcessTarget : public Target {
  public:
-  explicit InProcessTarget(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+  InProcessTarget(std::unique_ptr<Engine> engine, const Tokenizer* tokenizer)
+      : engine_(std::move(engine)), tokenizer_(tokenizer) {}
 
   Result<int64_t> Submit(const Query& query) override {
     if (query.ids.empty()) return BadInput("the engine takes a prompt of token ids");
@@ -44,6 +45,7 @@ class InProcessTarget : public Target {
     request.max_tokens = query.max_tokens;
     request.ignore_eos = query.fixed_length;
     request.gate = query.gate;
+    if (query.top_logprobs > 0 && tokenizer_) request.n_logprobs = query.top_logprobs;
     WEIR_TRY(Stream stream, engine_->Submit(std::move(request)));
     running_.push_back({next_id_, std::move(stream), static_cast<int64_t>(query.ids.size())});
     return next_id_++;
@@ -97,6 +99,7 @@ class InProcessTarget : public Target {
     taken.time_ns = event->time_ns;
     taken.finished = event->finished;
     taken.error = event->error;
+    if (event->logprobs) taken.ranked.push_back(Ranked(event->token, *event->logprobs));
     running.decoding = true;
     if (event->n_cached > 0) running.n_cached = event->n_cached;
     at_ = index + 1;
@@ -110,6 +113,14 @@ class InProcessTarget : public Target {
     return taken;
   }
 
+  RankedToken Ranked(int32_t id, const TokenLogprobs& logprobs) const {
+    RankedToken token{std::string(tokenizer_->Piece(id)), {}};
+    for (int i = 0; i < logprobs.n_top; ++i) {
+      token.top.emplace_back(tokenizer_->Piece(logprobs.top[i].id), logprobs.top[i].logprob);
+    }
+    return token;
+  }
+
   /// A sequence that decodes has an event after every step, so waiting for it costs one wake-up per
   /// step.
   size_t WorthWaitingFor() const {
@@ -119,6 +130,7 @@ class InProcessTarget : public Target {
   }
 
   std::unique_ptr<Engine> engine_;
+  const Tokenizer* const tokenizer_;  // names the tokens of logprobs; null: nobody does
   std::vector<Running> running_;  // after the engine: dropping a stream cancels its request
   size_t at_ = 0;
   int64_t next_id_ = 0;
@@ -184,7 +196,7 @@ class InProcessSubject : public Subject {
   Result<std::unique_ptr<Target>> Start(int users, int64_t tokens) override {
     WEIR_TRY(std::unique_ptr<Engine> engine,
              Engine::Start(*model_, nullptr, OptionsFor(users, tokens)));
-    std::unique_ptr<Target> target = std::make_unique<InProcessTarget>(std::move(engine));
+    std::unique_ptr<Target> target = std::make_unique<InProcessTarget>(std::move(engine), tokenizer_.get());
     return target;
   }
 

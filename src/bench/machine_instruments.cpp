@@ -66,23 +66,29 @@ int64_t MachineInstruments::cache_bytes() const {
   return LastLevelCacheBytes(ReadMachine()).value_or(INT64_MAX / 8);
 }
 
+Counters MachineInstruments::Read() const {
+  Counters counters = ReadCounters();
+  if (nvml_) nvml_->AddTo(counters);
+  return counters;
+}
+
 void MachineInstruments::MeasureIdle() {
-  const Counters first = ReadCounters();
+  const Counters first = Read();
   if (first.meters.empty()) return;  // most virtual machines: nothing to wait for
   std::this_thread::sleep_for(kIdle);
-  idle_w_ = MeanWatts(first, ReadCounters());
+  idle_w_ = MeanWatts(first, Read());
 }
 
 void MachineInstruments::BeginWatch() {
   begin_unix_ns_ = UnixNs();
-  readings_ = {ReadCounters()};
+  readings_ = {Read()};
 }
 
-void MachineInstruments::Watch() { readings_.push_back(ReadCounters()); }
+void MachineInstruments::Watch() { readings_.push_back(Read()); }
 
 void MachineInstruments::EndWatch(AttemptRow& row) {
   const int64_t end_unix_ns = UnixNs();
-  readings_.push_back(ReadCounters());
+  readings_.push_back(Read());
   row.disturbance = FindDisturbance(readings_, true);
   row.energy = FindEnergy(readings_, idle_w_);
   for (const Counters& reading : readings_) {

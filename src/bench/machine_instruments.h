@@ -9,6 +9,7 @@
 
 #include "bench/bench.h"
 #include "machine/counters.h"
+#include "machine/nvml.h"
 #include "machine/rates.h"
 
 namespace weir {
@@ -40,11 +41,14 @@ class MachineInstruments : public Instruments {
   const MachineRates* best() const { return best_ ? &*best_ : nullptr; }
 
  private:
+  Counters Read() const;
+
   const int n_threads_;
   const int64_t most_probe_bytes_;
   std::optional<Prober> prober_;
   std::optional<MachineRates> best_;
   bool peak_was_reset_ = false;
+  const std::unique_ptr<Nvml> nvml_ = Nvml::Open();
   std::vector<Counters> readings_;
   std::vector<std::optional<double>> idle_w_;
   std::string wall_file_;

@@ -8,12 +8,16 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "gguf/gguf_file.h"
 #include "gguf/quant_name.h"
 #include "hub/digest.h"
+#include "hub/pull.h"
 #include "model/model.h"
 
 namespace weir {
 namespace {
+
+namespace fs = std::filesystem;
 
 /// FNV-1a over what makes two files the same work: names, types and shapes of the tensors.
 std::string FingerprintOf(const ModelSource& source) {
@@ -25,6 +29,46 @@ std::string FingerprintOf(const ModelSource& source) {
     add(fmt::format("{} {} {};", tensor.name, Traits(tensor.type).name, fmt::join(tensor.ne, "x")));
   }
   return fmt::format("{:016x}", hash);
+}
+
+/// The file that is opened for a model, or its first part: found by what the user called it, by the source's own name,
+/// or in the hub's cache. Its folder has no links in its path; the file may be one, because other parts stand beside
+/// that and not beside what it points to.
+std::string FirstFile(const std::string& name, const std::string& source_name) {
+  std::error_code error;
+  std::string path = fs::is_regular_file(name, error) ? name : source_name;
+  if (IsHubName(path)) {
+    const auto reference = ParseHubReference(path);
+    const auto settings = ReadHubSettings();
+    const auto found = reference && settings ? FindInCache(*settings, *reference) : std::nullopt;
+    if (found) path = found->path();
+  }
+  if (!fs::is_regular_file(path, error)) return "";
+  return (fs::canonical(fs::absolute(path, error).parent_path(), error) / fs::path(path).filename()).string();
+}
+
+/// Of a model whose first part is `path`: GgufFile::Open has found the others by these names.
+std::vector<std::string> PartsOf(const std::string& path, const Metadata& metadata) {
+  const auto split = metadata.IntOr("split.count", 1, 0, 99999);
+  const int64_t n_parts = split ? *split : 1;
+  const auto suffix = [&](int64_t number) { return fmt::format("-{:05}-of-{:05}.gguf", number, n_parts); };
+  std::vector<std::string> parts{path};
+  if (!path.ends_with(suffix(1))) return parts;
+  const std::string stem = path.substr(0, path.size() - suffix(1).size());
+  for (int64_t number = 2; number <= n_parts; ++number) parts.push_back(stem + suffix(number));
+  return parts;
+}
+
+/// `on_bytes` hears of each chunk, and may say that it is enough.
+Status AddFile(const std::string& path, BlobDigest& digest, const std::function<bool(int64_t n)>& on_bytes) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Failed("cannot read {}", path);
+  std::vector<char> chunk(size_t{4} << 20);
+  while (file.read(chunk.data(), static_cast<std::streamsize>(chunk.size())), file.gcount() > 0) {
+    digest.Add(chunk.data(), static_cast<size_t>(file.gcount()));
+    if (!on_bytes(file.gcount())) return Error{ErrorCode::kInterrupted, "interrupted", {}};
+  }
+  return {};
 }
 
 }  // namespace
@@ -45,14 +89,17 @@ ModelRow DescribeModel(const std::string& name, const ModelSource& source) {
 }
 
 ModelFileRow DescribeFile(const std::string& name, const ModelSource& source) {
-  namespace fs = std::filesystem;
   ModelFileRow file;
-  std::error_code error;
-  const std::string& path = fs::is_regular_file(name, error) ? name : source.name();
-  if (source.synthetic() || !fs::is_regular_file(path, error)) return file;
-  file.path = fs::canonical(path, error).string();
-  file.bytes = static_cast<int64_t>(fs::file_size(path, error));
-  file.mtime_ns = fs::last_write_time(path, error).time_since_epoch() / std::chrono::nanoseconds(1);
+  if (source.synthetic()) return file;
+  file.path = FirstFile(name, source.name());
+  if (file.path.empty()) return file;
+  uint64_t mtime_ns = 0;  // a sum, so that an older part in the place of another is noticed too
+  for (const std::string& part : PartsOf(file.path, source.metadata())) {
+    std::error_code error;
+    file.bytes += static_cast<int64_t>(fs::file_size(part, error));
+    mtime_ns += static_cast<uint64_t>(fs::last_write_time(part, error).time_since_epoch() / std::chrono::nanoseconds(1));
+  }
+  file.mtime_ns = static_cast<int64_t>(mtime_ns);
   std::map<std::string, std::pair<int64_t, int64_t>> types;
   for (const TensorInfo& tensor : source.tensors()) {
     auto& [n_tensors, n_bytes] = types[std::string(Traits(tensor.type).name)];
@@ -67,21 +114,19 @@ ModelFileRow DescribeFile(const std::string& name, const ModelSource& source) {
 
 Result<std::string> HashFile(const std::string& path,
                              const std::function<bool(int64_t done, int64_t total)>& on_progress) {
-  constexpr size_t kChunk = size_t{4} << 20;
-  std::error_code error;
-  const auto total = static_cast<int64_t>(std::filesystem::file_size(path, error));
-  std::ifstream file(path, std::ios::binary);
-  if (!file || error) return Failed("cannot read {}", path);
-  BlobDigest digest(std::string(64, '0'), total);  // any name of that form makes it SHA-256
-  std::vector<char> chunk(kChunk);
-  for (int64_t done = 0; done < total;) {
-    file.read(chunk.data(), static_cast<std::streamsize>(chunk.size()));
-    const auto n = static_cast<int64_t>(file.gcount());
-    if (n == 0) return Failed("cannot read {} beyond byte {}", path, done);
-    digest.Add(chunk.data(), static_cast<size_t>(n));
-    done += n;
-    if (!on_progress(done, total)) return Error{ErrorCode::kInterrupted, "interrupted", {}};
+  const auto opened = GgufFile::Open(path);
+  const std::vector<std::string> parts = opened ? PartsOf(path, (*opened)->metadata()) : std::vector{path};
+  int64_t total = 0, done = 0;
+  for (const std::string& part : parts) {
+    std::error_code error;
+    total += static_cast<int64_t>(fs::file_size(part, error));
+    if (error) return Failed("cannot read {}", part);
   }
+  BlobDigest digest(std::string(64, '0'), total);  // any name of that form makes it SHA-256
+  for (const std::string& part : parts) {
+    WEIR_RETURN_IF_ERROR(AddFile(part, digest, [&](int64_t n) { return on_progress(done += n, total); }));
+  }
+  if (done != total) return Failed("{}: changed while it was read: expected {} bytes, found {}", path, total, done);
   return digest.Finish();
 }
 

@@ -38,6 +38,45 @@ void ReadMessage(const Json& message, OpenAiChunk& chunk) {
   }
 }
 
+/// The bytes of a token of chat's `logprobs`; its text may have lost those that are no character.
+std::string TokenText(const Json& token) {
+  const Json& bytes = Member(token, "bytes");
+  if (!bytes.is_array()) return Text(Member(token, "token"));
+  std::string text;
+  for (const Json& byte : bytes) {
+    if (!byte.is_number_unsigned() || byte > 255) return Text(Member(token, "token"));
+    text.push_back(static_cast<char>(byte.get<int>()));
+  }
+  return text;
+}
+
+/// Chat's form, which llama.cpp has for both kinds of answer: {"content": [{"token", "top_logprobs": [{"token",
+/// "logprob"}]}]}.
+void ReadContentLogprobs(const Json& content, OpenAiChunk& chunk) {
+  if (!content.is_array()) return;
+  for (const Json& token : content) {
+    RankedToken& ranked = chunk.ranked.emplace_back(RankedToken{TokenText(token), {}});
+    const Json& top = Member(token, "top_logprobs");
+    if (!top.is_array()) continue;
+    for (const Json& likely : top) {
+      const Json& logprob = Member(likely, "logprob");
+      if (logprob.is_number()) ranked.top.emplace_back(TokenText(likely), logprob.get<double>());
+    }
+  }
+}
+
+/// Completions' form: {"tokens": [..], "top_logprobs": [{TOKEN: logprob, ..}, ..]}.
+void ReadListedLogprobs(const Json& tokens, const Json& tops, OpenAiChunk& chunk) {
+  if (!tokens.is_array() || !tops.is_array()) return;
+  for (size_t i = 0; i < tokens.size() && i < tops.size(); ++i) {
+    RankedToken& ranked = chunk.ranked.emplace_back(RankedToken{Text(tokens[i]), {}});
+    if (!tops[i].is_object()) continue;
+    for (const auto& [text, logprob] : tops[i].items()) {
+      if (logprob.is_number()) ranked.top.emplace_back(text, logprob.get<double>());
+    }
+  }
+}
+
 void ReadUsage(const Json& object, OpenAiChunk& chunk) {
   const Json& usage = Member(object, "usage");
   chunk.usage.prompt_tokens = Count(Member(usage, "prompt_tokens"));
@@ -72,6 +111,9 @@ std::optional<OpenAiChunk> ParseOpenAiChunk(std::string_view json) {
   ReadMessage(Member(choice, "delta"), chunk);
   ReadMessage(Member(choice, "message"), chunk);
   chunk.content += Text(Member(choice, "text"));
+  const Json& logprobs = Member(choice, "logprobs");
+  ReadContentLogprobs(Member(logprobs, "content"), chunk);
+  ReadListedLogprobs(Member(logprobs, "tokens"), Member(logprobs, "top_logprobs"), chunk);
   chunk.finish = Text(Member(choice, "finish_reason"));
   return chunk;
 }

@@ -5,6 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "bench/target.h"
 
 namespace weir {
 
@@ -17,6 +20,7 @@ struct OpenAiChunk {
   std::string reasoning;
   std::string finish;     // empty: not finished
   OpenAiUsage usage;
+  std::vector<RankedToken> ranked;  // of `logprobs`
   std::optional<std::string> error;  // the server's words
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bench/answer_reader.h"
+
 namespace weir {
 namespace {
 
@@ -10,7 +12,6 @@ constexpr int64_t kFewestGaps = 8;            // of an answer, to judge its pace
 constexpr int64_t kLeastMeanGapNs = 100'000;  // faster than that, threads and sockets make the pace
 constexpr double kShortGap = 0.1;             // of the mean
 constexpr double kClumped = 0.6;              // of all gaps
-constexpr double kCountsDiffer = 0.05;
 constexpr int64_t kLateNs = 5'000'000;
 
 }  // namespace
@@ -28,12 +29,8 @@ void StreamWatch::Add(const RequestRecord& record) {
   if (record.counted_by != CountedBy::kUsage) return;
   n_tokens_ += record.generated_tokens;
   n_pieces_ += static_cast<int64_t>(record.arrivals.size());
-  if (!record.recounted_tokens || record.generated_tokens == 0) return;
-  // One or two more are the tokens that end a turn, which have no text.
-  const auto difference =
-      static_cast<double>(std::abs(*record.recounted_tokens - record.generated_tokens));
-  if (difference <= 2) return;
-  worst_count_ = std::max(worst_count_, difference / static_cast<double>(record.generated_tokens));
+  if (!record.recounted_tokens) return;
+  worst_count_ = std::max(worst_count_, CountsDiffer(record.generated_tokens, *record.recounted_tokens));
 }
 
 void StreamWatch::AddGaps(const RequestRecord& record) {
@@ -72,7 +69,7 @@ std::vector<Flag> StreamWatch::Flags() const {
   if (n_by_chunks_ > 0) {
     flags.push_back({"counted_by_chunks", "the server counts no tokens: pieces of text stand for them; name a --tokenizer"});
   }
-  if (worst_count_ > kCountsDiffer) {
+  if (worst_count_ > kMostCountsDiffer) {
     flags.push_back({"counts_disagree", fmt::format("the server's count and the tokenizer's differ by {:.0f} %",
                                                     100 * worst_count_)});
   }

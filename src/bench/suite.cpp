@@ -1,10 +1,5 @@
 #include "bench/suite.h"
 
-#define TOML_EXCEPTIONS 0
-#define TOML_ASSERT(condition)  // hostile input reaches some: what follows them reports it
-#define TOML_ENABLE_FORMATTERS 0
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -12,7 +7,7 @@
 
 #include "bench/slo.h"
 #include "bench/suggestion.h"
-#include "util/toml_text.h"
+#include "util/toml.h"
 
 namespace weir {
 namespace {
@@ -24,7 +19,7 @@ const std::vector<std::string_view> kSuiteKeys{"name",  "description", "repeats"
 const std::vector<std::string_view> kCellKeys{
     "target",        "model", "tokenizer", "kv",   "threads", "users",   "prompt_tokens", "depth_tokens",
     "gen_tokens",    "requests", "seed",   "rate", "think_s", "turns",   "warm_up_rounds", "prompts",
-    "shared_tokens", "chat",  "natural", "slo"};
+    "shared_tokens", "chat",  "natural", "slo",  "arrivals", "burst", "ramp_s"};
 
 /// What a [[cells]] says, each axis as a list.
 struct Axes {
@@ -41,7 +36,6 @@ class Parser {
   Parser(const std::string& file, const SuiteDefaults& defaults) : file_(file), defaults_(defaults) {}
 
   Result<Suite> Parse(const std::string& text) {
-    WEIR_RETURN_IF_ERROR(CheckTomlText(text, file_));
     const toml::parse_result parsed = toml::parse(std::string_view(text), file_);
     if (!parsed) {
       const toml::parse_error& error = parsed.error();
@@ -228,6 +222,34 @@ class Parser {
     return {};
   }
 
+  Status ReadSeconds(const toml::table& table, const char* key, double& seconds) const {
+    const toml::node* node = table.get(key);
+    if (!node) return {};
+    const auto value = node->value<double>();
+    if (!value || !(*value >= 0 && *value < 1e6)) return At(*node, fmt::format("{}: expected seconds", key));
+    seconds = *value;
+    return {};
+  }
+
+  /// With a rate: how its requests come.
+  Status ReadArrivals(const toml::table& table, Workload& load) const {
+    if (table.get("rate")) load.arrivals = Arrivals::kPoisson;
+    int64_t burst = 1;
+    WEIR_RETURN_IF_ERROR(ReadInt(table, "burst", 1, 1000, burst));
+    load.burst = static_cast<int>(burst);
+    const toml::node* node = table.get("arrivals");
+    if (!node) {
+      return burst == 1 ? Status() : At(*table.get("burst"), "burst: of arrivals = \"burst\" only");
+    }
+    for (const Arrivals arrivals : {Arrivals::kPoisson, Arrivals::kConstant, Arrivals::kBurst}) {
+      if (node->value<std::string_view>() != Name(arrivals)) continue;
+      if (!table.get("rate")) return At(*node, "arrivals: expected a rate beside it");
+      load.arrivals = arrivals;
+      return {};
+    }
+    return At(*node, "arrivals: expected poisson, constant or burst");
+  }
+
   Status ReadLoad(const toml::table& table, Workload& load) const {
     int64_t turns = 1, warm_up = 0;
     bool natural = false;
@@ -236,11 +258,9 @@ class Parser {
     WEIR_RETURN_IF_ERROR(ReadInt(table, "shared_tokens", 0, 1 << 20, load.shared_tokens));
     WEIR_RETURN_IF_ERROR(ReadBool(table, "chat", load.chat));
     WEIR_RETURN_IF_ERROR(ReadBool(table, "natural", natural));
-    if (const toml::node* node = table.get("think_s")) {
-      const auto value = node->value<double>();
-      if (!value || !(*value >= 0 && *value < 1e6)) return At(*node, "think_s: expected seconds");
-      load.think_s = *value;
-    }
+    WEIR_RETURN_IF_ERROR(ReadSeconds(table, "think_s", load.think_s));
+    WEIR_RETURN_IF_ERROR(ReadSeconds(table, "ramp_s", load.ramp_s));
+    WEIR_RETURN_IF_ERROR(ReadArrivals(table, load));
     std::string prompts;
     WEIR_RETURN_IF_ERROR(ReadText(table, "prompts", prompts));
     load.turns = static_cast<int>(turns);
@@ -321,7 +341,6 @@ class Parser {
                   load.depth_tokens = depth;
                   load.seed = static_cast<uint64_t>(seed);
                   load.rate = rate;
-                  load.arrivals = rate > 0 ? Arrivals::kPoisson : Arrivals::kClosed;
                   if (keys_.insert(KeyOf(spec)).second) suite.cells.push_back(spec);
                 }
   }

@@ -76,18 +76,6 @@ std::string Memory(const CellResult& cell) {
   return found ? Number(found->greatest * 1e-9) : kAbsent;
 }
 
-/// "synth:qwen3.5-2b:Q8_0" is "qwen3.5-2b*", a path is its file's name without ".gguf".
-std::string ShortName(const ModelRow& model) {
-  std::string name = model.name;
-  if (model.synthetic) {
-    name.erase(0, name.find(':') + 1);
-    return name.substr(0, name.rfind(':')) + "*";
-  }
-  name.erase(0, name.rfind('/') + 1);
-  if (name.ends_with(".gguf")) name.resize(name.size() - 5);
-  return name;
-}
-
 /// " at http://..": one model may stand there at several targets.
 std::string Where(const CellResult& cell) {
   constexpr int kMostColumns = 40;
@@ -95,7 +83,7 @@ std::string Where(const CellResult& cell) {
 }
 
 std::string ModelAndQuant(const CellResult& cell) {
-  return ShortName(cell.model) + (cell.model.quant.empty() ? "" : " " + cell.model.quant) + Where(cell);
+  return ModelTitle(cell.model) + (cell.model.quant.empty() ? "" : " " + cell.model.quant) + Where(cell);
 }
 
 std::string StatusAndFlags(const CellResult& cell) {
@@ -124,7 +112,7 @@ std::vector<Column> MakeColumns(const std::vector<CellResult>& cells) {
                               {{"memory", "GB"}, false, 1, {}},
                               {{"status", ""}, true, 0, {}}};
   for (const CellResult& cell : cells) {
-    const std::string texts[] = {ShortName(cell.model) + Where(cell),
+    const std::string texts[] = {ModelTitle(cell.model) + Where(cell),
                                  cell.model.quant,
                                  fmt::to_string(cell.row.users),
                                  MedianPeak(cell, "decode_tok_s"),
@@ -247,6 +235,17 @@ std::string Wrap(std::string_view text, int width, int indent) {
     begun = true;
   }
   return lines;
+}
+
+std::string ModelTitle(const ModelRow& model) {
+  std::string name = model.name;
+  if (model.synthetic) {
+    name.erase(0, name.find(':') + 1);
+    return name.substr(0, name.rfind(':')) + "*";
+  }
+  name.erase(0, name.rfind('/') + 1);
+  if (name.ends_with(".gguf")) name.resize(name.size() - 5);
+  return name;
 }
 
 std::string RenderTable(const std::vector<CellResult>& cells, int width, const TableStyle& style) {

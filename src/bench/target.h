@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/engine.h"
@@ -34,6 +35,13 @@ struct Query {
   int64_t max_tokens = 128;
   bool fixed_length = true;  // exactly max_tokens: tokens that would end the answer do not
   std::optional<Gate> gate;  // only where TargetFacts::gates
+  int top_logprobs = 0;      // of the likeliest tokens at each position, where the target can say; never measured
+};
+
+/// A generated token, and the likeliest ones in its place with the natural logarithms of their probabilities.
+struct RankedToken {
+  std::string text;
+  std::vector<std::pair<std::string, double>> top;
 };
 
 /// What can be said of an answer once it is complete.
@@ -59,6 +67,7 @@ struct TargetEvent {
   int32_t id = -1;         // of the token, from targets that show it
   std::string text = {};   // of the token, from targets that show it
   std::optional<AnswerFacts> facts = {};  // with `finished`
+  std::vector<RankedToken> ranked = {};   // where Query::top_logprobs asks
 };
 
 /// Who is measured.

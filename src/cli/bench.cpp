@@ -45,6 +45,7 @@ struct Run {
   BenchOutcome outcome = {};
   std::vector<CellResult> cells = {};
   std::vector<CapacityRow> capacities = {};
+  std::vector<ComparedAnswers> answers = {};
   SentRows sent = {};
 };
 
@@ -120,6 +121,8 @@ Status Measure(const BenchFlags& flags, const Suite& suite, const BenchPlan& pla
   if (cells) run.cells = std::move(cells).value();
   WEIR_TRY(run.capacities,
            run.campaign ? store.CampaignCapacities(*run.campaign) : store.Capacities(run.outcome.run));
+  WEIR_TRY(const std::vector<AskedRow> asked, store.AskedWith(run.outcome.run));
+  run.answers = CompareAnswers(asked);
   SortAsPlanned(suite.cells, run.cells);
   return cells || !run.outcome.written.ok() ? Status() : cells.error();
 }
@@ -157,6 +160,7 @@ void PrintDocument(const Run& run) {
   ForEachComparison(run, [&](const Comparison& comparison, const std::string& base, const std::string& other) {
     document["comparisons"].push_back(ComparisonJson(comparison, base, other, kFigure));
   });
+  document["answers"] = AnswersJson(run.answers);
   document["capacities"] = CapacitiesJson(run.capacities, run.cells);
   AddExplanations(run.outcome.profiles, run.instruments.best(), run.cells, document["cells"]);
   PrintJson(document);
@@ -190,6 +194,7 @@ void PrintTable(Run& run) {
   ForEachComparison(run, [](const Comparison& comparison, const std::string& base, const std::string& other) {
     PrintComparison(comparison, base, other, kFigure);
   });
+  for (const std::string& line : AnswerLines(run.answers)) print(line);
   for (const std::string& line : CapacityLines(run.capacities, run.cells)) print(EscapedControls(line));
   fmt::print("{}", RenderExplanations(run.outcome.profiles, run.instruments.best(), run.cells, style));
   print(fmt::format("rows: {}, run {}", Escaped(run.db), run.outcome.run));
@@ -307,6 +312,8 @@ Command AddBench(CLI::App& app) {
       "  weir bench --target 'peer:llama-server -m model.gguf -t 4 --port {port}'\n"
       "  weir bench suites/article.toml --resume --precision 3%\n"
       "  weir bench synth:qwen3.5-27b:Q4_K_M --users 1 --json\n\n"
+      "Before it is measured, each model is asked eight fixed questions at each target, for 30 seconds at most: one whose\n"
+      "answers are nobody else's is flagged answers_differ (docs/metrics.md, Answers).\n\n"
       "Ctrl-C keeps what was measured. Exit code: 0 if there are rows, also of models that do not "
       "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");

@@ -47,7 +47,14 @@ Result<SideName> ParseSide(const std::string& text, const std::string& default_d
   return side;
 }
 
-Result<std::vector<CellResult>> CellsOf(const std::string& text, const Flags& flags) {
+/// What is compared, by name: runs, or the targets of one.
+struct NamedCells {
+  std::string name;
+  std::vector<CellResult> cells;
+  std::vector<AskedRow> asked;  // of their run, and more
+};
+
+Result<NamedCells> CellsOf(const std::string& text, const Flags& flags) {
   WEIR_TRY(SideName side, ParseSide(text, flags.db));
   const FleetSelection wanted = side.run > 0 ? FleetSelection{.run = side.run} : FleetSelection{.last_cells = 1};
   WEIR_TRY(Store store, OpenResults(side.db, wanted));
@@ -59,23 +66,33 @@ Result<std::vector<CellResult>> CellsOf(const std::string& text, const Flags& fl
   if (cells.empty()) {
     return WithHint(BadInput("'{}': no cells in run {} of {}", text, side.run, store.path()), "weir rows lists what there is");
   }
-  return cells;
+  WEIR_TRY(std::vector<AskedRow> asked, store.AskedWith(side.run));
+  return NamedCells{text, std::move(cells), std::move(asked)};
 }
 
-/// What is compared, by name: runs, or the targets of one.
-using NamedCells = std::pair<std::string, std::vector<CellResult>>;
 Result<std::vector<NamedCells>> SidesOf(const Flags& flags) {
   std::vector<NamedCells> sides;
   for (const std::string& name : flags.sides) {
-    WEIR_TRY(std::vector<CellResult> cells, CellsOf(name, flags));
-    sides.emplace_back(name, std::move(cells));
+    WEIR_TRY(NamedCells cells, CellsOf(name, flags));
+    sides.push_back(std::move(cells));
   }
   if (!flags.by_target && sides.size() > 1) return sides;
   if (!flags.by_target) return WithHint(BadInput("'{}': compared with what?", flags.sides[0]), "name two, or add --by-target");
   if (sides.size() > 1) return BadInput("--by-target compares the targets of one run, found {} runs", sides.size());
-  sides = ByTarget(sides.front().second);
-  if (sides.size() == 1) return BadInput("'{}': has only one target, {}", flags.sides[0], sides.front().first);
-  return sides;
+  std::vector<NamedCells> targets;
+  for (auto& [target, cells] : ByTarget(sides.front().cells)) {
+    targets.push_back({target, std::move(cells), sides.front().asked});
+  }
+  if (targets.size() == 1) return BadInput("'{}': has only one target, {}", flags.sides[0], targets.front().name);
+  return targets;
+}
+
+std::vector<ComparedAnswers> AnswersOf(const Comparison& comparison, const NamedCells& base, const NamedCells& other) {
+  std::vector<std::pair<int64_t, int64_t>> ids;
+  for (const ComparedCell& cell : comparison.cells) {
+    if (cell.base.row.asked && cell.other.row.asked) ids.emplace_back(*cell.base.row.asked, *cell.other.row.asked);
+  }
+  return CompareAnswers(base.asked, other.asked, ids);
 }
 
 Result<int> RunCompare(const Flags& flags) {
@@ -90,16 +107,19 @@ Result<int> RunCompare(const Flags& flags) {
   Json documents = Json::array();
   int n_slower = 0, n_compared = 0, n_unproven = 0;
   for (size_t i = 1; i < sides.size(); ++i) {
-    const Comparison comparison = Compare(base.second, sides[i].second, options);
+    const Comparison comparison = Compare(base.cells, sides[i].cells, options);
+    const std::vector<ComparedAnswers> answers = AnswersOf(comparison, base, sides[i]);
     for (const ComparedCell& cell : comparison.cells) {
       ++n_compared;
       n_unproven += cell.outcome == Outcome::kUnproven;
       n_slower += gate && IsSlowerThan(cell, *gate);
     }
     if (flags.json) {
-      documents.push_back(ComparisonJson(comparison, base.first, sides[i].first, options.figure));
+      documents.push_back(ComparisonJson(comparison, base.name, sides[i].name, options.figure));
+      documents.back()["answers"] = AnswersJson(answers);
     } else {
-      PrintComparison(comparison, base.first, sides[i].first, options.figure);
+      PrintComparison(comparison, base.name, sides[i].name, options.figure);
+      for (const std::string& line : AnswerLines(answers)) fmt::print("{}\n", line);
     }
   }
   if (flags.json) PrintJson(Json{{"comparisons", documents}, {"slower_than_allowed", gate ? Json(n_slower) : Json()}});
@@ -133,6 +153,7 @@ Command AddCompare(CLI::App& app) {
       "  weir compare 16 --by-target                # the engine and servers, measured in turns\n"
       "  weir compare 15@Q8_0 15@Q4_K_M --across-quants\n"
       "  weir compare main.db new.db --fail-if-slower 5%\n\n"
+      "Beside the rates: how far the greedy answers to the fixed questions agree (docs/metrics.md).\n"
       "Only cells of the same model under the same load are compared; what is left out says why.\n"
       "Exit code: 3 if --fail-if-slower was exceeded: by the whole 95 % interval, or by the ratio where there are too\n"
       "few repeats for one.");

@@ -68,8 +68,40 @@ void PrintComparison(const Comparison& comparison, const std::string& base, cons
                *comparison.geometric_mean);
   }
   for (const LeftOut& left : comparison.left_out) {
-    fmt::print("left out: {}, {} users: {}\n", EscapedControls(left.cell.model.name), left.cell.row.users, left.why);
+    fmt::print("left out: {}, {} user{}: {}\n", EscapedControls(left.cell.model.name), left.cell.row.users,
+               left.cell.row.users == 1 ? "" : "s", left.why);
   }
+}
+
+Json AnswersJson(const std::vector<ComparedAnswers>& answers) {
+  Json json = Json::array();
+  for (const auto& [model, base, other, agreement] : answers) {
+    json.push_back({{"model", OrNull(model)},
+                    {"base", base},
+                    {"other", other},
+                    {"questions", agreement.n_questions},
+                    {"same", agreement.n_same},
+                    {"common_share", agreement.common_share},
+                    {"common_characters", agreement.common_characters},
+                    {"kl_at_least_nats", OrNull(agreement.kl_nats)},
+                    {"kl_positions", agreement.n_positions}});
+  }
+  return json;
+}
+
+std::vector<std::string> AnswerLines(const std::vector<ComparedAnswers>& answers) {
+  std::vector<std::string> lines;
+  for (const auto& [model, base, other, agreement] : answers) {
+    std::string line = fmt::format("answers{}{}, {} against {}: {} of {} the same, {:.0f} characters in common (median), {:.0f} % of the text",
+                                   model.empty() ? "" : " of ", model, other, base, agreement.n_same, agreement.n_questions,
+                                   agreement.common_characters, 100 * agreement.common_share);
+    if (agreement.kl_nats) {
+      line += fmt::format("; KL at least {:.2g} nats over {} positions", *agreement.kl_nats, agreement.n_positions);
+    }
+    if (agreement.common_share < kLeastCommonShare) line += ": they do not compute the same";
+    lines.push_back(EscapedControls(line));
+  }
+  return lines;
 }
 
 }  // namespace weir

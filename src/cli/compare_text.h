@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "bench/agreement.h"
 #include "bench/compare.h"
 #include "cli/command.h"
 
@@ -14,5 +15,11 @@ Json ComparisonJson(const Comparison& comparison, const std::string& base, const
 
 void PrintComparison(const Comparison& comparison, const std::string& base, const std::string& other,
                      const std::string& figure);
+
+/// "answers": how far greedy answers to the fixed questions agree.
+Json AnswersJson(const std::vector<ComparedAnswers>& answers);
+
+/// The same in words, a line for each.
+std::vector<std::string> AnswerLines(const std::vector<ComparedAnswers>& answers);
 
 }  // namespace weir

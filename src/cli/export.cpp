@@ -1,13 +1,19 @@
 // weir export and weir import: rows for other programs, and rows of other programs.
-#include <filesystem>
+#include <cstdio>
 #include <memory>
 
 #include "bench/flat_rows.h"
 #include "bench/foreign_rows.h"
+#include "bench/parquet_rows.h"
 #include "cli/fleet.h"
 #include "cli/row_commands.h"
 #include "cli/load.h"
+#include "cli/progress.h"
 #include "cli/result_database.h"
+#include "cli/version.h"
+#include "util/atomic_file.h"
+#include "util/interrupt.h"
+#include "util/terminal.h"
 
 namespace weir {
 namespace {
@@ -17,8 +23,46 @@ struct ExportFlags {
   std::string format, to, submitter;
 };
 
+/// Cell by cell: only a group of rows is in memory at a time.
+Status WriteParquet(Store& store, const RowFlags& rows, const ParquetWriter::Sink& sink) {
+  WEIR_TRY(const std::vector<int64_t> ids, SelectCellIds(store, rows, INT64_MAX));
+  WEIR_TRY(std::vector<ParquetColumn> columns, FlatColumns(store));
+  ParquetWriter table(std::move(columns), "weir version " + VersionNumber(), sink);
+  Progress progress("exporting");
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (Interrupted()) return Error{ErrorCode::kInterrupted, "interrupted", {}};
+    WEIR_TRY(const CellResult cell, store.ResultOfCell(ids[i]));
+    WEIR_RETURN_IF_ERROR(AppendCell(cell, table));
+    progress.Update(static_cast<int64_t>(i) + 1, static_cast<int64_t>(ids.size()));
+  }
+  return table.Finish();
+}
+
+Status ExportParquet(Store& store, const ExportFlags& flags) {
+  CatchInterrupts();
+  if (flags.to.empty()) {
+    return WriteParquet(store, flags.rows, [](std::string_view bytes) {
+      const bool written = std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size();
+      return written ? Status() : Failed("standard output cannot be written");
+    });
+  }
+  WEIR_TRY(AtomicFile file, AtomicFile::Create(flags.to));
+  WEIR_RETURN_IF_ERROR(WriteParquet(store, flags.rows, [&](std::string_view bytes) {
+    return file.Write(bytes.data(), bytes.size());
+  }));
+  return file.Commit();
+}
+
 Result<int> Export(const ExportFlags& flags) {
+  const bool parquet = flags.format == "parquet";
+  if (parquet && flags.to.empty() && StdoutIsTerminal()) {
+    return WithHint(BadInput("export parquet: a terminal cannot show this format"), "name a file with --to");
+  }
   WEIR_TRY(Store store, OpenResults(flags.rows.db, SelectionOf(flags.rows, INT64_MAX)));
+  if (parquet) {
+    WEIR_RETURN_IF_ERROR(ExportParquet(store, flags));
+    return kExitOk;
+  }
   WEIR_TRY(const std::vector<CellResult> cells, SelectCells(store, flags.rows, INT64_MAX));
   std::string text;
   int n_left_out = 0;
@@ -67,15 +111,16 @@ Result<int> Import(const ImportFlags& flags) {
 
 Command AddExport(CLI::App& app) {
   auto flags = std::make_shared<ExportFlags>();
-  app.add_option("FORMAT", flags->format, "csv, jsonl, llama-bench (its SQL) or ppb (Poor Paul's Benchmark's CSV)")
+  app.add_option("FORMAT", flags->format, "csv, jsonl, parquet, llama-bench (its SQL) or ppb (Poor Paul's Benchmark's CSV)")
       ->required()
-      ->check(CLI::IsMember({"csv", "jsonl", "llama-bench", "ppb"}));
+      ->check(CLI::IsMember({"csv", "jsonl", "parquet", "llama-bench", "ppb"}));
   AddRowFlags(app, flags->rows);
   app.add_option("--to", flags->to, "A file (default: stdout)");
   app.add_option("--submitter", flags->submitter, "Your name in the form of Poor Paul's Benchmark");
   app.footer(
       "Writes all cells unless told which.\n\nExamples:\n"
       "  weir export csv --to rows.csv\n"
+      "  weir export parquet --to rows.parquet\n"
       "  weir export llama-bench | sqlite3 llama-bench.sqlite\n"
       "  weir export ppb --campaign article --submitter me --to rows.csv\n\n"
       "Exit code: 0; 1 if the file cannot be written; 2 for wrong usage or where there is no database.");

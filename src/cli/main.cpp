@@ -27,7 +27,7 @@ constexpr CommandEntry kCommands[] = {
     {"report", "What was measured, as an article: tables, charts, evidence", AddReport},
     {"rows", "What was measured so far", AddRows},
     {"sql", "A question to the results database", AddSql},
-    {"export", "Rows as CSV, JSON lines, llama-bench's SQL or Poor Paul's Benchmark's CSV", AddExport},
+    {"export", "Rows as CSV, JSON lines, Parquet, llama-bench's SQL or Poor Paul's Benchmark's CSV", AddExport},
     {"import", "Rows that llama-bench or Poor Paul's Benchmark measured", AddImport},
     {"push", "Rows to a server that keeps those of many machines", AddPush},
     {"run", "Chat in the terminal, answer a prompt, or continue a text", AddRun},

@@ -3,6 +3,7 @@
 
 #include "bench/document.h"
 #include "bench/flat_rows.h"
+#include "cli/compare_text.h"
 #include "cli/row_commands.h"
 #include "cli/format.h"
 #include "cli/result_database.h"
@@ -30,12 +31,21 @@ std::string Table(std::vector<CellResult> cells) {
 Result<int> RunCommand(const Flags& flags) {
   WEIR_TRY(Store store, OpenResults(flags.rows.db, SelectionOf(flags.rows, kMost)));
   WEIR_TRY(const std::vector<CellResult> cells, SelectCells(store, flags.rows, kMost));
+  std::vector<ComparedAnswers> answers;
+  const bool of_one_campaign = flags.rows.run > 0 || !flags.rows.campaign.empty();
+  if (of_one_campaign && !cells.empty()) {
+    WEIR_TRY(const std::vector<AskedRow> asked, store.AskedWith(cells.back().run));
+    answers = CompareAnswers(asked);
+  }
   std::vector<Json> flat;
   for (const CellResult& cell : cells) flat.push_back(FlatRow(cell));
   if (flags.json) {
-    PrintJson({{"db", store.path()}, {"cells", CellsJson(cells)}});
+    PrintJson({{"db", store.path()}, {"cells", CellsJson(cells)}, {"answers", AnswersJson(answers)}});
   } else {
     WEIR_RETURN_IF_ERROR(WriteOutput(flags.csv ? CsvOf(flat) : Table(cells), ""));
+    if (!flags.csv) {
+      for (const std::string& line : AnswerLines(answers)) fmt::print("{}\n", Wrap(line, TerminalWidth(), 2));
+    }
   }
   return kExitOk;
 }

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "bench/document.h"
+
 namespace weir {
 namespace {
 
@@ -78,17 +80,6 @@ int IndexIn(std::vector<std::string>& names, const std::string& name) {
 }
 
 }  // namespace
-
-std::string ModelTitle(const ModelRow& model) {
-  std::string name = model.name;
-  if (model.synthetic) {
-    name.erase(0, name.find(':') + 1);
-    return name.substr(0, name.rfind(':')) + "*";
-  }
-  name.erase(0, name.rfind('/') + 1);
-  if (name.ends_with(".gguf")) name.resize(name.size() - 5);
-  return name;
-}
 
 std::string ModelFamily(const ModelRow& model) {
   std::string title = ModelTitle(model);

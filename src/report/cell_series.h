@@ -18,8 +18,6 @@ struct CellSeries {
   int shape = 0;                         // the marker where all series share one chart: the model's where there are many
 };
 
-/// "qwen3.5-2b*" of "synth:qwen3.5-2b:Q8_0", the file's name of a path.
-std::string ModelTitle(const ModelRow& model);
 /// Without the mixture that files have in their names: "Qwen3.5-2B" of "Qwen3.5-2B-Q8_0.gguf".
 std::string ModelFamily(const ModelRow& model);
 /// With its mixture, and of what another tool measured, that tool.

@@ -75,6 +75,23 @@ Result<ReportReader::Known> ReportReader::ReadCell(Store& store, int64_t id) {
   return known;
 }
 
+/// Answers do not change: what was compared before is not compared again.
+Status ReportReader::ReadAnswers(Store& store, const std::vector<CellResult>& cells) {
+  std::set<int64_t> ids;
+  for (const CellResult& cell : cells) {
+    if (cell.row.asked) ids.insert(*cell.row.asked);
+  }
+  if (ids == asked_) return {};
+  std::vector<AskedRow> rows;
+  for (const int64_t id : ids) {
+    WEIR_TRY(AskedRow row, store.Asked(id));
+    rows.push_back(std::move(row));
+  }
+  answers_ = CompareAnswers(rows);
+  asked_ = std::move(ids);
+  return {};
+}
+
 Result<ReportData> ReportReader::Read(Store& store, std::vector<int64_t> cells) {
   ReportData data;
   data.db = store.path();
@@ -105,6 +122,8 @@ Result<ReportData> ReportReader::Read(Store& store, std::vector<int64_t> cells) 
   WEIR_TRY(data.machines, ReadMachines(store.database(), cells));
   WEIR_TRY(data.lost, ReadLostRepeats(store.database(), cells));
   WEIR_TRY(data.quality, ReadQuality(store.database(), cells));
+  WEIR_RETURN_IF_ERROR(ReadAnswers(store, data.cells));
+  data.answers = answers_;
   return data;
 }
 
@@ -185,6 +204,13 @@ std::string ExcludedSql(std::span<const int64_t> cells) {
 
 std::string FlagsSql(std::span<const int64_t> cells) {
   return fmt::format("SELECT cell, name, detail FROM flag\nWHERE {}\nORDER BY cell, name", CellCondition("cell", cells));
+}
+
+std::string AnswersSql(std::span<const int64_t> cells) {
+  return fmt::format(
+      "SELECT q.question, a.target, a.named, q.text, q.tokens, q.cut FROM asked a JOIN answer q ON q.asked = a.id\n"
+      "WHERE a.id IN (SELECT asked FROM cell WHERE {})\nORDER BY q.question, a.id",
+      CellCondition("id", cells));
 }
 
 std::string QualitySql(std::span<const int64_t> cells) {

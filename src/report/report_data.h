@@ -5,12 +5,14 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "advise/machine_catalogue.h"
+#include "bench/agreement.h"
 #include "bench/statistics.h"
 #include "store/store.h"
 
@@ -86,6 +88,7 @@ struct ReportData {
   std::vector<LostRepeat> lost;
   std::vector<CapacityRow> capacities;  // what the searches of those runs found
   std::vector<QualityRow> quality;      // of the cells' models
+  std::vector<ComparedAnswers> answers;  // to the fixed questions, of the cells' targets
   std::optional<Advice> advice;         // nothing: nobody asked
 };
 
@@ -107,9 +110,12 @@ class ReportReader {
     std::optional<Distribution> ttft, itl;
   };
   Result<Known> ReadCell(Store& store, int64_t id);
+  Status ReadAnswers(Store& store, const std::vector<CellResult>& cells);
 
   ReadProgress progress_;
   std::map<int64_t, Known> ended_;
+  std::set<int64_t> asked_;  // those that answers_ were read from
+  std::vector<ComparedAnswers> answers_;
 };
 
 /// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's.
@@ -127,6 +133,7 @@ std::string DistributionSql(std::span<const int64_t> cells, std::string_view vie
 std::string LostRepeatsSql(std::span<const int64_t> cells);
 std::string ExcludedSql(std::span<const int64_t> cells);
 std::string FlagsSql(std::span<const int64_t> cells);
+std::string AnswersSql(std::span<const int64_t> cells);
 std::string QualitySql(std::span<const int64_t> cells);
 std::string RunsSql(std::span<const int64_t> cells);
 std::string MachinesSql(std::span<const int64_t> cells);

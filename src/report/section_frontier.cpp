@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "bench/document.h"
 #include "report/sections.h"
 #include "report/text.h"
 

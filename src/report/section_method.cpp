@@ -52,6 +52,25 @@ ReportTable FlagTable(const ReportView& view) {
   return table;
 }
 
+ReportTable AnswerTable(const ReportView& view) {
+  ReportTable table{"How far greedy answers to the same questions agree between targets (docs/metrics.md, Answers). KL is a lower bound.",
+              {{"model", "", "model", false}, {"target", "", "base", false}, {"against", "", "other", false}, {"questions", "", "questions"},
+               {"the same", "", "same"}, {"in common, median", "characters", "common_characters"}, {"in common", "% of the text", "common_percent"},
+               {"KL at least", "nats", "kl_at_least_nats"}, {"over positions", "", "kl_positions"}},
+              {},
+              {}};
+  for (const auto& [model, base, other, agreement] : view.data.answers) {
+    table.rows.push_back({TextValue(model), TextValue(base), TextValue(other), IntValue(agreement.n_questions), IntValue(agreement.n_same),
+                          NumberValue(agreement.common_characters), NumberValue(100 * agreement.common_share), NumberValue(agreement.kl_nats),
+                          IntValue(agreement.n_positions)});
+  }
+  for (const CellResult& cell : view.data.cells) {
+    if (cell.row.asked && !table.rows.empty()) table.evidence.cells.push_back(cell.id);
+  }
+  if (!table.evidence.cells.empty()) table.evidence.sql = AnswersSql(table.evidence.cells);
+  return table;
+}
+
 ReportTable RunsTable(const ReportData& data) {
   ReportTable table{"Runs, and the best of each rate that was measured around their repeats.",
               {{"run", "", "run"}, {"started, UTC", "", "started_at", false}, {"ended", "", "ended_at", false}, {"suite", "", "campaign", false},
@@ -112,7 +131,7 @@ ReportTable LoadTable(const ReportView& view) {
 
 Section ExclusionSection(const ReportView& view) {
   Section section{"excluded", "What is not in the figures", {}, {}, false, {}, {}};
-  ReportTable excluded = ExcludedTable(view), flags = FlagTable(view);
+  ReportTable excluded = ExcludedTable(view), flags = FlagTable(view), answers = AnswerTable(view);
   if (excluded.rows.empty()) {
     section.sentences.push_back({"Nothing was left out: all cells have their figures, no repeat failed or was rejected.", weir::IdsOf(view.data.cells)});
   } else {
@@ -124,6 +143,7 @@ Section ExclusionSection(const ReportView& view) {
     section.tables.push_back(std::move(excluded));
   }
   if (!flags.rows.empty()) section.tables.push_back(std::move(flags));
+  if (!answers.rows.empty()) section.tables.push_back(std::move(answers));
   return section;
 }
 

@@ -58,6 +58,7 @@ CellResult ReadCell(const Statement& row) {
   cell.foreign_tool = row.Text(28);
   if (row.OptionalText(29) == row.OptionalText(30)) cell.answers_hash = row.OptionalText(29);
   cell.row.search = row.Text(31);
+  cell.row.asked = row.OptionalInt(32);
   return cell;
 }
 
@@ -196,11 +197,11 @@ Result<int64_t> Store::AddModel(const ModelRow& model) {
 Result<int64_t> Store::BeginCell(int64_t run, int64_t model, const CellRow& cell) {
   return database_.Insert(
       "INSERT INTO cell (run, model, users, prompt_tokens, gen_tokens, requests_per_user, repeats, "
-      "planned_bytes, status, target, key, config, model_file, foreign_row, search) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted', ?, ?, ?, ?, ?, ?)",
+      "planned_bytes, status, target, key, config, model_file, foreign_row, search, asked) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted', ?, ?, ?, ?, ?, ?, ?)",
       run, model, cell.users, cell.prompt_tokens, cell.gen_tokens, cell.requests_per_user,
       cell.repeats, cell.planned_bytes, cell.target, NullIfEmpty(cell.key), NullIfEmpty(cell.config),
-      cell.model_file, NullIfEmpty(cell.foreign_row), NullIfEmpty(cell.search));
+      cell.model_file, NullIfEmpty(cell.foreign_row), NullIfEmpty(cell.search), cell.asked);
 }
 
 Status Store::AddFlag(int64_t cell, const Flag& flag) {
@@ -262,7 +263,7 @@ Result<std::vector<CellResult>> Store::ReadCells(std::string_view condition, int
           "c.target, c.key, c.config, c.foreign_row, r.id, r.started_at, k.fingerprint, b.version, "
           "r.isa, r.foreign_tool, "
           "(SELECT min(answers_hash) FROM whole_repeat w WHERE w.cell = c.id), "
-          "(SELECT max(answers_hash) FROM whole_repeat w WHERE w.cell = c.id), c.search "
+          "(SELECT max(answers_hash) FROM whole_repeat w WHERE w.cell = c.id), c.search, c.asked "
           "FROM cell c JOIN model m ON m.id = c.model JOIN run r ON r.id = c.run "
           "JOIN machine k ON k.id = r.machine JOIN build b ON b.id = r.build WHERE {} ORDER BY {}",
           condition, order)));

@@ -51,6 +51,27 @@ struct CellRow {
   std::optional<int64_t> model_file = {};  // id
   std::string foreign_row = {};            // JSON
   std::string search = {};  // the objective of the search that tried this load, or "memory"; empty: none
+  std::optional<int64_t> asked = {};  // id of the fixed questions' answers at this target
+};
+
+/// The answer to one of the fixed questions.
+struct AnswerRow {
+  int question = 0;
+  std::string text;
+  std::optional<int64_t> tokens;
+  bool cut = false;      // the time was up before its end
+  std::string logprobs;  // JSON, as the schema describes it; empty: the target does not say
+};
+
+/// A model at a target that was asked the fixed questions.
+struct AskedRow {
+  int64_t model = 0;  // id
+  std::string target = "engine";
+  std::string named;      // the model as the campaign calls it; empty: the first that the server lists
+  std::string questions;  // which ones
+  std::string note = {};  // why answers are missing
+  std::vector<AnswerRow> answers = {};  // by question
+  int64_t id = 0, run = 0;              // only when read
 };
 
 /// The content of a model's file.
@@ -209,6 +230,15 @@ class Store {
   /// Of each key of a campaign the last one.
   Result<std::vector<CapacityRow>> CampaignCapacities(int64_t campaign);
 
+  /// The row's id.
+  Result<int64_t> AddAsked(int64_t run, const AskedRow& row);
+  /// Of one id.
+  Result<AskedRow> Asked(int64_t id);
+  /// For all cells that were measured where these answers came from.
+  Status FlagAsked(int64_t id, const Flag& flag);
+  /// Of a run and of all other runs of its campaign, the oldest first.
+  Result<std::vector<AskedRow>> AskedWith(int64_t run);
+
   Status AddForeignFigure(int64_t cell, const std::string& figure, double value);
 
   Result<int64_t> AddRates(int64_t run, const RatesRow& rates);
@@ -232,6 +262,7 @@ class Store {
   explicit Store(Database database) : database_(std::move(database)) {}
   Result<std::vector<CellResult>> ReadCells(std::string_view condition, int64_t id,
                                             std::string_view order = "c.id");
+  Result<std::vector<AskedRow>> ReadAsked(std::string_view condition, int64_t id);
   Result<std::vector<CapacityRow>> ReadCapacities(std::string_view condition, int64_t id);
 
   Database database_;

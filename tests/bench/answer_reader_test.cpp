@@ -59,6 +59,34 @@ TEST(AnswerReader, RolesAndEmptyPiecesAreNoTokens) {
   EXPECT_THAT(facts.tokens_of_event, IsEmpty()) << "the third has no text: it ended the answer";
 }
 
+TEST(AnswerReader, ProbabilitiesOfBothForms) {
+  using testing::Pair;
+  const std::string chat = R"(data: {"choices":[{"delta":{"content":"ä"},"logprobs":{"content":[
+      {"token":"�","bytes":[195],"logprob":-1,"top_logprobs":[{"token":"�","bytes":[195],"logprob":-1},{"token":"x","logprob":-2}]},
+      {"token":"?","bytes":[-1],"logprob":-1,"top_logprobs":[{"token":"?","logprob":"many"}]}]}}]})";
+  std::string line = chat;
+  std::erase(line, '\n');
+  auto events = Read({line + "\n\n", Delta("{}", R"("stop")")});
+  ASSERT_EQ(events[0].ranked.size(), 2u);
+  EXPECT_EQ(events[0].ranked[0].text, "\xc3");
+  EXPECT_THAT(events[0].ranked[0].top, ElementsAre(Pair("\xc3", -1), Pair("x", -2)));
+  EXPECT_EQ(events[0].ranked[1].text, "?");
+  EXPECT_THAT(events[0].ranked[1].top, IsEmpty());
+  // A token whose text comes with the next one.
+  events = Read({R"(data: {"choices":[{"text":"","logprobs":{"tokens":["a"],"top_logprobs":[{"a":-0.5,"b":-1}]}}]})" "\n\n",
+                 R"(data: {"choices":[{"text":"ab","logprobs":{"tokens":["b","c"],"top_logprobs":[{"b":0}]}}]})" "\n\n",
+                 R"(data: {"choices":[{"text":"","finish_reason":"length","logprobs":{"tokens":["d"],"top_logprobs":[null]}}]})" "\n\n"});
+  ASSERT_EQ(events.size(), 2u);
+  ASSERT_EQ(events[0].ranked.size(), 2u);
+  EXPECT_THAT(events[0].ranked[0].top, ElementsAre(Pair("a", -0.5), Pair("b", -1)));
+  ASSERT_EQ(events[1].ranked.size(), 1u);
+  EXPECT_EQ(events[1].ranked[0].text, "d");
+  for (const char* odd : {"7", "{}", R"({"content":7})", R"({"content":[7]})", R"({"tokens":7,"top_logprobs":[]})", R"({"content":[{"bytes":"x"}]})"}) {
+    events = Read({fmt::format("data: {{\"choices\":[{{\"text\":\"a\",\"finish_reason\":\"stop\",\"logprobs\":{}}}]}}\n\n", odd)});
+    EXPECT_EQ(events[0].text, "a") << odd;
+  }
+}
+
 TEST(AnswerReader, WithoutUsagePiecesAreCounted) {
   const auto events = Read({"data: {\"choices\":[{\"text\":\"a\"}]}\n\n",
                             "data: {\"choices\":[{\"text\":\"b\",\"finish_reason\":\"length\"}]}\n\n"});
@@ -85,6 +113,24 @@ TEST(AnswerReader, TheTokenizerSaysWhichPieceHadHowMany) {
   EXPECT_EQ(events.back().facts->counted_by, CountedBy::kTokenizer);
   EXPECT_EQ(events.back().facts->generated_tokens, static_cast<int64_t>(ids.size()));
   EXPECT_THAT(CountTokens(**tokenizer, {}), IsEmpty());
+}
+
+TEST(AnswerReader, WhereTheTokenizerDisagreesTheServersCountIsSpread) {
+  Result<std::unique_ptr<ModelSource>> source = OpenModel(TestData("weir-tiny-q8_0.gguf"));
+  auto tokenizer = Tokenizer::Create((*source)->metadata());
+  if (!tokenizer) GTEST_SKIP() << "the model in tests/data has no tokenizer";
+  const std::string first = "data: {\"choices\":[{\"text\":\"one two three four\"}]}\n\n",
+                    second = "data: {\"choices\":[{\"text\":\" five six seven eight\"}]}\n\n";
+  const auto tokens = [&](int n) {
+    const std::string usage = "data: {\"choices\":[],\"usage\":{\"completion_tokens\":" + std::to_string(n) + "}}\n\n";
+    const auto facts = Read({first, second, usage, "data: [DONE]\n\n"}, "", 200, "text/event-stream", tokenizer->get()).back().facts;
+    EXPECT_EQ(facts->generated_tokens, n);
+    return facts->tokens_of_event;
+  };
+  const auto recounted = CountTokens(**tokenizer, {"one two three four", " five six seven eight"});
+  EXPECT_EQ(tokens(recounted[0] + recounted[1] + 1), recounted) << "one more ended the turn";
+  EXPECT_THAT(tokens(2), IsEmpty()) << "one each";
+  EXPECT_THAT(tokens(40), ElementsAre(20, 20));
 }
 
 TEST(SpreadTokens, GivesEveryTokenAPiece) {

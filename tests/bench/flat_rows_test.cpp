@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "bench/foreign_rows.h"
+#include "bench/parquet_rows.h"
 
 namespace weir {
 namespace {
@@ -43,6 +44,63 @@ TEST(FlatRow, HasEveryFigureOnce) {
   EXPECT_EQ(row["flags"], "noisy cliff");
   EXPECT_FALSE(row.contains("flag_details"));
   for (const auto& [key, value] : row.items()) EXPECT_FALSE(value.is_structured()) << key;
+}
+
+TEST(Csv, HasTheColumnsOfAllRows) {
+  EXPECT_EQ(CsvOf({{{"a", 1}}, {{"a", 2}, {"b", 3}}, {{"c", 4}}}), "a,b,c\r\n1,,\r\n2,3,\r\n,,4\r\n");
+}
+
+/// A cell in which nothing is absent.
+CellResult FullCell() {
+  CellResult cell = SomeCell(2);
+  cell.reason = "because";
+  cell.row.planned_bytes = 5;
+  cell.logits_hash = "l";
+  cell.answers_hash = "a";
+  cell.foreign_tool = "t";
+  cell.aggregate_samples = cell.decode_samples = {8, 9, 10, 11, 12, 13};
+  for (const char* name : {"itl_ms", "tpot_ms", "peak_memory_bytes", "step_bytes", "step_macs", "limit_tok_s"}) {
+    cell.figures[name] = {500, 20, 30, 10, 40, 35};
+  }
+  for (const char* name : {"package_j_per_token", "package_net_j_per_token"}) cell.figures[name] = {3, 2, 2, 2, 2};
+  return cell;
+}
+
+/// Whoever gives FlatRow a new name adds it to the columns of src/bench/parquet_rows.cpp.
+TEST(ParquetRows, HaveAColumnOfTheRightTypeForAllThatAFlatRowHas) {
+  Store store = Store::Open(":memory:").value();
+  ASSERT_TRUE(store.database().Run("PRAGMA foreign_keys = OFF; INSERT INTO energy VALUES (1, 'package', 's', 1, 1, NULL)").ok());
+  std::map<std::string, ParquetType> types;
+  const auto columns = FlatColumns(store);
+  for (const ParquetColumn& column : *columns) types[column.name] = column.type;
+  CellResult own = FullCell();
+  own.foreign_tool = "";  // p95 of another tool's row is not known
+  for (const ordered_json& row : {FlatRow(FullCell()), FlatRow(own)}) {
+    for (const auto& [name, value] : row.items()) {
+      ASSERT_TRUE(types.contains(name)) << name;
+      if (value.is_null()) continue;
+      const ParquetType expected = value.is_string()          ? ParquetType::kString
+                                   : value.is_boolean()       ? ParquetType::kBoolean
+                                   : value.is_number_float()  ? ParquetType::kDouble
+                                                              : ParquetType::kInt64;
+      EXPECT_EQ(types[name], expected) << name;
+    }
+    EXPECT_EQ(row.size(), types.size()) << "no column that no row has";
+  }
+}
+
+TEST(ParquetRows, RepairTextThatIsNotUtf8) {
+  Store store = Store::Open(":memory:").value();
+  std::string file;
+  ParquetWriter table(FlatColumns(store).value(), "w", [&](std::string_view bytes) {
+    file += bytes;
+    return Status();
+  });
+  CellResult cell = SomeCell(1);
+  cell.reason = "cut \xe2\x82";
+  ASSERT_TRUE(AppendCell(cell, table).ok());
+  ASSERT_TRUE(table.Finish().ok());
+  EXPECT_THAT(file, HasSubstr("cut \xef\xbf\xbd"));
 }
 
 TEST(Csv, WhatIsWrittenIsReadBack) {

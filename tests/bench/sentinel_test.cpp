@@ -118,6 +118,15 @@ TEST(Energy, OfPowerIsIntegratedAndGapsAreRefused) {
   EXPECT_DOUBLE_EQ(*MeanWatts(Metered(at10, at30, 2)[0], Metered(at10, at30, 2)[1])[0], 20);
 }
 
+TEST(Energy, OfAGpuThatIsLostIsNotThereAndOthersAre) {
+  auto readings = Metered({"package", "rapl", 5, 0, {}}, {"package", "rapl", 9, 0, {}}, 2);
+  readings.front().meters.push_back({"gpu", "nvml", 100, 0, 50});
+  readings.back().meters.push_back({"gpu", "nvml", {}, 0, {}});
+  const std::vector<EnergyRow> rows = FindEnergy(readings, {});
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_DOUBLE_EQ(rows[0].joules, 4);
+}
+
 TEST(Energy, OfAMeterAtTheWallIsThatOfTheWindow) {
   std::vector<WallReading> readings;
   for (int i = 0; i <= 10; ++i) readings.push_back({i * kSecond, 100.0 + 10 * i});

@@ -29,7 +29,7 @@ TEST(BenchCli, JsonIsOneDocumentWithThePromisedKeys) {
       Weir("bench " + kTiny + kSmall + "--repeats 3 --users 1,2 --kv q8_0 --json --db " + db);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   const auto json = nlohmann::ordered_json::parse(outcome.out);
-  EXPECT_THAT(KeysOf(json), testing::ElementsAre("machine", "run", "cells", "rankings", "comparisons", "capacities"));
+  EXPECT_THAT(KeysOf(json), testing::ElementsAre("machine", "run", "cells", "rankings", "comparisons", "answers", "capacities"));
   EXPECT_THAT(KeysOf(json["run"]), testing::ElementsAre("id", "db", "interrupted", "error", "build",
                                                         "isa", "threads", "seed", "suite", "campaign", "fleet"));
   EXPECT_TRUE(json["run"]["fleet"].is_null());

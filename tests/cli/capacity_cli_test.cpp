@@ -61,6 +61,13 @@ TEST(PeersCli, TheSameFileInProcessAndThroughAServerTakeTurns) {
   ASSERT_EQ(json["comparisons"].size(), 2u);
   EXPECT_EQ(json["comparisons"][0]["cells"].size(), 1u);
   EXPECT_EQ(json["comparisons"][1]["left_out"].size(), 1u);
+  // The server that never answered is compared with nobody.
+  ASSERT_EQ(json["answers"].size(), 1u);
+  EXPECT_EQ(json["answers"][0]["base"], "engine");
+  EXPECT_EQ(json["answers"][0]["same"], 8);
+  EXPECT_EQ(json["answers"][0]["common_share"], 1);
+  EXPECT_LT(json["answers"][0]["kl_at_least_nats"], 1e-6);
+  EXPECT_GT(json["answers"][0]["kl_positions"], 100);
 
   Store store = Store::OpenReadOnly(folder / "r.db").value();
   EXPECT_EQ(*store.database().QueryInt("SELECT count(DISTINCT cell) FROM attempt WHERE block = 2"), 2);
@@ -72,6 +79,9 @@ TEST(PeersCli, TheSameFileInProcessAndThroughAServerTakeTurns) {
   const Outcome compared = Weir("compare 1 --by-target --figure aggregate_tok_s" + db);
   EXPECT_EQ(compared.exit_code, 0) << compared.err;
   EXPECT_THAT(compared.out, HasSubstr("against engine: aggregate_tok_s"));
+  EXPECT_THAT(compared.out, HasSubstr("against engine: 8 of 8 the same"));
+  EXPECT_EQ(JsonOf(Weir("compare 1 --by-target --figure aggregate_tok_s --json" + db))["comparisons"][1]["answers"][0]["same"], 8);
+  EXPECT_EQ(JsonOf(Weir("rows --run 1 --json" + db))["answers"].size(), 1u);
   EXPECT_EQ(Weir("compare 1" + db).exit_code, 2);
   EXPECT_EQ(Weir("compare 1 1 --by-target" + db).exit_code, 2);
 }

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "pseudo_terminal.h"
 #include "store/store.h"
 #include "weir_process.h"
 
@@ -124,6 +125,8 @@ TEST(RowsCli, RowsSqlExportAndImport) {
   EXPECT_EQ(JsonOf(Weir("sql --json 'SELECT count(*) FROM cell'" + db))["rows"][0][0], 2);
 
   ASSERT_EQ(Weir("export ppb --to " + (folder / "ppb.csv") + db).exit_code, 0);
+  ASSERT_EQ(Weir("export parquet --to " + (folder / "rows.parquet") + db).exit_code, 0);
+  EXPECT_EQ(ReadText(folder / "rows.parquet"), Weir("export parquet" + db).out);
   const Outcome llama = Weir("export llama-bench" + db);
   EXPECT_THAT(llama.out, HasSubstr("INSERT INTO llama_bench"));
   EXPECT_THAT(llama.err, HasSubstr("1 of 2 cells"));
@@ -135,6 +138,13 @@ TEST(RowsCli, RowsSqlExportAndImport) {
   EXPECT_EQ(rows[0]["foreign_tool"], nullptr);
   EXPECT_EQ(Weir("rows --db " + (folder / "none.db")).exit_code, 2);
   EXPECT_FALSE(std::filesystem::exists(folder / "none.db"));
+}
+
+TEST(RowsCli, ATerminalIsNotShownParquet) {
+  PseudoTerminal terminal("export parquet --db " + TestData("results-v3.db"));
+  EXPECT_EQ(terminal.Exit(), 2);
+  EXPECT_THAT(terminal.rest(), HasSubstr("name a file with --to"));
+  EXPECT_THAT(terminal.rest(), testing::Not(HasSubstr("PAR1")));
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ class FleetTest : public testing::Test {
     CellRow row{1, 8, 32, 2, repeats, 1 << 20};
     row.key = "k";
     row.config = "{}";
+    row.asked = *store.AddAsked(run, {model, "engine", "some", "8 questions", "", {{0, " x\n", 2, false, "[[\" x\",[]]]"}, {1, "y", {}, true, ""}}});
     row.model_file = *store.AddModelFile(model, {"/m/some.gguf", "5ha", 10, 20, "{}"});
     const int64_t cell = *store.BeginCell(run, model, row);
     for (int repeat = 0; repeat <= repeats; ++repeat) {

@@ -111,6 +111,28 @@ TEST_F(FilledReport, LoadsThatASearchTriedAreNamedAndNotJudged) {
   EXPECT_TRUE(store_.database().Prepare(table["sql"].get<std::string>())->Step().value());
 }
 
+TEST_F(ReportTest, AgreementOfAnswersIsATable) {
+  const int64_t run = AddRun();
+  const ModelRow model = SomeModel("m.gguf");
+  const int64_t id = *store_.AddModel(model);
+  const std::string text = "of the river that ran below the town";
+  for (const auto& [target, said] : {std::pair<std::string, std::string>{"peer:p", "!!!!"}, {"engine", text}}) {
+    const int64_t cell = AddCell(run, model, {1, {10, 10, 11}, CellStatus::kOk, "", {}, target});
+    const int64_t asked = *store_.AddAsked(run, {id, target, "m.gguf", "two", "", {{0, text, 8, false, ""}, {1, said, 8, false, ""}}});
+    ASSERT_TRUE(store_.database().Execute("UPDATE cell SET asked = ? WHERE id = ?", asked, cell).ok());
+  }
+  const Json section = SectionOf(JsonReport(Data()), "excluded");
+  const Json& table = section["tables"].back();
+  ASSERT_EQ(table["rows"].size(), 1u);
+  EXPECT_EQ(table["rows"][0]["base"], "engine");
+  EXPECT_EQ(table["rows"][0]["other"], "peer:p");
+  EXPECT_EQ(table["rows"][0]["same"], 1);
+  EXPECT_EQ(table["rows"][0]["common_percent"], 50);
+  EXPECT_TRUE(table["rows"][0]["kl_at_least_nats"].is_null());
+  EXPECT_EQ(table["cells"].size(), 2u);
+  EXPECT_TRUE(store_.database().Prepare(table["sql"].get<std::string>())->Step().value());
+}
+
 TEST_F(FilledReport, EveryFigureBringsSqlThatAnswersWithIt) {
   const Json report = JsonReport(Data());
   std::vector<std::string> all;
