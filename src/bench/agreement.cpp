@@ -6,16 +6,13 @@
 #include <set>
 
 #include "bench/questions.h"
+#include "bench/statistics.h"
 #include "model/text/utf8.h"
 
 namespace weir {
 namespace {
 
 constexpr double kLeastProbability = 1e-6;  // of what is left: sums of rounded probabilities may exceed 1
-
-int64_t CountCharacters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
-}
 
 struct CommonBeginning {
   int64_t characters = 0;
@@ -30,7 +27,7 @@ CommonBeginning Common(const AnswerRow& a, const AnswerRow& b) {
   // What would have come behind a cut is not known.
   const size_t comparable = shorter.cut ? shorter.text.size() : longer.text.size();
   const bool same = n == comparable;
-  while (!same && n > 0 && (static_cast<uint8_t>(longer.text[n]) & 0xC0) == 0x80) --n;  // not within a character
+  while (!same && n > 0 && IsUtf8Continuation(longer.text[n])) --n;  // not within a character
   return {CountCharacters(std::string_view(longer.text).substr(0, n)),
           same ? 1.0 : static_cast<double>(n) / static_cast<double>(comparable), same};
 }
@@ -53,12 +50,6 @@ std::map<std::string, RankedToken> ByPosition(const std::string& logprobs) {
     before += text;
   }
   return positions;
-}
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return (values[(n - 1) / 2] + values[n / 2]) / 2;
 }
 
 bool HaveCommonQuestion(const AskedRow& a, const AskedRow& b) {
@@ -126,7 +117,7 @@ std::optional<Agreement> AgreementOf(const AskedRow& base, const AskedRow& other
   }
   if (agreement.n_questions == 0) return std::nullopt;
   agreement.common_share /= agreement.n_questions;
-  agreement.common_characters = Median(std::move(characters));
+  agreement.common_characters = Median(characters);
   if (agreement.n_positions > 0) agreement.kl_nats = kl_sum / static_cast<double>(agreement.n_positions);
   return agreement;
 }

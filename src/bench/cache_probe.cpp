@@ -4,17 +4,13 @@
 
 #include "bench/load.h"
 #include "bench/prompts.h"
+#include "bench/statistics.h"
 
 namespace weir {
 namespace {
 
 constexpr int64_t kPromptTokens = 256;
 constexpr uint64_t kSalt = 0x70726f6265;
-
-double Median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
 
 class Pair : public LoadObserver {
  public:
@@ -35,7 +31,7 @@ class Pair : public LoadObserver {
 
 }  // namespace
 
-std::optional<Flag> JudgeCache(const CacheProbe& probe) {
+std::optional<Flag> JudgeCache(CacheProbe probe) {
   if (probe.cached_tokens > 0) {
     return Flag{"hidden_prompt_cache",
                 fmt::format("the server keeps prompts: of one sent twice it did not compute {} tokens",

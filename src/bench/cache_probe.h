@@ -17,7 +17,7 @@ struct CacheProbe {
 };
 
 /// hidden_prompt_cache: it keeps prompts; found by the times, or said by the server itself.
-std::optional<Flag> JudgeCache(const CacheProbe& probe);
+std::optional<Flag> JudgeCache(CacheProbe probe);
 
 /// Sends n_pairs times a new prompt and the same again, as long as there is time. An Error is that of a request
 /// that failed.

@@ -47,18 +47,6 @@ std::string FirstFile(const std::string& name, const std::string& source_name) {
   return (fs::canonical(fs::absolute(path, error).parent_path(), error) / fs::path(path).filename()).string();
 }
 
-/// Of a model whose first part is `path`: GgufFile::Open has found the others by these names.
-std::vector<std::string> PartsOf(const std::string& path, const Metadata& metadata) {
-  const auto split = metadata.IntOr("split.count", 1, 0, 99999);
-  const int64_t n_parts = split ? *split : 1;
-  const auto suffix = [&](int64_t number) { return fmt::format("-{:05}-of-{:05}.gguf", number, n_parts); };
-  std::vector<std::string> parts{path};
-  if (!path.ends_with(suffix(1))) return parts;
-  const std::string stem = path.substr(0, path.size() - suffix(1).size());
-  for (int64_t number = 2; number <= n_parts; ++number) parts.push_back(stem + suffix(number));
-  return parts;
-}
-
 /// `on_bytes` hears of each chunk, and may say that it is enough.
 Status AddFile(const std::string& path, BlobDigest& digest, const std::function<bool(int64_t n)>& on_bytes) {
   std::ifstream file(path, std::ios::binary);
@@ -94,7 +82,7 @@ ModelFileRow DescribeFile(const std::string& name, const ModelSource& source) {
   file.path = FirstFile(name, source.name());
   if (file.path.empty()) return file;
   uint64_t mtime_ns = 0;  // a sum, so that an older part in the place of another is noticed too
-  for (const std::string& part : PartsOf(file.path, source.metadata())) {
+  for (const std::string& part : PartPaths(file.path, source.metadata())) {
     std::error_code error;
     file.bytes += static_cast<int64_t>(fs::file_size(part, error));
     mtime_ns += static_cast<uint64_t>(fs::last_write_time(part, error).time_since_epoch() / std::chrono::nanoseconds(1));
@@ -115,7 +103,7 @@ ModelFileRow DescribeFile(const std::string& name, const ModelSource& source) {
 Result<std::string> HashFile(const std::string& path,
                              const std::function<bool(int64_t done, int64_t total)>& on_progress) {
   const auto opened = GgufFile::Open(path);
-  const std::vector<std::string> parts = opened ? PartsOf(path, (*opened)->metadata()) : std::vector{path};
+  const std::vector<std::string> parts = opened ? PartPaths(path, (*opened)->metadata()) : std::vector{path};
   int64_t total = 0, done = 0;
   for (const std::string& part : parts) {
     std::error_code error;

@@ -20,12 +20,6 @@ constexpr double kNoisySpread = 0.10;
 constexpr int kEnoughRepeats = 3;
 constexpr double kRatesDrift = 0.15;
 
-double Median(std::vector<double>& values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
-
 double Spread(const CellResult& cell, const char* figure) {
   const Figure* found = cell.Find(figure);
   return found && found->median > 0 ? (found->greatest - found->least) / found->median : 0;
@@ -73,6 +67,12 @@ bool AreTied(const CellResult& faster, const CellResult& slower) {
 }
 
 }  // namespace
+
+double Median(std::span<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
 
 std::optional<Interval> MedianInterval(std::span<const double> samples) {
   if (samples.size() < 2) return std::nullopt;

@@ -10,6 +10,9 @@
 
 namespace weir {
 
+/// Of at least one value. Sorts them.
+double Median(std::span<double> values);
+
 struct Interval {
   double low = 0, high = 0;
 };

@@ -238,9 +238,10 @@ class Parser {
     WEIR_RETURN_IF_ERROR(ReadInt(table, "burst", 1, 1000, burst));
     load.burst = static_cast<int>(burst);
     const toml::node* node = table.get("arrivals");
-    if (!node) {
-      return burst == 1 ? Status() : At(*table.get("burst"), "burst: of arrivals = \"burst\" only");
+    if (burst != 1 && (!node || node->value<std::string_view>() != Name(Arrivals::kBurst))) {
+      return At(*table.get("burst"), "burst: of arrivals = \"burst\" only");
     }
+    if (!node) return {};
     for (const Arrivals arrivals : {Arrivals::kPoisson, Arrivals::kConstant, Arrivals::kBurst}) {
       if (node->value<std::string_view>() != Name(arrivals)) continue;
       if (!table.get("rate")) return At(*node, "arrivals: expected a rate beside it");

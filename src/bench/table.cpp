@@ -2,6 +2,7 @@
 
 #include "bench/document.h"
 #include "bench/statistics.h"
+#include "model/text/utf8.h"
 
 namespace weir {
 namespace {
@@ -11,24 +12,12 @@ constexpr int kStacked = 100;  // in Column::drop: these become a line above the
 constexpr const char* kAbsent = "-";
 
 /// Columns of UTF-8 text: one per code point, which is right for names of models.
-int Columns(std::string_view text) {
-  return static_cast<int>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
-/// The bytes of the first `columns` columns of the text.
-size_t BytesOf(std::string_view text, int columns) {
-  size_t end = 0;
-  for (int seen = 0; end < text.size(); ++end) {
-    if ((text[end] & 0xc0) != 0x80 && ++seen > columns) break;
-  }
-  return end;
-}
+int Columns(std::string_view text) { return static_cast<int>(CountCharacters(text)); }
 
 /// The first `columns` columns of the text, the last of them a dot if something is left out.
 std::string Cut(std::string_view text, int columns) {
   if (Columns(text) <= columns) return std::string(text);
-  return std::string(text.substr(0, BytesOf(text, columns - 1))) + ".";
+  return std::string(text.substr(0, ByteOfCharacter(text, columns - 1))) + ".";
 }
 
 struct Column {
@@ -226,7 +215,7 @@ std::string Wrap(std::string_view text, int width, int indent) {
     }
     // A word longer than a line, a path say, is broken: nothing else would keep the promise.
     for (; column + Columns(word) > width; new_line()) {
-      const size_t fits = BytesOf(word, width - column);
+      const size_t fits = ByteOfCharacter(word, width - column);
       lines += word.substr(0, fits);
       word.remove_prefix(fits);
     }

@@ -8,6 +8,7 @@
 #include "cli/row_commands.h"
 #include "cli/format.h"
 #include "cli/result_database.h"
+#include "model/text/utf8.h"
 #include "util/terminal.h"
 
 namespace weir {
@@ -27,9 +28,7 @@ std::string CellText(const Json& value) {
 }
 
 /// One per code point; Escaped leaves nothing that moves the cursor.
-int TextWidth(const std::string& text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
+int TextWidth(const std::string& text) { return static_cast<int>(CountCharacters(text)); }
 
 /// Columns as wide as their content, the widest ones cut until the terminal holds all of them.
 std::string Table(const std::vector<Json>& rows, const std::vector<std::string>& names, int width) {

@@ -89,6 +89,18 @@ Status GgufFile::OpenOtherParts(int64_t count) {
   return CheckAllParts(count);
 }
 
+std::vector<std::string> PartPaths(const std::string& path, const Metadata& metadata) {
+  int64_t number = 0;
+  const auto count = SplitCount(metadata, &number);
+  std::vector<std::string> paths{path};
+  for (int64_t sibling = 2; count.ok() && number == 1 && sibling <= *count; ++sibling) {
+    const auto found = SiblingPath(path, 1, sibling, *count);
+    if (!found) break;
+    paths.push_back(*found);
+  }
+  return paths;
+}
+
 Status GgufFile::CheckAllParts(int64_t count) const {
   const auto expected = metadata_.Int("split.tensors.count", 0, int64_t{1} << 31);
   if (!expected.ok()) return In(name_, expected.error());

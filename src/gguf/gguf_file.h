@@ -61,6 +61,9 @@ class GgufFile : public ModelSource {
   std::vector<MappedFile> parts_;
 };
 
+/// The files of the model whose first file is `path` and says this: `path` alone unless it is part 1 of a split file.
+std::vector<std::string> PartPaths(const std::string& path, const Metadata& metadata);
+
 /// Writes `source` as one GGUF file, version 3, tensors in order, with the alignment that its
 /// metadata names (32 if none), without split.* keys. Written to PATH.tmp and renamed, so PATH is
 /// never half a file. `progress(context, bytes_done, bytes_total)` of tensor data may be null.

@@ -5,16 +5,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/text/utf8.h"
 #include "report/text.h"
 
 namespace weir {
 namespace {
 
 constexpr double kCharacterWidth = 6.7;
-
-size_t Columns(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
 
 std::string Noted(std::string_view element, const std::string& attributes, std::string_view note) {
   if (note.empty()) return fmt::format("<{} {}/>\n", element, attributes);
@@ -39,16 +36,12 @@ bool IsOpen(int shape) { return shape % kShapes == 5 || shape % kShapes == 6; }
 
 }  // namespace
 
-double TextWidth(std::string_view text) { return kCharacterWidth * static_cast<double>(Columns(text)); }
+double TextWidth(std::string_view text) { return kCharacterWidth * static_cast<double>(CountCharacters(text)); }
 
 std::string FitText(std::string_view text, double width) {
   if (TextWidth(text) <= width) return std::string(text);
-  const auto most = static_cast<size_t>(std::max(1.0, width / kCharacterWidth - 1));
-  size_t end = 0, seen = 0;
-  for (; end < text.size(); ++end) {
-    if ((text[end] & 0xc0) != 0x80 && ++seen > most) break;
-  }
-  return std::string(text.substr(0, end)) + "\u2026";
+  const auto most = static_cast<int64_t>(std::max(1.0, width / kCharacterWidth - 1));
+  return std::string(text.substr(0, ByteOfCharacter(text, most))) + "\u2026";
 }
 
 void Svg::Text(double x, double y, std::string_view text, Anchor anchor, std::string_view classes) {

@@ -6,32 +6,15 @@
 #include <cmath>
 #include <vector>
 
+#include "model/text/utf8.h"
+
 namespace weir {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
-/// The character at the head of `text`: its code point and length; length 0 where the bytes are no UTF-8.
-struct Character {
-  uint32_t code = 0;
-  size_t n_bytes = 0;
-};
-Character Head(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  if (byte(0) < 0x80) return {byte(0), 1};
-  const size_t n = byte(0) >= 0xf0 ? 4 : byte(0) >= 0xe0 ? 3 : 2;
-  if (byte(0) < 0xc2 || byte(0) > 0xf4 || text.size() < n) return {};
-  uint32_t code = byte(0) & (0xffu >> (n + 1));
-  for (size_t i = 1; i < n; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {};
-    code = code << 6 | (byte(i) & 0x3f);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  if (code < kLeast[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return {};
-  return {code, n};
-}
-
 bool IsShown(uint32_t code) {
+  if (code == kInvalidCodePoint) return false;
   if (code < 0x20 || (code >= 0x7f && code < 0xa0)) return false;
   if (code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e)) return false;
   if (code >= 0x2066 && code <= 0x2069) return false;
@@ -41,16 +24,16 @@ bool IsShown(uint32_t code) {
 std::string Clean(std::string_view text, bool keep_lines) {
   std::string clean;
   while (!text.empty()) {
-    const Character head = Head(text);
-    const bool is_space = head.code == '\n' || head.code == '\t' || head.code == '\r';
-    if (head.n_bytes == 1 && is_space) {
-      if (head.code != '\r' || !keep_lines) clean += keep_lines ? text[0] : ' ';
-    } else if (head.n_bytes > 0 && IsShown(head.code)) {
-      clean += text.substr(0, head.n_bytes);
+    const Utf8Step head = DecodeUtf8(text);
+    const bool is_space = head.code_point == '\n' || head.code_point == '\t' || head.code_point == '\r';
+    if (is_space) {
+      if (head.code_point != '\r' || !keep_lines) clean += keep_lines ? text[0] : ' ';
+    } else if (IsShown(head.code_point)) {
+      clean += text.substr(0, head.length);
     } else {
       clean += kReplacement;
     }
-    text.remove_prefix(std::max<size_t>(head.n_bytes, 1));
+    text.remove_prefix(head.length);
   }
   return clean;
 }

@@ -85,7 +85,4 @@ std::unique_ptr<AnswerFormat> MakeEmbeddingFormat(AnswerHead head);
 std::unique_ptr<AnswerFormat> MakeResponsesFormat(AnswerHead head);
 std::unique_ptr<AnswerFormat> MakeAnthropicFormat(AnswerHead head);
 
-/// Number of characters (code points) of a text in UTF-8.
-int64_t CountCharacters(std::string_view text);
-
 }  // namespace weir

@@ -8,6 +8,7 @@
 #include "model/chat/reasoning_splitter.h"
 #include "model/chat/tool_call_parser.h"
 #include "model/text/tokenizer.h"
+#include "model/text/utf8.h"
 #include "server/workers.h"
 #include "util/clock.h"
 

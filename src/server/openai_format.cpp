@@ -222,8 +222,4 @@ std::unique_ptr<AnswerFormat> MakeAnswerFormat(AnswerKind kind, AnswerHead head,
   return std::make_unique<ChatFormat>(std::move(head), tokenizer);
 }
 
-int64_t CountCharacters(std::string_view text) {
-  return std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; });
-}
-
 }  // namespace weir

@@ -115,6 +115,7 @@ TEST(Suite, MistakesAreSaidWithTheirLine) {
       {cells + "rate = 1\narrivals = \"often\"\n", "some.toml:4: arrivals: expected poisson, constant or burst", ""},
       {cells + "rate = 1\narrivals = 3\n", "some.toml:4: arrivals: expected poisson, constant or burst", ""},
       {cells + "rate = 1\nburst = 2\n", "some.toml:4: burst: of arrivals", ""},
+      {cells + "rate = 1\narrivals = \"constant\"\nburst = 2\n", "some.toml:5: burst: of arrivals", ""},
       {cells + "model = \"b\"\n", "some.toml:3:", ""},
       {"[[cells]]\nusers = 1\n", "some.toml:1: a [[cells]] without model", ""},
       {"name = 3\n" + cells, "some.toml:1: name: expected a text", ""},

@@ -6,11 +6,6 @@
 #include "model/text/unicode.h"
 
 namespace weir::jinja {
-namespace {
-
-bool IsContinuation(char c) { return (static_cast<uint8_t>(c) & 0xC0) == 0x80; }
-
-}  // namespace
 
 TypedText Text::ToTypedText() const {
   TypedText typed;
@@ -61,22 +56,8 @@ Character CharacterAt(std::string_view text, size_t at) {
 
 Character CharacterBefore(std::string_view text, size_t end) {
   size_t begin = end - 1;
-  while (begin > 0 && IsContinuation(text[begin])) --begin;
+  while (begin > 0 && IsUtf8Continuation(text[begin])) --begin;
   return CharacterAt(text, begin);
-}
-
-int64_t CountCharacters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return !IsContinuation(c); });
-}
-
-size_t ByteOfCharacter(std::string_view text, int64_t index) {
-  size_t at = 0;
-  while (at < text.size() && (index > 0 || IsContinuation(text[at]))) {
-    if (!IsContinuation(text[at])) --index;
-    ++at;
-  }
-  while (at < text.size() && IsContinuation(text[at])) ++at;
-  return at;
 }
 
 size_t FindBytes(std::string_view text, std::string_view wanted, size_t from) {
@@ -103,21 +84,8 @@ std::pair<size_t, size_t> StripSpace(std::string_view text, bool left, bool righ
 }
 
 void AppendUtf8(uint32_t code_point, std::string* out) {
-  const auto put = [out](uint32_t byte) { out->push_back(static_cast<char>(byte)); };
   // Half of a surrogate pair is a character to Python, but none that could be encoded.
-  if (code_point >= 0xD800 && code_point < 0xE000) code_point = 0xFFFD;
-  if (code_point < 0x80) return put(code_point);
-  if (code_point < 0x800) {
-    put(0xC0 | code_point >> 6);
-  } else if (code_point < 0x10000) {
-    put(0xE0 | code_point >> 12);
-    put(0x80 | (code_point >> 6 & 0x3F));
-  } else {
-    put(0xF0 | code_point >> 18);
-    put(0x80 | (code_point >> 12 & 0x3F));
-    put(0x80 | (code_point >> 6 & 0x3F));
-  }
-  put(0x80 | (code_point & 0x3F));
+  weir::AppendUtf8(code_point >= 0xD800 && code_point < 0xE000 ? 0xFFFD : code_point, out);
 }
 
 }  // namespace weir::jinja

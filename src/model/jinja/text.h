@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "model/text/typed_text.h"
+#include "model/text/utf8.h"
 
 namespace weir::jinja {
 
@@ -88,10 +89,6 @@ struct Character {
 Character CharacterAt(std::string_view text, size_t at);
 /// The one that ends before byte `end`, which is not 0.
 Character CharacterBefore(std::string_view text, size_t end);
-
-int64_t CountCharacters(std::string_view text);
-/// The byte where character `index`, at most CountCharacters(text), begins.
-size_t ByteOfCharacter(std::string_view text, int64_t index);
 
 /// Where `wanted` is found first in `text`, from byte `from` on, or npos: in linear time, as std::string::find
 /// is not.

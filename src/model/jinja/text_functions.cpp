@@ -106,7 +106,7 @@ Result<Value> Replace(Runtime& runtime, const Text& text, const Text& old, const
     if (found == std::string::npos) break;
     size_t next = found;
     // Between bytes of one character there is no empty string.
-    while (old.empty() && next < text.size() && (text.bytes()[next] & 0xC0) == 0x80) ++next;
+    while (old.empty() && next < text.size() && IsUtf8Continuation(text.bytes()[next])) ++next;
     out.Append(text, at, next);
     out.Append(with);
     at = next + old.size();

@@ -1,8 +1,21 @@
 #include "model/text/utf8.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace weir {
+
+int64_t CountCharacters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return !IsUtf8Continuation(c); });
+}
+
+size_t ByteOfCharacter(std::string_view text, int64_t index) {
+  size_t at = 0;
+  for (int64_t seen = 0; at < text.size(); ++at) {
+    if (!IsUtf8Continuation(text[at]) && ++seen > index) break;
+  }
+  return at;
+}
 
 void AppendUtf8(uint32_t code_point, std::string* out) {
   const auto append = [&](uint32_t byte) { out->push_back(static_cast<char>(byte)); };

@@ -41,6 +41,14 @@ inline Utf8Step DecodeUtf8(std::string_view text) {
   return {code_point, length};
 }
 
+/// Whether a byte of valid UTF-8 is none that a character begins with.
+inline bool IsUtf8Continuation(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) == 0x80; }
+
+/// Of valid UTF-8: how many characters (code points) there are, and the byte where character `index` begins, which
+/// is the end of the text if it has no more than `index`.
+int64_t CountCharacters(std::string_view text);
+size_t ByteOfCharacter(std::string_view text, int64_t index);
+
 /// Appends the UTF-8 of a code point below kInvalidCodePoint.
 void AppendUtf8(uint32_t code_point, std::string* out);
 
