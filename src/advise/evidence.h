@@ -68,6 +68,6 @@ struct Evidence {
 /// type), and not only that they are uncertain.
 bool Disqualifies(std::string_view flag);
 
-Result<Evidence> ReadEvidence(Store& store, const Home& home);
+Result<Evidence> ReadEvidence(Store& store, const Home& home, FigureReader& figures);
 
 }  // namespace weir

@@ -87,8 +87,13 @@ Result<Place> ThisMachine(const Flags& flags) {
   place.memory.memory_bytes = machine.memory_bytes.value_or(place.memory.available_bytes);
   WEIR_TRY(const std::string path, flags.db.empty() ? Store::DefaultPath() : Result<std::string>(flags.db));
   if (Result<Store> store = Store::OpenReadOnly(path, {.machine = Fingerprint(machine)})) {
+    Progress progress("reading rows");
+    FigureReader figures([&](int64_t done, int64_t total) {
+      progress.Update(done, total);
+      return !Interrupted();
+    });
     WEIR_TRY(place.experience, ReadExperience(store->database(), Fingerprint(machine), std::string(Name(isa)),
-                                              machine.default_threads));
+                                              machine.default_threads, figures));
   } else if (!flags.db.empty()) {
     return store.error();
   }

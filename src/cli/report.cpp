@@ -80,7 +80,7 @@ Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* cat
   WEIR_TRY(std::vector<int64_t> cells, ChoosesRows(flags) ? SelectCellIds(store, flags, INT64_MAX) : NewestCells(store));
   WEIR_TRY(ReportData data, reader.Read(store, std::move(cells)));
   if (catalogue) {
-    WEIR_TRY(data.advice, ReadAdvice(store, data, *catalogue));
+    WEIR_TRY(data.advice, reader.ReadAdvice(store, data, *catalogue));
   }
   return data;
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,9 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "advise/cell_figures.h"
 #include "advise/machine_catalogue.h"
 #include "bench/agreement.h"
 #include "bench/statistics.h"
+#include "store/read_progress.h"
 #include "store/store.h"
 
 namespace weir {
@@ -92,16 +93,15 @@ struct ReportData {
   std::optional<Advice> advice;         // nothing: nobody asked
 };
 
-/// Told how much is done before each step; false: the user asked to stop, which is an Error.
-using ReadProgress = std::function<bool(int64_t done, int64_t total)>;
-
 /// Reads what is known of cells. It keeps what it read of those that have ended, so that a page that follows a campaign
 /// takes little from the machine that is being measured.
 class ReportReader {
  public:
-  explicit ReportReader(ReadProgress progress = {}) : progress_(std::move(progress)) {}
+  explicit ReportReader(ReadProgress progress = {}) : progress_(progress), figures_(std::move(progress)) {}
   /// Oldest first. Whoever wants one moment of a database that is being written opens a transaction.
   Result<ReportData> Read(Store& store, std::vector<int64_t> cells);
+  /// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's.
+  Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
  private:
   struct Known {
@@ -113,13 +113,11 @@ class ReportReader {
   Status ReadAnswers(Store& store, const std::vector<CellResult>& cells);
 
   ReadProgress progress_;
+  FigureReader figures_;
   std::map<int64_t, Known> ended_;
   std::set<int64_t> asked_;  // those that answers_ were read from
   std::vector<ComparedAnswers> answers_;
 };
-
-/// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's.
-Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
 /// The cells of the newest run, or if that belongs to a campaign, all of the campaign that count; oldest first.
 Result<std::vector<int64_t>> NewestCells(Store& store);

@@ -34,12 +34,12 @@ std::vector<FitBar> BarsOf(const MachineVerdict& verdict) {
 
 }  // namespace
 
-Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
+Result<Advice> ReportReader::ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
   Advice advice;
   WEIR_TRY(const std::optional<Home> home, HomeOfNewestRow(store));
   // Judged is one machine: the one that this report is about.
   if (!home || data.machines.size() != 1 || data.machines[0].fingerprint != home->fingerprint) return advice;
-  WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue));
+  WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue, figures_));
   advice.users = verdict.need.users;
   advice.context_tokens = verdict.need.context_tokens;
   advice.available_bytes = home->memory.available_bytes;
