@@ -121,7 +121,7 @@ Home HomeOf(const CatalogueMachine& machine) {
 Result<std::optional<Home>> HomeOfNewestRow(Store& store) {
   WEIR_TRY(Statement query, store.database().Prepare(R"sql(
     SELECT machine.fingerprint, run.isa, run.threads, coalesce(machine.cpu, machine.fingerprint), machine.memory_bytes,
-           iif(json_valid(machine.facts), json_extract(machine.facts, '$.memory_available_bytes'), NULL)
+           iif(json_valid(machine.facts), json_extract(machine.facts, '$.memory_available_bytes'), NULL), cell.id
     FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
     WHERE run.foreign_tool IS NULL AND cell.target = 'engine' ORDER BY cell.id DESC LIMIT 1)sql"));
   WEIR_TRY(const bool found, query.Step());
@@ -133,6 +133,7 @@ Result<std::optional<Home>> HomeOfNewestRow(Store& store) {
   home.name = home.title = query.Text(3);
   home.memory.available_bytes = query.OptionalInt(5).value_or(query.OptionalInt(4).value_or(0));
   home.memory.memory_bytes = query.OptionalInt(4).value_or(home.memory.available_bytes);
+  home.newest_cell = query.Int(6);
   return std::optional(home);
 }
 

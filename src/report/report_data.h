@@ -64,7 +64,7 @@ struct VerdictLine {
 
 /// What a model would take of the memory, by weir fit.
 struct FitBar {
-  std::string name;
+  std::string name, command;
   int64_t weights_bytes = 0, kv_bytes = 0, state_bytes = 0, work_bytes = 0;
   std::string comfort;          // comfortable, tight, no
   int64_t longest_context = 0;  // tokens of each user
@@ -75,6 +75,7 @@ struct Advice {
   int users = 1;
   int64_t context_tokens = 0;  // of each
   int64_t available_bytes = 0;
+  int64_t cell = 0;            // the newest row, which says what machine that is
   std::vector<FitBar> fits;           // each model of the catalogue in the mixture that does best, smallest first
   std::vector<VerdictLine> verdict;   // right choice if, wrong choice if, not enough evidence
 };
@@ -135,5 +136,6 @@ std::string AnswersSql(std::span<const int64_t> cells);
 std::string QualitySql(std::span<const int64_t> cells);
 std::string RunsSql(std::span<const int64_t> cells);
 std::string MachinesSql(std::span<const int64_t> cells);
+std::string AvailableMemorySql(int64_t cell);
 
 }  // namespace weir

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "report/sections.h"
+#include "report/text.h"
 
 namespace weir {
 namespace {
@@ -25,7 +26,10 @@ std::vector<FitBar> BarsOf(const MachineVerdict& verdict) {
   std::vector<FitBar> bars;
   for (const Offer& offer : verdict.here) {
     const EnginePlan& plan = offer.plan;
-    bars.push_back({fmt::format("{} {}", offer.candidate->model, offer.candidate->quant), plan.weights_bytes, plan.kv_bytes, plan.state_bytes,
+    const Candidate& model = *offer.candidate;
+    bars.push_back({fmt::format("{} {}", model.model, model.quant),
+                    fmt::format("weir fit {} --users {} --ctx {}", ShellWord(model.name), verdict.need.users, verdict.need.context_tokens),
+                    plan.weights_bytes, plan.kv_bytes, plan.state_bytes,
                     plan.workspace_bytes + kRuntimeBytes, std::string(Name(offer.comfort)), offer.longest_context});
   }
   std::stable_sort(bars.begin(), bars.end(), [](const FitBar& a, const FitBar& b) { return a.weights_bytes < b.weights_bytes; });
@@ -43,6 +47,7 @@ Result<Advice> ReportReader::ReadAdvice(Store& store, const ReportData& data, co
   advice.users = verdict.need.users;
   advice.context_tokens = verdict.need.context_tokens;
   advice.available_bytes = home->memory.available_bytes;
+  advice.cell = home->newest_cell;
   advice.fits = BarsOf(verdict);
   advice.verdict = LinesOf(verdict);
   return advice;
