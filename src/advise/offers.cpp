@@ -151,20 +151,32 @@ Result<Candidate> OpenCandidate(const std::string& name) {
   return candidate;
 }
 
+namespace {
+
+void AddCandidate(const std::string& name, std::vector<Candidate>& candidates) {
+  const bool known = std::any_of(candidates.begin(), candidates.end(),
+                                 [&](const Candidate& other) { return SameName(other.name, name); });
+  if (known) return;
+  if (Result<Candidate> candidate = OpenCandidate(name)) candidates.push_back(std::move(*candidate));
+}
+
+/// Made once: each has a vocabulary, and a page that follows a campaign asks again and again.
+const std::vector<Candidate>& CatalogueCandidates() {
+  static const std::vector<Candidate> all = [] {
+    std::vector<Candidate> candidates;
+    for (const SynthModel& model : SynthModels()) {
+      for (const std::string_view quant : kQuants) AddCandidate(fmt::format("synth:{}:{}", model.name, quant), candidates);
+    }
+    return candidates;
+  }();
+  return all;
+}
+
+}  // namespace
+
 std::vector<Candidate> FindCandidates(std::span<const MeasuredCell> cells) {
-  std::vector<Candidate> candidates;
-  const auto add = [&](const std::string& name) {
-    const bool known =
-        std::any_of(candidates.begin(), candidates.end(),
-                    [&](const Candidate& other) { return SameName(other.name, name); });
-    if (known) return;
-    if (Result<Candidate> candidate = OpenCandidate(name))
-      candidates.push_back(std::move(*candidate));
-  };
-  for (const SynthModel& model : SynthModels()) {
-    for (const std::string_view quant : kQuants) add(fmt::format("synth:{}:{}", model.name, quant));
-  }
-  for (const MeasuredCell& cell : cells) add(cell.name);
+  std::vector<Candidate> candidates = CatalogueCandidates();
+  for (const MeasuredCell& cell : cells) AddCandidate(cell.name, candidates);
   return candidates;
 }
 

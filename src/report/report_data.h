@@ -101,7 +101,8 @@ class ReportReader {
   explicit ReportReader(ReadProgress progress = {}) : progress_(progress), figures_(std::move(progress)) {}
   /// Oldest first. Whoever wants one moment of a database that is being written opens a transaction.
   Result<ReportData> Read(Store& store, std::vector<int64_t> cells);
-  /// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's.
+  /// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's. Given
+  /// again what it gave before, until a cell has ended or something was said of one.
   Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
  private:
@@ -118,6 +119,8 @@ class ReportReader {
   std::map<int64_t, Known> ended_;
   std::set<int64_t> asked_;  // those that answers_ were read from
   std::vector<ComparedAnswers> answers_;
+  std::string advised_;  // the rows that advice_ rests on; empty: none is known
+  Advice advice_;
 };
 
 /// The cells of the newest run, or if that belongs to a campaign, all of the campaign that count; oldest first.

@@ -36,6 +36,17 @@ std::vector<FitBar> BarsOf(const MachineVerdict& verdict) {
   return bars;
 }
 
+/// What changes whenever a verdict may. Rates that are measured between two repeats do not count: it has the last before
+/// its newest cell ended.
+Result<std::string> StateOf(Database& database, const Home& home) {
+  WEIR_TRY(Statement query, database.Prepare(R"sql(
+    SELECT count(*) || ' ' || sum(cell.id) || ' ' || max(run.started_at) || ' ' || (SELECT count(*) FROM flag) || ' ' ||
+           (SELECT count(*) FROM quality)
+    FROM cell JOIN run ON run.id = cell.run WHERE cell.status <> 'interrupted')sql"));
+  WEIR_TRY(const bool any, query.Step());
+  return fmt::format("{} {} {} {}", home.fingerprint, home.newest_cell, home.memory.available_bytes, any ? query.Text(0) : "");
+}
+
 }  // namespace
 
 Result<Advice> ReportReader::ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
@@ -43,6 +54,8 @@ Result<Advice> ReportReader::ReadAdvice(Store& store, const ReportData& data, co
   WEIR_TRY(const std::optional<Home> home, HomeOfNewestRow(store));
   // Judged is one machine: the one that this report is about.
   if (!home || data.machines.size() != 1 || data.machines[0].fingerprint != home->fingerprint) return advice;
+  WEIR_TRY(std::string state, StateOf(store.database(), *home));
+  if (state == advised_) return advice_;
   WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue, figures_));
   advice.users = verdict.need.users;
   advice.context_tokens = verdict.need.context_tokens;
@@ -50,6 +63,8 @@ Result<Advice> ReportReader::ReadAdvice(Store& store, const ReportData& data, co
   advice.cell = home->newest_cell;
   advice.fits = BarsOf(verdict);
   advice.verdict = LinesOf(verdict);
+  advised_ = std::move(state);
+  advice_ = advice;
   return advice;
 }
 

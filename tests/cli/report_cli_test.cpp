@@ -196,9 +196,13 @@ TEST_F(ReportCli, ThePageFollowsTheRows) {
   std::filesystem::copy_file(Rows(), folder / "new");
   std::filesystem::rename(folder / "new", db);
   EXPECT_TRUE(Eventually([&] { return page().find("[cell 3]") != std::string::npos; }));
-  EXPECT_THAT(page(), Not(HasSubstr("with 2 users")));
-  Bench(db, "1,2");
-  EXPECT_TRUE(Eventually([&] { return page().find("with 2 users") != std::string::npos; }));
+  EXPECT_THAT(page(), Not(HasSubstr("with 8 users")));
+  EXPECT_TRUE(Eventually([&] { return page().find("it gives") != std::string::npos; })) << "a verdict on three cells";
+  EXPECT_THAT(page(), HasSubstr("(row 3)"));
+  EXPECT_THAT(page(), Not(HasSubstr("next time with a verdict")));
+  Bench(db, "1,2,8");
+  EXPECT_TRUE(Eventually([&] { return page().find("with 8 users") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return page().find("(row 6)") != std::string::npos; })) << "the verdict is that of the newest rows";
   EXPECT_THAT(page(), HasSubstr("http-equiv=\"refresh\" content=\"1\""));
 
   const ClientAnswer answer = Ask(port, Get("/"));
@@ -213,7 +217,7 @@ TEST_F(ReportCli, ThePageFollowsTheRows) {
   std::filesystem::resize_file(db, 5000);
   std::filesystem::remove(db + "-wal");
   EXPECT_TRUE(Eventually([&] { return page().find("nothing could be read") != std::string::npos; }));
-  EXPECT_THAT(page(), HasSubstr("with 2 users"));
+  EXPECT_THAT(page(), HasSubstr("with 8 users"));
   EXPECT_EQ(serve.End(SIGTERM), 0);
 }
 
