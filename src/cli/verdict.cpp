@@ -153,10 +153,7 @@ int PrintRules(bool json) {
 Result<MachineVerdict> JudgeWithProgress(const Flags& flags, const MachineCatalogue& catalogue) {
   CatchInterrupts();
   Progress progress("reading rows");
-  FigureReader figures([&](int64_t done, int64_t total) {
-    progress.Update(done, total);
-    return !Interrupted();
-  });
+  FigureReader figures(progress.UntilInterrupted());
   return VerdictOn(flags.need, flags.machine, flags.db, catalogue, figures);
 }
 
