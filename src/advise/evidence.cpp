@@ -1,7 +1,9 @@
 #include "advise/evidence.h"
 
 #include <algorithm>
+#include <map>
 #include <sstream>
+#include <tuple>
 
 namespace weir {
 namespace {
@@ -41,40 +43,8 @@ std::string WhyNot(const Statement& row, const Home& home, const std::vector<std
   return "";
 }
 
-Result<std::vector<std::string>> ReadFlags(Database& database, int64_t cell) {
-  WEIR_TRY(Statement query, database.Prepare("SELECT name FROM flag WHERE cell = ? ORDER BY name"));
-  query.Bind(cell);
-  std::vector<std::string> flags;
-  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { flags.push_back(row.Text(0)); }));
-  return flags;
-}
-
-/// False if the cell has no decode rate, and so nothing to say.
-Result<bool> ReadFigures(Database& database, MeasuredCell* cell) {
-  WEIR_TRY(Statement query,
-           database.Prepare(
-               "SELECT figure, n, median, p95, least, greatest FROM summary WHERE cell = ?"));
-  query.Bind(cell->id);
-  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
-    constexpr std::string_view kEnergy = "_j_per_token";
-    const std::string name = row.Text(0);
-    const Figure figure{row.Int(1), row.Real(2), row.Real(3), row.Real(4), row.Real(5)};
-    if (name == "decode_tok_s") cell->decode_tok_s = figure;
-    if (name == "ttft_ms") cell->ttft_ms = figure;
-    if (name == "limit_tok_s") cell->limit_tok_s = figure;
-    if (name.ends_with(kEnergy) && !name.ends_with("_net_j_per_token")) {
-      cell->joules_per_token.emplace_back(name.substr(0, name.size() - kEnergy.size()),
-                                          figure.median);
-    }
-  }));
-  return cell->decode_tok_s.least > 0;
-}
-
-bool SameCell(const MeasuredCell& a, const MeasuredCell& b) {
-  return a.name == b.name && a.users == b.users && a.prompt_tokens == b.prompt_tokens;
-}
-
-Status ReadCells(Database& database, const Home& home, Evidence* evidence) {
+Status ReadCells(Database& database, const Home& home, const FigureReader& figures, Evidence* evidence) {
+  WEIR_TRY(Statement flags, database.Prepare("SELECT name FROM flag WHERE cell = ? ORDER BY name"));
   WEIR_TRY(Statement query, database.Prepare(R"sql(
     SELECT cell.id, model.name, model.quant, model.synthetic, cell.users, cell.prompt_tokens, run.foreign_tool,
            cell.target, run.isa, run.threads,
@@ -85,9 +55,10 @@ Status ReadCells(Database& database, const Home& home, Evidence* evidence) {
     WHERE cell.status = 'ok' AND (machine.fingerprint = ?1 OR run.foreign_tool IS NOT NULL)
     ORDER BY cell.id)sql"));
   query.Bind(home.fingerprint);
+  std::map<std::tuple<std::string, int, int64_t>, MeasuredCell> newest;
   while (true) {
     WEIR_TRY(const bool more, query.Step());
-    if (!more) return {};
+    if (!more) break;
     MeasuredCell cell;
     cell.id = query.Int(0);
     cell.name = query.Text(1);
@@ -95,18 +66,25 @@ Status ReadCells(Database& database, const Home& home, Evidence* evidence) {
     cell.synthetic = query.Int(3) != 0;
     cell.users = static_cast<int>(query.Int(4));
     cell.prompt_tokens = query.Int(5);
-    WEIR_TRY(cell.caveats, ReadFlags(database, cell.id));
+    flags.Bind(cell.id);
+    WEIR_RETURN_IF_ERROR(flags.ForEach([&](const Statement& row) { cell.caveats.push_back(row.Text(0)); }));
     const std::string why = WhyNot(query, home, cell.caveats);
     if (!why.empty()) {
       evidence->set_aside.push_back({cell.id, why});
       continue;
     }
-    WEIR_TRY(const bool has_rate, ReadFigures(database, &cell));
-    if (!has_rate) continue;
-    std::erase_if(evidence->cells,
-                  [&](const MeasuredCell& older) { return SameCell(older, cell); });
-    evidence->cells.push_back(std::move(cell));
+    const CellFigures* found = figures.Find(cell.id);
+    // Without a decode rate it has nothing to say.
+    if (!found || !found->decode_tok_s || found->decode_tok_s->least <= 0) continue;
+    cell.decode_tok_s = *found->decode_tok_s;
+    cell.ttft_ms = found->ttft_ms;
+    cell.limit_tok_s = found->limit_tok_s;
+    cell.joules_per_token = found->joules_per_token;
+    newest.insert_or_assign({cell.name, cell.users, cell.prompt_tokens}, std::move(cell));
   }
+  for (auto& [kind, cell] : newest) evidence->cells.push_back(std::move(cell));
+  std::sort(evidence->cells.begin(), evidence->cells.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return {};
 }
 
 Status ReadQuality(Database& database, Evidence* evidence) {
@@ -143,7 +121,7 @@ Home HomeOf(const CatalogueMachine& machine) {
 Result<std::optional<Home>> HomeOfNewestRow(Store& store) {
   WEIR_TRY(Statement query, store.database().Prepare(R"sql(
     SELECT machine.fingerprint, run.isa, run.threads, coalesce(machine.cpu, machine.fingerprint), machine.memory_bytes,
-           iif(json_valid(machine.facts), json_extract(machine.facts, '$.memory_available_bytes'), NULL)
+           iif(json_valid(machine.facts), json_extract(machine.facts, '$.memory_available_bytes'), NULL), cell.id
     FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
     WHERE run.foreign_tool IS NULL AND cell.target = 'engine' ORDER BY cell.id DESC LIMIT 1)sql"));
   WEIR_TRY(const bool found, query.Step());
@@ -155,6 +133,7 @@ Result<std::optional<Home>> HomeOfNewestRow(Store& store) {
   home.name = home.title = query.Text(3);
   home.memory.available_bytes = query.OptionalInt(5).value_or(query.OptionalInt(4).value_or(0));
   home.memory.memory_bytes = query.OptionalInt(4).value_or(home.memory.available_bytes);
+  home.newest_cell = query.Int(6);
   return std::optional(home);
 }
 
@@ -164,13 +143,13 @@ bool Disqualifies(std::string_view flag) {
          flag.starts_with("kv_");
 }
 
-Result<Evidence> ReadEvidence(Store& store, const Home& home) {
+Result<Evidence> ReadEvidence(Store& store, const Home& home, FigureReader& figures) {
   Evidence evidence;
   WEIR_RETURN_IF_ERROR(ReadQuality(store.database(), &evidence));
   if (home.fingerprint.empty()) return evidence;
-  WEIR_RETURN_IF_ERROR(ReadCells(store.database(), home, &evidence));
   WEIR_TRY(evidence.experience,
-           ReadExperience(store.database(), home.fingerprint, home.isa, home.threads));
+           ReadExperience(store.database(), home.fingerprint, home.isa, home.threads, figures));
+  WEIR_RETURN_IF_ERROR(ReadCells(store.database(), home, figures, &evidence));
   return evidence;
 }
 

@@ -21,6 +21,7 @@ struct Home {
   MemoryOffer memory;
   std::optional<MachineRates> rates;             // nothing: nobody measured them
   const CatalogueMachine* catalogued = nullptr;  // null: a machine that weir runs on
+  int64_t newest_cell = 0;                       // 0: nobody asked which of its rows is the newest
 };
 /// One of the catalogue, of which there are no rows.
 Home HomeOf(const CatalogueMachine& machine);
@@ -68,6 +69,6 @@ struct Evidence {
 /// type), and not only that they are uncertain.
 bool Disqualifies(std::string_view flag);
 
-Result<Evidence> ReadEvidence(Store& store, const Home& home);
+Result<Evidence> ReadEvidence(Store& store, const Home& home, FigureReader& figures);
 
 }  // namespace weir

@@ -100,11 +100,12 @@ Result<std::optional<MachineRates>> ReadRates(Database& database, const std::str
 /// The rows that matter: all others together weigh little, and each costs a prediction from every other.
 std::vector<Experience> Nearest(std::span<const Experience> all, const CellTraits& traits) {
   constexpr size_t kMostRows = 64;
-  std::vector<Experience> rows(all.begin(), all.end());
-  std::stable_sort(rows.begin(), rows.end(), [&](const Experience& a, const Experience& b) {
-    return Nearness(Offsets(traits, a.traits)) > Nearness(Offsets(traits, b.traits));
-  });
-  rows.resize(std::min(rows.size(), kMostRows));
+  std::vector<std::pair<double, size_t>> order;  // of equal ones the first comes first
+  for (size_t i = 0; i < all.size(); ++i) order.emplace_back(-Nearness(Offsets(traits, all[i].traits)), i);
+  const auto end = order.begin() + static_cast<std::ptrdiff_t>(std::min(order.size(), kMostRows));
+  std::partial_sort(order.begin(), end, order.end());
+  std::vector<Experience> rows;
+  for (auto at = order.begin(); at != end; ++at) rows.push_back(all[at->second]);
   return rows;
 }
 
@@ -137,39 +138,37 @@ std::optional<Lesson> Learn(std::span<const Experience> all, const CellTraits& t
 }
 
 Result<MachineExperience> ReadExperience(Database& database, const std::string& machine, const std::string& isa,
-                                         int threads) {
-  // Targets other than weir's own engine have no steps, so no limit and no multiply-accumulates.
+                                         int threads, FigureReader& figures) {
+  MachineExperience experience;
+  WEIR_TRY(experience.rates, ReadRates(database, machine, threads));
+  WEIR_RETURN_IF_ERROR(figures.Read(database, machine, isa, threads));
   WEIR_TRY(Statement cells, database.Prepare(R"sql(
-    SELECT cell.id, model.file_tensor_bytes, model.n_params, cell.users,
-           decode.median * (1 / least.median + 1 / prefill.median), prefill.median * macs.median / cell.users / 1e9
+    SELECT cell.id, model.file_tensor_bytes, model.n_params, cell.users
     FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
     JOIN model ON model.id = cell.model
-    JOIN summary AS decode ON decode.cell = cell.id AND decode.figure = 'decode_tok_s'
-    JOIN summary AS least ON least.cell = cell.id AND least.figure = 'limit_tok_s'
-    JOIN summary AS macs ON macs.cell = cell.id AND macs.figure = 'step_macs'
-    JOIN summary AS prefill ON prefill.cell = cell.id AND prefill.figure = 'prefill_tok_s'
-    WHERE cell.status = 'ok' AND cell.search IS NULL AND machine.fingerprint = ?1 AND run.isa = ?2 AND run.threads = ?3
+    WHERE cell.status = 'ok' AND machine.fingerprint = ?1 AND run.isa = ?2 AND run.threads = ?3
       AND model.n_params > 0 AND model.file_tensor_bytes > 0
       AND NOT EXISTS (SELECT 1 FROM flag WHERE flag.cell = cell.id
                       AND flag.name IN ('answer_changed', 'logits_differ', 'swapped'))
     ORDER BY cell.id)sql"));
   cells.Bind(machine, isa, threads);
-  MachineExperience experience;
-  WEIR_TRY(experience.rates, ReadRates(database, machine, threads));
-  const Status read = cells.ForEach([&](const Statement& row) {
+  WEIR_RETURN_IF_ERROR(cells.ForEach([&](const Statement& row) {
+    const CellFigures* cell = figures.Find(row.Int(0));
+    if (!cell || !cell->decode_tok_s || !cell->limit_tok_s || !cell->step_macs || !cell->prefill_tok_s) return;
+    const double limit = cell->limit_tok_s->median, prefill = cell->prefill_tok_s->median;
+    if (limit <= 0 || prefill <= 0) return;
     Experience decode;
     decode.cell = row.Int(0);
     decode.traits.weight_bytes = row.Real(1);
     decode.traits.bits_per_weight = 8 * row.Real(1) / row.Real(2);
     decode.traits.users = row.Real(3);
-    Experience prefill = decode;
-    decode.value = row.Real(4);
+    decode.value = cell->decode_tok_s->median * (1 / limit + 1 / prefill);
+    Experience prompt = decode;
+    prompt.traits.users = 1;  // a prompt's rows are what is multiplied, whoever else waits
+    prompt.value = prefill * cell->step_macs->median / decode.traits.users / 1e9;
     if (decode.value > 0) experience.decode_share.push_back(decode);
-    prefill.traits.users = 1;  // a prompt's rows are what is multiplied, whoever else waits
-    prefill.value = row.Real(5);
-    if (prefill.value > 0) experience.prefill_gmac_s.push_back(prefill);
-  });
-  if (!read) return read.error();
+    if (prompt.value > 0) experience.prefill_gmac_s.push_back(prompt);
+  }));
   return experience;
 }
 

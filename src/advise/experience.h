@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "advise/cell_figures.h"
 #include "machine/rates.h"
 #include "store/database.h"
 #include "util/error.h"
@@ -51,9 +52,9 @@ struct MachineExperience {
   std::vector<Experience> decode_share;    // attainable time of a decode step / its time
   std::vector<Experience> prefill_gmac_s;  // multiply-accumulates of all kinds
 };
-/// Of all good cells that were measured on the machine with that fingerprint, with the build's kind of kernels (isa)
-/// and so many threads.
+/// Of the cells that `figures` reads of such a machine, without those whose answers were wrong or whose memory was on a
+/// disk.
 Result<MachineExperience> ReadExperience(Database& database, const std::string& machine, const std::string& isa,
-                                         int threads);
+                                         int threads, FigureReader& figures);
 
 }  // namespace weir

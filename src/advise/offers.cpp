@@ -41,15 +41,6 @@ SpeedQuestion QuestionOf(const Candidate& candidate, const Need& need) {
           KvType::kF16,     need.users,          need.prompt_tokens};
 }
 
-/// A machine that weir runs on, in the terms of the catalogue.
-CatalogueMachine AsCatalogued(const MachineRates& rates) {
-  CatalogueMachine machine;
-  machine.bandwidth_gb_s = rates.read_gb_s;
-  machine.int8_tops = rates.int8_gmac_s / 500;
-  machine.float_tflops = rates.f32_gmac_s / 500;
-  return machine;
-}
-
 Speed FromPrediction(const SpeedPrediction& prediction, Basis basis) {
   Speed speed;
   speed.basis = basis;
@@ -151,20 +142,34 @@ Result<Candidate> OpenCandidate(const std::string& name) {
   return candidate;
 }
 
+namespace {
+
+void AddCandidate(const std::string& name, std::vector<Candidate>& candidates) {
+  const bool known = std::any_of(candidates.begin(), candidates.end(),
+                                 [&](const Candidate& other) { return SameName(other.name, name); });
+  if (known) return;
+  if (Result<Candidate> candidate = OpenCandidate(name)) candidates.push_back(std::move(*candidate));
+}
+
+/// Made once: each has a vocabulary, and a page that follows a campaign asks again and again.
+const std::vector<Candidate>& CatalogueCandidates() {
+  static const std::vector<Candidate> all = [] {
+    std::vector<Candidate> candidates;
+    for (const SynthModel& model : SynthModels()) {
+      for (const std::string_view quant : kQuants) {
+        AddCandidate(fmt::format("synth:{}:{}", model.name, quant), candidates);
+      }
+    }
+    return candidates;
+  }();
+  return all;
+}
+
+}  // namespace
+
 std::vector<Candidate> FindCandidates(std::span<const MeasuredCell> cells) {
-  std::vector<Candidate> candidates;
-  const auto add = [&](const std::string& name) {
-    const bool known =
-        std::any_of(candidates.begin(), candidates.end(),
-                    [&](const Candidate& other) { return SameName(other.name, name); });
-    if (known) return;
-    if (Result<Candidate> candidate = OpenCandidate(name))
-      candidates.push_back(std::move(*candidate));
-  };
-  for (const SynthModel& model : SynthModels()) {
-    for (const std::string_view quant : kQuants) add(fmt::format("synth:{}:{}", model.name, quant));
-  }
-  for (const MeasuredCell& cell : cells) add(cell.name);
+  std::vector<Candidate> candidates = CatalogueCandidates();
+  for (const MeasuredCell& cell : cells) AddCandidate(cell.name, candidates);
   return candidates;
 }
 
@@ -200,7 +205,7 @@ Speed SpeedSource::Of(const Candidate& candidate, const Need& need) {
   }
   if (known->lessons)
     return FromPrediction(PredictFrom(question, *rates, *known->lessons), Basis::kRows);
-  return FromPrediction(Estimate(question, AsCatalogued(*rates)), Basis::kEstimated);
+  return FromPrediction(Estimate(question, *rates), Basis::kEstimated);
 }
 
 Answer FastEnough(const Speed& speed, const Need& need) {

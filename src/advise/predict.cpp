@@ -58,6 +58,14 @@ SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& 
           Milliseconds(PrefillMacs(question), Around(prefill)), {}};
 }
 
+SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rates) {
+  CatalogueMachine machine;
+  machine.bandwidth_gb_s = rates.read_gb_s;
+  machine.int8_tops = rates.int8_gmac_s / 500;
+  machine.float_tflops = rates.f32_gmac_s / 500;
+  return Estimate(question, machine);
+}
+
 std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const MachineExperience& experience) {
   std::optional<Lesson> share = Learn(experience.decode_share, TraitsOf(question, question.users));
   std::optional<Lesson> prefill = Learn(experience.prefill_gmac_s, TraitsOf(question, 1));

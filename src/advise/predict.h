@@ -34,6 +34,8 @@ struct SpeedPrediction {
 /// reach. Not within reach of it: published runs themselves scatter more.
 inline constexpr double kWidestEstimate = 2.5;
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine);
+/// On a machine that weir runs on, in the terms of the catalogue.
+SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rates);
 
 /// What rows teach about a model with so many users, whatever its context.
 struct SpeedLessons {

@@ -136,8 +136,8 @@ Result<MachineVerdict> JudgeMachine(Need need, const Home& home, const Evidence&
 }
 
 Result<MachineVerdict> JudgeMachine(const Need& need, const Home& home, Store& store,
-                                    const MachineCatalogue& catalogue) {
-  WEIR_TRY(const Evidence evidence, ReadEvidence(store, home));
+                                    const MachineCatalogue& catalogue, FigureReader& figures) {
+  WEIR_TRY(const Evidence evidence, ReadEvidence(store, home, figures));
   return JudgeMachine(need, home, evidence, catalogue, FindCandidates(evidence.cells));
 }
 

@@ -94,6 +94,6 @@ Result<MachineVerdict> JudgeMachine(Need need, const Home& home, const Evidence&
                                     std::vector<Candidate> candidates);
 /// The same from the database, with all models that FindCandidates knows.
 Result<MachineVerdict> JudgeMachine(const Need& need, const Home& home, Store& store,
-                                    const MachineCatalogue& catalogue);
+                                    const MachineCatalogue& catalogue, FigureReader& figures);
 
 }  // namespace weir

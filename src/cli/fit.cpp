@@ -87,8 +87,10 @@ Result<Place> ThisMachine(const Flags& flags) {
   place.memory.memory_bytes = machine.memory_bytes.value_or(place.memory.available_bytes);
   WEIR_TRY(const std::string path, flags.db.empty() ? Store::DefaultPath() : Result<std::string>(flags.db));
   if (Result<Store> store = Store::OpenReadOnly(path, {.machine = Fingerprint(machine)})) {
+    Progress progress("reading rows");
+    FigureReader figures(progress.UntilInterrupted());
     WEIR_TRY(place.experience, ReadExperience(store->database(), Fingerprint(machine), std::string(Name(isa)),
-                                              machine.default_threads));
+                                              machine.default_threads, figures));
   } else if (!flags.db.empty()) {
     return store.error();
   }
@@ -110,21 +112,12 @@ Place OfCatalogue(const CatalogueMachine& machine) {
   return place;
 }
 
-/// A machine that nobody has rows of, in the terms of the catalogue.
-CatalogueMachine AsCatalogued(const MachineRates& rates) {
-  CatalogueMachine machine;
-  machine.bandwidth_gb_s = rates.read_gb_s;
-  machine.int8_tops = rates.int8_gmac_s / 500;
-  machine.float_tflops = rates.f32_gmac_s / 500;
-  return machine;
-}
-
 // ---- The answer.
 
 SpeedPrediction SpeedOf(const SpeedQuestion& question, const Place& place) {
   if (place.catalogued) return Estimate(question, *place.catalogued);
   if (std::optional<SpeedPrediction> learned = Predict(question, place.rates, place.experience)) return *learned;
-  return Estimate(question, AsCatalogued(place.rates));
+  return Estimate(question, place.rates);
 }
 
 Result<Answer> Ask(const Flags& flags, const ModelSource& source, const Place& place) {

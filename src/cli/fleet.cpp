@@ -15,10 +15,7 @@ namespace {
 
 Result<FleetPush> Push(const std::string& file, const std::string& url) {
   Progress progress("sending runs");
-  return PushToFleet(file, url, [&](int64_t done, int64_t runs) {
-    progress.Update(done, runs);
-    return !Interrupted();
-  });
+  return PushToFleet(file, url, progress.UntilInterrupted());
 }
 
 std::string Plural(int64_t n, const char* thing) { return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s"); }

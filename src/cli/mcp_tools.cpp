@@ -243,7 +243,8 @@ Result<Json> Verdict(const McpPlaces& places, const Json& given) {
     WEIR_TRY(need.least_params, ParseParameters("model_at_least", size));
   }
   WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(places.machines_folder));
-  WEIR_TRY(const MachineVerdict verdict, VerdictOn(need, machine, places.db, catalogue));
+  FigureReader figures;
+  WEIR_TRY(const MachineVerdict verdict, VerdictOn(need, machine, places.db, catalogue, figures));
   return VerdictJson(verdict);
 }
 

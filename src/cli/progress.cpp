@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/format.h"
 #include "util/clock.h"
+#include "util/interrupt.h"
 #include "util/terminal.h"
 
 namespace weir {
@@ -48,6 +49,13 @@ void Progress::Update(int64_t done, int64_t total) {
   } else {
     PrintMessage(line + "\n");
   }
+}
+
+std::function<bool(int64_t, int64_t)> Progress::UntilInterrupted() {
+  return [this](int64_t done, int64_t total) {
+    Update(done, total);
+    return !Interrupted();
+  };
 }
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,8 @@ class Progress {
   /// What was done before: the estimate is made from the rest.
   void StartAt(int64_t done) { begin_done_ = done; }
   void Update(int64_t done, int64_t total);
+  /// The same, as a function that is false once the user has asked to stop. This must outlive it.
+  std::function<bool(int64_t done, int64_t total)> UntilInterrupted();
 
   /// For callbacks of the form f(context, done, total).
   static void Callback(void* progress, int64_t done, int64_t total) {

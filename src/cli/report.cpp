@@ -39,10 +39,7 @@ Status WriteCharts(const Report& article, const std::string& folder) {
 /// Reading ends when the user asks to stop; what is written after it appears whole.
 Result<ReportData> ReadWithProgress(const RowFlags& rows, const MachineCatalogue& catalogue) {
   Progress progress("reading rows");
-  ReportReader reader([&](int64_t done, int64_t total) {
-    progress.Update(done, total);
-    return !Interrupted();
-  });
+  ReportReader reader(progress.UntilInterrupted());
   WEIR_TRY(ReportData data, ReadReport(rows, &catalogue, reader));
   if (Interrupted()) return Error{ErrorCode::kInterrupted, "interrupted", {}};
   return data;
@@ -80,7 +77,7 @@ Result<ReportData> ReadReport(const RowFlags& flags, const MachineCatalogue* cat
   WEIR_TRY(std::vector<int64_t> cells, ChoosesRows(flags) ? SelectCellIds(store, flags, INT64_MAX) : NewestCells(store));
   WEIR_TRY(ReportData data, reader.Read(store, std::move(cells)));
   if (catalogue) {
-    WEIR_TRY(data.advice, ReadAdvice(store, data, *catalogue));
+    WEIR_TRY(data.advice, reader.ReadAdvice(store, data, *catalogue));
   }
   return data;
 }

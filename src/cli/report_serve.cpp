@@ -7,8 +7,10 @@
 #include <ctime>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "cli/command.h"
+#include "cli/machines_folder.h"
 #include "server/access.h"
 #include "server/http_server.h"
 #include "util/clock.h"
@@ -56,17 +58,20 @@ std::string Banner(const ReportData& data, int refresh_s) {
     });
     running = fmt::format(" Run {} has not ended; {} of its cells have.", run.id, n_ended);
   }
-  return fmt::format("Rows as of {}.{} This page loads itself again every {} s.", TimeOfDay(), running, refresh_s);
+  return fmt::format("Rows as of {}.{} This page loads itself again every {} s{}.", TimeOfDay(), running, refresh_s,
+                     data.advice ? "" : ", next time with a verdict");
 }
 
 /// The newest article, and if the database cannot be read at the moment, the one before it, saying so.
 class LiveReport {
  public:
-  explicit LiveReport(const ServeReport& options) : options_(options) {}
+  LiveReport(const ServeReport& options, const MachineCatalogue& catalogue) : options_(options), catalogue_(catalogue) {}
 
   std::string Html() {
     HtmlOptions html{options_.refresh_s, ""};
-    if (Result<ReportData> data = ReadReport(options_.rows, nullptr, reader_)) {
+    // A verdict reads all rows of the machine once: nobody waits for that with nothing to see.
+    const MachineCatalogue* catalogue = std::exchange(shown_, true) ? &catalogue_ : nullptr;
+    if (Result<ReportData> data = ReadReport(options_.rows, catalogue, reader_)) {
       article_ = MakeReport(*data);
       html.banner = Banner(*data, options_.refresh_s);
     } else {
@@ -78,6 +83,8 @@ class LiveReport {
 
  private:
   const ServeReport& options_;
+  const MachineCatalogue& catalogue_;
+  bool shown_ = false;  // a page, to whoever looked first
   ReportReader reader_{[](int64_t, int64_t) { return !Interrupted(); }};
   Report article_{"Language models, measured", "", {}, {}};
 };
@@ -102,7 +109,8 @@ struct StopAtEnd {
 
 Result<int> ServeReportPage(const ServeReport& options) {
   CatchInterrupts();
-  LiveReport report(options);
+  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(DefaultMachinesFolder()));
+  LiveReport report(options, catalogue);
   Page page;
   page.Set(report.Html());
   HttpOptions http;

@@ -6,9 +6,11 @@
 #include "cli/format.h"
 #include "cli/machines_folder.h"
 #include "cli/model_text.h"
+#include "cli/progress.h"
 #include "cli/result_database.h"
 #include "cli/verdict_commands.h"
 #include "cli/verdict_document.h"
+#include "util/interrupt.h"
 #include "util/terminal.h"
 
 namespace weir {
@@ -148,6 +150,13 @@ int PrintRules(bool json) {
   return kExitOk;
 }
 
+Result<MachineVerdict> JudgeWithProgress(const Flags& flags, const MachineCatalogue& catalogue) {
+  CatchInterrupts();
+  Progress progress("reading rows");
+  FigureReader figures(progress.UntilInterrupted());
+  return VerdictOn(flags.need, flags.machine, flags.db, catalogue, figures);
+}
+
 Result<int> RunVerdict(Flags& flags) {
   if (flags.rules) return PrintRules(flags.json);
   Need& need = flags.need;
@@ -158,7 +167,7 @@ Result<int> RunVerdict(Flags& flags) {
     WEIR_TRY(need.max_ttft_ms, ParseMilliseconds("--max-ttft", flags.max_ttft));
   }
   WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
-  WEIR_TRY(const MachineVerdict verdict, VerdictOn(need, flags.machine, flags.db, catalogue));
+  WEIR_TRY(const MachineVerdict verdict, JudgeWithProgress(flags, catalogue));
   if (flags.json) {
     PrintJson(VerdictJson(verdict));
   } else {

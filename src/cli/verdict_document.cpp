@@ -110,7 +110,8 @@ Result<Home> ThisHome() {
 }
 
 Result<MachineVerdict> VerdictOn(const Need& need, const std::string& machine,
-                                 const std::string& db, const MachineCatalogue& catalogue) {
+                                 const std::string& db, const MachineCatalogue& catalogue,
+                                 FigureReader& figures) {
   Home home;
   if (machine.empty()) {
     WEIR_TRY(home, ThisHome());
@@ -124,7 +125,7 @@ Result<MachineVerdict> VerdictOn(const Need& need, const std::string& machine,
     return JudgeMachine(need, home, Evidence{}, catalogue, FindCandidates({}));
   }
   WEIR_TRY(Store store, Store::OpenReadOnly(path, {.machine = home.fingerprint}));
-  return JudgeMachine(need, home, store, catalogue);
+  return JudgeMachine(need, home, store, catalogue, figures);
 }
 
 Json VerdictJson(const MachineVerdict& verdict) {

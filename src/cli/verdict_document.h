@@ -12,7 +12,7 @@ Result<Home> ThisHome();
 /// The machine of that name in the catalogue, or this one where there is no name; judged by the rows of the database
 /// at `db`. No database is no evidence, unless it was named.
 Result<MachineVerdict> VerdictOn(const Need& need, const std::string& machine, const std::string& db,
-                                 const MachineCatalogue& catalogue);
+                                 const MachineCatalogue& catalogue, FigureReader& figures);
 
 Json VerdictJson(const MachineVerdict& verdict);
 

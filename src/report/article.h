@@ -15,6 +15,7 @@ namespace weir {
 struct Provenance {
   std::string sql;
   std::vector<int64_t> cells;
+  std::vector<std::string> commands = {};  // that compute anew what is in no row
 };
 
 struct ReportSentence {

@@ -84,8 +84,12 @@ std::string SentenceHtml(const ReportSentence& sentence) {
 
 std::string EvidenceHtml(const Provenance& evidence) {
   if (evidence.sql.empty()) return "";
-  return fmt::format("<details><summary>rows and SQL</summary><p>Cells {}</p><pre>{}</pre></details>\n", IdRanges(evidence.cells),
-                     XmlLines(evidence.sql));
+  std::string html = fmt::format("<details><summary>rows and SQL</summary><p>Cells {}</p><pre>{}</pre>", IdRanges(evidence.cells),
+                                 XmlLines(evidence.sql));
+  if (!evidence.commands.empty()) {
+    html += fmt::format("<p>Computed, as by</p><pre>{}</pre>", XmlLines(fmt::to_string(fmt::join(evidence.commands, "\n"))));
+  }
+  return html + "</details>\n";
 }
 
 std::string WithClass(std::string svg, std::string_view name) {

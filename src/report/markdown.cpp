@@ -16,10 +16,17 @@ std::string SentenceLine(const ReportSentence& sentence) {
   return text;
 }
 
-/// SQL has no backquotes of its own, and what it quotes are names of figures.
+/// SQL has no backquotes of its own, and what it quotes are names of figures; no command's line begins with one.
 std::string EvidenceText(const Provenance& evidence) {
   if (evidence.sql.empty()) return "";
-  return fmt::format("<details><summary>rows and SQL</summary>\n\nCells {}\n\n```sql\n{}\n```\n\n</details>\n\n", IdRanges(evidence.cells), evidence.sql);
+  std::string text = fmt::format("<details><summary>rows and SQL</summary>\n\nCells {}\n\n```sql\n{}\n```\n\n",
+                                 IdRanges(evidence.cells), evidence.sql);
+  if (!evidence.commands.empty()) {
+    text += "Computed, as by\n\n```sh\n";
+    for (const std::string& command : evidence.commands) text += CleanText(command) + "\n";
+    text += "```\n\n";
+  }
+  return text + "</details>\n\n";
 }
 
 std::string TableText(const ReportTable& table) {

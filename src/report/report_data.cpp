@@ -243,4 +243,13 @@ std::string MachinesSql(std::span<const int64_t> cells) {
       CellCondition("c.id", cells));
 }
 
+std::string AvailableMemorySql(int64_t cell) {
+  return fmt::format(
+      "SELECT c.id AS cell, k.fingerprint, r.threads, k.memory_bytes,\n"
+      "  iif(json_valid(k.facts), json_extract(k.facts, '$.memory_available_bytes'), NULL) AS memory_available_bytes\n"
+      "FROM cell c JOIN run r ON r.id = c.run JOIN machine k ON k.id = r.machine\n"
+      "WHERE c.id = {}",
+      cell);
+}
+
 }  // namespace weir

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,9 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "advise/cell_figures.h"
 #include "advise/machine_catalogue.h"
 #include "bench/agreement.h"
 #include "bench/statistics.h"
+#include "store/read_progress.h"
 #include "store/store.h"
 
 namespace weir {
@@ -63,7 +64,7 @@ struct VerdictLine {
 
 /// What a model would take of the memory, by weir fit.
 struct FitBar {
-  std::string name;
+  std::string name, command;
   int64_t weights_bytes = 0, kv_bytes = 0, state_bytes = 0, work_bytes = 0;
   std::string comfort;          // comfortable, tight, no
   int64_t longest_context = 0;  // tokens of each user
@@ -74,6 +75,7 @@ struct Advice {
   int users = 1;
   int64_t context_tokens = 0;  // of each
   int64_t available_bytes = 0;
+  int64_t cell = 0;            // the newest row, which says what machine that is
   std::vector<FitBar> fits;           // each model of the catalogue in the mixture that does best, smallest first
   std::vector<VerdictLine> verdict;   // right choice if, wrong choice if, not enough evidence
 };
@@ -92,16 +94,16 @@ struct ReportData {
   std::optional<Advice> advice;         // nothing: nobody asked
 };
 
-/// Told how much is done before each step; false: the user asked to stop, which is an Error.
-using ReadProgress = std::function<bool(int64_t done, int64_t total)>;
-
 /// Reads what is known of cells. It keeps what it read of those that have ended, so that a page that follows a campaign
 /// takes little from the machine that is being measured.
 class ReportReader {
  public:
-  explicit ReportReader(ReadProgress progress = {}) : progress_(std::move(progress)) {}
+  explicit ReportReader(ReadProgress progress = {}) : progress_(progress), figures_(std::move(progress)) {}
   /// Oldest first. Whoever wants one moment of a database that is being written opens a transaction.
   Result<ReportData> Read(Store& store, std::vector<int64_t> cells);
+  /// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's. Given
+  /// again what it gave before, until a cell has ended or something was said of one.
+  Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
  private:
   struct Known {
@@ -113,13 +115,13 @@ class ReportReader {
   Status ReadAnswers(Store& store, const std::vector<CellResult>& cells);
 
   ReadProgress progress_;
+  FigureReader figures_;
   std::map<int64_t, Known> ended_;
   std::set<int64_t> asked_;  // those that answers_ were read from
   std::vector<ComparedAnswers> answers_;
+  std::string advised_;  // the rows that advice_ rests on; empty: none is known
+  Advice advice_;
 };
-
-/// On the machine of `data`; without sentences if there are several, or if the newest rows are another one's.
-Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue);
 
 /// The cells of the newest run, or if that belongs to a campaign, all of the campaign that count; oldest first.
 Result<std::vector<int64_t>> NewestCells(Store& store);
@@ -137,5 +139,6 @@ std::string AnswersSql(std::span<const int64_t> cells);
 std::string QualitySql(std::span<const int64_t> cells);
 std::string RunsSql(std::span<const int64_t> cells);
 std::string MachinesSql(std::span<const int64_t> cells);
+std::string AvailableMemorySql(int64_t cell);
 
 }  // namespace weir

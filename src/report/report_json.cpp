@@ -18,6 +18,13 @@ Json ValueJson(const ReportValue& value) {
   return value.is_absent() ? Json(nullptr) : Json(value.text);
 }
 
+Json WithEvidence(Json json, const Provenance& evidence) {
+  json["sql"] = evidence.sql;
+  json["cells"] = evidence.cells;
+  json["commands"] = evidence.commands;
+  return json;
+}
+
 Json TableJson(const ReportTable& table) {
   Json rows = Json::array(), columns = Json::array();
   for (const TableColumn& column : table.columns) columns.push_back({{"key", column.key}, {"head", column.head}, {"unit", column.unit}});
@@ -26,7 +33,7 @@ Json TableJson(const ReportTable& table) {
     for (size_t i = 0; i < row.size(); ++i) json[table.columns[i].key] = ValueJson(row[i]);
     rows.push_back(std::move(json));
   }
-  return {{"caption", table.caption}, {"columns", columns}, {"rows", rows}, {"sql", table.evidence.sql}, {"cells", table.evidence.cells}};
+  return WithEvidence({{"caption", table.caption}, {"columns", columns}, {"rows", rows}}, table.evidence);
 }
 
 }  // namespace
@@ -36,8 +43,7 @@ std::string JsonOf(const Report& article) {
   for (const Section& section : article.sections) {
     Json charts = Json::array(), tables = Json::array();
     for (const Picture& picture : section.pictures) {
-      charts.push_back({{"title", TitleOf(picture.chart)}, {"description", DescriptionOf(picture.chart)}, {"sql", picture.evidence.sql},
-                        {"cells", picture.evidence.cells}});
+      charts.push_back(WithEvidence({{"title", TitleOf(picture.chart)}, {"description", DescriptionOf(picture.chart)}}, picture.evidence));
     }
     for (const ReportTable& table : section.tables) tables.push_back(TableJson(table));
     sections.push_back({{"id", section.id}, {"title", section.title}, {"sentences", SentencesJson(section.sentences)}, {"charts", charts},

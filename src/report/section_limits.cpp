@@ -203,8 +203,11 @@ void AddFits(const Advice& advice, Section& section) {
     }
     chart.description += fmt::format("{}: {}. ", label, ByteText(static_cast<double>(total)));
   }
-  section.pictures.push_back({std::move(chart), {}});
-  section.notes.push_back("What fits is computed from shapes by weir fit, without rows: each model of the catalogue, and each that was measured, in the mixture that "
+  Provenance evidence{AvailableMemorySql(advice.cell), {advice.cell}};
+  for (const FitBar& fit : advice.fits) evidence.commands.push_back(fit.command);
+  section.pictures.push_back({std::move(chart), std::move(evidence)});
+  section.notes.push_back("What fits is computed from shapes by weir fit, for the memory that was available when the newest row was measured; the commands "
+                          "take what is available now. Shown is each model of the catalogue, and each that was measured, in the mixture that "
                           "weir verdict takes; with the longest context that there is room for, in thousands of tokens.");
 }
 

@@ -20,6 +20,9 @@ std::string XmlLines(std::string_view text);
 /// Cleaned, and safe in a line and in a table's cell of Markdown.
 std::string MarkdownText(std::string_view text);
 
+/// One word of a command, in quotes where it needs them.
+std::string ShellWord(std::string_view text);
+
 /// Three digits or so: "0.0123", "7.25", "33.8", "6,721".
 std::string ThreeDigits(double value);
 /// "801 MB", "28.6 GB": powers of ten.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "report/sections.h"
+#include "report/text.h"
 
 namespace weir {
 namespace {
@@ -25,26 +26,45 @@ std::vector<FitBar> BarsOf(const MachineVerdict& verdict) {
   std::vector<FitBar> bars;
   for (const Offer& offer : verdict.here) {
     const EnginePlan& plan = offer.plan;
-    bars.push_back({fmt::format("{} {}", offer.candidate->model, offer.candidate->quant), plan.weights_bytes, plan.kv_bytes, plan.state_bytes,
+    const Candidate& model = *offer.candidate;
+    bars.push_back({fmt::format("{} {}", model.model, model.quant),
+                    fmt::format("weir fit {} --users {} --ctx {}", ShellWord(model.name), verdict.need.users, verdict.need.context_tokens),
+                    plan.weights_bytes, plan.kv_bytes, plan.state_bytes,
                     plan.workspace_bytes + kRuntimeBytes, std::string(Name(offer.comfort)), offer.longest_context});
   }
   std::stable_sort(bars.begin(), bars.end(), [](const FitBar& a, const FitBar& b) { return a.weights_bytes < b.weights_bytes; });
   return bars;
 }
 
+/// What changes whenever a verdict may. Rates that are measured between two repeats do not count: it has the last before
+/// its newest cell ended.
+Result<std::string> StateOf(Database& database, const Home& home) {
+  WEIR_TRY(Statement query, database.Prepare(R"sql(
+    SELECT count(*) || ' ' || sum(cell.id) || ' ' || max(run.started_at) || ' ' || (SELECT count(*) FROM flag) || ' ' ||
+           (SELECT count(*) FROM quality)
+    FROM cell JOIN run ON run.id = cell.run WHERE cell.status <> 'interrupted')sql"));
+  WEIR_TRY(const bool any, query.Step());
+  return fmt::format("{} {} {} {}", home.fingerprint, home.newest_cell, home.memory.available_bytes, any ? query.Text(0) : "");
+}
+
 }  // namespace
 
-Result<Advice> ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
+Result<Advice> ReportReader::ReadAdvice(Store& store, const ReportData& data, const MachineCatalogue& catalogue) {
   Advice advice;
   WEIR_TRY(const std::optional<Home> home, HomeOfNewestRow(store));
   // Judged is one machine: the one that this report is about.
   if (!home || data.machines.size() != 1 || data.machines[0].fingerprint != home->fingerprint) return advice;
-  WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue));
+  WEIR_TRY(std::string state, StateOf(store.database(), *home));
+  if (state == advised_) return advice_;
+  WEIR_TRY(const MachineVerdict verdict, JudgeMachine(Need{}, *home, store, catalogue, figures_));
   advice.users = verdict.need.users;
   advice.context_tokens = verdict.need.context_tokens;
   advice.available_bytes = home->memory.available_bytes;
+  advice.cell = home->newest_cell;
   advice.fits = BarsOf(verdict);
   advice.verdict = LinesOf(verdict);
+  advised_ = std::move(state);
+  advice_ = advice;
   return advice;
 }
 

@@ -41,14 +41,12 @@ Options Said(const PQconninfoOption* option) {
   return said;
 }
 
-bool IsUnreserved(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~/,").find(c) != std::string_view::npos;
-}
-
-std::string Encoded(std::string_view text) {
+/// `plain`: what else stands for itself besides letters and digits.
+std::string Encoded(std::string_view text, std::string_view plain) {
   std::string encoded;
   for (const char c : text) {
-    encoded += IsUnreserved(c) ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    const bool is_plain = std::isalnum(static_cast<unsigned char>(c)) || plain.find(c) != plain.npos;
+    encoded += is_plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
   }
   return encoded;
 }
@@ -58,7 +56,7 @@ std::string Shown(Options options) {
   for (const char* secret : {"password", "sslpassword"}) options.erase(secret);
   const auto take = [&](const char* name, const char* before, const char* after) {
     const auto node = options.extract(name);
-    return node.empty() ? std::string() : before + Encoded(node.mapped()) + after;
+    return node.empty() ? std::string() : before + Encoded(node.mapped(), "-._~,") + after;
   };
   std::string url = "postgresql://" + take("user", "", "@");
   // A folder of sockets, an address of IPv6 and several hosts have no simple place before the path.
@@ -68,7 +66,7 @@ std::string Shown(Options options) {
   url += take("dbname", "/", "");
   const char* separator = "?";
   for (const auto& [name, value] : options) {
-    url += separator + name + "=" + Encoded(value);
+    url += separator + name + "=" + Encoded(value, "-._~/,");
     separator = "&";
   }
   return url;
@@ -107,13 +105,21 @@ std::string SpoolName(const Options& options) {
 
 Error WrongUrl(const char* part) {
   return WithHint(BadInput("the address of the server is wrong{}", part),
-                  "expected postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full; in a password / @ : ? # and % are "
+                  "expected postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full; in a password or a name / @ : ? # and % are "
                   "written %2F %40 %3A %3F %23 %25");
 }
 
-bool Has(const Options& options, const char* name, const char* characters) {
+bool Holds(const Options& options, const char* name, char c) {
   const auto found = options.find(name);
-  return found != options.end() && found->second.find_first_of(characters) != std::string::npos;
+  return found != options.end() && found->second.find(c) != std::string::npos;
+}
+
+/// The name of the database as it is written, or whatever a password with a / in it has put into its place.
+std::string_view PathOf(std::string_view url) {
+  url = url.substr(url.find("://") + 3);
+  url = url.substr(0, url.find('?'));
+  const size_t slash = url.find('/');
+  return slash == url.npos ? std::string_view() : url.substr(slash + 1);
 }
 
 }  // namespace
@@ -135,12 +141,14 @@ Result<FleetAddress> ParseFleetUrl(const std::string& url) {
   const OwnedOptions parsed(PQconninfoParse(url.c_str(), nullptr));
   if (!parsed) return WrongUrl("");
   Options options = Said(parsed.get());
-  // Where a password holds a / or an @, its rest lands in these.
+  // Where a password holds a / or an @ that is not encoded, its rest lands in these.
   if (const auto port = options.find("port"); port != options.end() && port->second.find_first_not_of("0123456789,") != port->second.npos) {
     return WrongUrl(": its port is no number");
   }
-  if (Has(options, "host", "@")) return WrongUrl(": there is an @ in its host");
-  if (Has(options, "dbname", "/@")) return WrongUrl(": there is an @ or a / in the name of its database");
+  if (Holds(options, "host", '@')) return WrongUrl(": there is an @ in its host");
+  if (PathOf(url).find_first_of("/@") != std::string_view::npos) {
+    return WrongUrl(": there is an @ or a / behind the / of its database");
+  }
   FleetAddress address;
   address.password = options.contains("password") ? options["password"] : "";
   address.key_password = options.contains("sslpassword") ? options["sslpassword"] : "";

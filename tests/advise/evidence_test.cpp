@@ -55,7 +55,8 @@ class Rows {
   }
 
   Evidence Read(const Home& home) {
-    auto evidence = ReadEvidence(store_, home);
+    FigureReader figures;
+    auto evidence = ReadEvidence(store_, home, figures);
     EXPECT_TRUE(evidence.ok()) << evidence.error().message;
     return *std::move(evidence);
   }
@@ -183,6 +184,79 @@ TEST(Evidence, TheHomeOfTheNewestRowIsWhereItWasMeasured) {
   EXPECT_EQ(home->threads, 4);
   EXPECT_EQ(home->memory.available_bytes, 7'000'000'000);
   EXPECT_EQ(home->memory.memory_bytes, int64_t{8} << 30);
+}
+
+TEST(FigureReader, FiguresAreThoseOfTheSummary) {
+  Rows rows;
+  const int64_t id = rows.Add({.users = 3, .step_ms = {40, 50, 80}});
+  FigureReader reader;
+  ASSERT_TRUE(reader.Read(rows.store().database(), "box", "avx2", 4).ok());
+  const CellFigures* figures = reader.Find(id);
+  ASSERT_NE(figures, nullptr);
+  const CellResult cell = *rows.store().ResultOfCell(id);
+  for (const auto& [name, figure] : {std::pair("decode_tok_s", figures->decode_tok_s), {"limit_tok_s", figures->limit_tok_s},
+                                     {"step_macs", figures->step_macs}, {"prefill_tok_s", figures->prefill_tok_s},
+                                     {"ttft_ms", figures->ttft_ms}}) {
+    const Figure* expected = cell.Find(name);
+    ASSERT_TRUE(expected && figure) << name;
+    EXPECT_EQ(figure->n, expected->n) << name;
+    EXPECT_EQ(figure->median, expected->median) << name;
+    EXPECT_EQ(figure->p95, expected->p95) << name;
+    EXPECT_EQ(figure->least, expected->least) << name;
+    EXPECT_EQ(figure->greatest, expected->greatest) << name;
+  }
+  EXPECT_EQ(reader.Find(id + 1), nullptr);
+}
+
+TEST(FigureReader, ReadsEachCellOnceAndSaysHowFarItIs) {
+  Rows rows;
+  for (int i = 0; i < 3; ++i) rows.Add({});
+  rows.Add({.target = "http://127.0.0.1:1"});
+  rows.Add({.search = "ttft_p95<1s"});
+  std::vector<std::pair<int64_t, int64_t>> seen;
+  FigureReader reader([&](int64_t done, int64_t total) {
+    seen.emplace_back(done, total);
+    return true;
+  });
+  using Seen = std::vector<std::pair<int64_t, int64_t>>;
+  const auto read = [&](Rows& from) {
+    seen.clear();
+    EXPECT_TRUE(reader.Read(from.store().database(), "box", "avx2", 4).ok());
+    return seen;
+  };
+  EXPECT_EQ(read(rows), (Seen{{0, 3}, {1, 3}, {2, 3}}));
+  EXPECT_EQ(read(rows), Seen());
+  const int64_t next = rows.Add({.step_ms = {25}});
+  EXPECT_EQ(read(rows), (Seen{{0, 1}}));
+  EXPECT_DOUBLE_EQ(reader.Find(next)->decode_tok_s->median, 80);
+  // Another file, of another day, in which the cell with that id is another one.
+  Rows others;
+  others.Add({.step_ms = {100}});
+  ASSERT_TRUE(others.store().database().Run("UPDATE run SET started_at = '2001-01-01 00:00:00'").ok());
+  EXPECT_EQ(read(others), (Seen{{0, 1}}));
+  EXPECT_DOUBLE_EQ(reader.Find(1)->decode_tok_s->median, 20);
+  EXPECT_EQ(reader.Find(next), nullptr);
+}
+
+TEST(FigureReader, StopsWhereTheUserWantsIt) {
+  Rows rows;
+  for (int i = 0; i < 3; ++i) rows.Add({});
+  FigureReader reader([](int64_t done, int64_t) { return done < 1; });
+  const Status status = reader.Read(rows.store().database(), "box", "avx2", 4);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kInterrupted);
+}
+
+// Gaps between tokens are by far the most rows of a cell, and no advice rests on them.
+TEST(FigureReader, DoesNotComputeWhatItDoesNotNeed) {
+  Rows rows;
+  const int64_t id = rows.Add({.users = 500, .step_ms = {50, 50, 50}});
+  Store reading = Store::OpenReadOnly(rows.store().path()).value();
+  reading.database().Confine(/*most_steps=*/1'000'000);
+  EXPECT_FALSE(reading.database().Prepare(fmt::format("SELECT * FROM summary WHERE cell = {}", id))->Step().ok());
+  FigureReader reader;
+  EXPECT_TRUE(reader.Read(reading.database(), "box", "avx2", 4).ok());
+  EXPECT_DOUBLE_EQ(reader.Find(id)->decode_tok_s->median, 10'000);
 }
 
 TEST(Evidence, QualityIsReadWithItsReference) {

@@ -73,7 +73,8 @@ TEST(Experience, IsReadFromTheRowsOfThatMachineIsaAndThreads) {
   ASSERT_TRUE(*machine.Step());
   const std::string fingerprint = machine.Text(0), isa = machine.Text(1);
   const int threads = static_cast<int>(machine.Int(2));
-  const auto experience = ReadExperience(store->database(), fingerprint, isa, threads);
+  FigureReader figures;
+  const auto experience = ReadExperience(store->database(), fingerprint, isa, threads, figures);
   ASSERT_TRUE(experience.ok()) << experience.error().message;
   ASSERT_FALSE(experience->decode_share.empty());
   for (const Experience& row : experience->decode_share) {
@@ -83,13 +84,13 @@ TEST(Experience, IsReadFromTheRowsOfThatMachineIsaAndThreads) {
   }
   ASSERT_TRUE(experience->rates.has_value());
   EXPECT_GT(experience->rates->read_gb_s, 0);
-  const auto others = ReadExperience(store->database(), "another machine", isa, threads);
+  const auto others = ReadExperience(store->database(), "another machine", isa, threads, figures);
   EXPECT_TRUE(others->decode_share.empty());
   EXPECT_FALSE(others->rates.has_value());
-  EXPECT_TRUE(ReadExperience(store->database(), fingerprint, isa, threads + 1)->decode_share.empty());
+  EXPECT_TRUE(ReadExperience(store->database(), fingerprint, isa, threads + 1, figures)->decode_share.empty());
   // What a search tried teaches nothing. (A database of an older version is a copy in memory.)
   ASSERT_TRUE(store->database().Run("PRAGMA query_only = OFF; UPDATE cell SET search = 'ttft_p95<1s'").ok());
-  EXPECT_TRUE(ReadExperience(store->database(), fingerprint, isa, threads)->decode_share.empty());
+  EXPECT_TRUE(ReadExperience(store->database(), fingerprint, isa, threads, figures)->decode_share.empty());
 }
 
 }  // namespace

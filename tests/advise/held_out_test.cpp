@@ -135,12 +135,8 @@ TEST(HeldOut, MoreUsersThanWereMeasuredAreNearTheRange) {
 }
 
 TEST(HeldOut, EveryRowIsInsideTheEstimateFromRatesAlone) {
-  CatalogueMachine machine;
-  machine.bandwidth_gb_s = Rates().read_gb_s;
-  machine.int8_tops = Rates().int8_gmac_s / 500;
-  machine.float_tflops = Rates().f32_gmac_s / 500;
   for (const Row& row : ReadRows()) {
-    const Range range = Estimate(QuestionOf(row), machine).decode_tok_s;
+    const Range range = Estimate(QuestionOf(row), Rates()).decode_tok_s;
     EXPECT_LE(range.low, row.decode_tok_s) << row.model.name << " " << row.users;
     EXPECT_GE(range.high, row.decode_tok_s) << row.model.name << " " << row.users;
     EXPECT_NEAR(range.high / range.low, kWidestEstimate, 1e-9);

@@ -5,22 +5,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bench/load.h"
 #include "fake_sse_server.h"
+#include "recorded_load.h"
 
 namespace weir {
 namespace {
 
 using testing::HasSubstr;
-
-class Records : public LoadObserver {
- public:
-  Status OnEnded(const RequestRecord& record) override {
-    records.push_back(record);
-    return {};
-  }
-  std::vector<RequestRecord> records;
-};
 
 ServerFacts FactsOf(const std::string& url) {
   ServerFacts server;

@@ -4,31 +4,12 @@
 #include <gmock/gmock.h>
 
 #include "bench/prompts.h"
-#include "bench/workload.h"
+#include "recorded_load.h"
 
 namespace weir {
 namespace {
 
 using testing::HasSubstr;
-
-class Records : public LoadObserver {
- public:
-  Status OnEnded(const RequestRecord& record) override {
-    records.push_back(record);
-    return {};
-  }
-  std::vector<RequestRecord> records;
-};
-
-std::vector<RequestRecord> RunOn(Subject& subject, const Workload& load) {
-  const auto target = subject.Start(load.users, 100);
-  EXPECT_TRUE(target.ok()) << target.error().message;
-  const auto plan = PlanLoad(load, subject, 1);
-  EXPECT_TRUE(plan.ok()) << plan.error().message;
-  Records records;
-  EXPECT_TRUE(RunLoad(**target, *plan, [] { return false; }, records).ok());
-  return records.records;
-}
 
 TEST(NullTargets, AnswerEveryRequestInFull) {
   for (const char* name : {"null", "null-http"}) {
@@ -39,7 +20,7 @@ TEST(NullTargets, AnswerEveryRequestInFull) {
     for (const bool chat : {false, true}) {
       Workload load{8, 3, 40, 200, 1};
       load.chat = chat && std::string(name) == "null-http";
-      const auto records = RunOn(**subject, load);
+      const auto records = RunOn(**subject, load, 1);
       ASSERT_EQ(records.size(), 24u);
       for (const RequestRecord& record : records) {
         EXPECT_EQ(record.error, "");
@@ -58,7 +39,7 @@ TEST(NullTargets, AConversationOverHttpRemembersTheAnswers) {
   Workload load{2, 4, 40, 5, 1};
   load.turns = 4;
   load.chat = true;
-  for (const RequestRecord& record : RunOn(**subject, load)) EXPECT_EQ(record.error, "");
+  for (const RequestRecord& record : RunOn(**subject, load, 1)) EXPECT_EQ(record.error, "");
 }
 
 TEST(OpenTarget, RefusesOtherNames) {

@@ -5,7 +5,7 @@
 
 #include "bench/cache_probe.h"
 #include "bench/slo.h"
-#include "bench/workload.h"
+#include "bench/recorded_load.h"
 #include "cli/weir_process.h"
 
 namespace weir {
@@ -15,15 +15,6 @@ using testing::HasSubstr;
 
 bool GoOn(int64_t, int64_t) { return true; }
 
-class Records : public LoadObserver {
- public:
-  Status OnEnded(const RequestRecord& record) override {
-    records.push_back(record);
-    return {};
-  }
-  std::vector<RequestRecord> records;
-};
-
 PeerOptions Weir(const TempFolder& folder, const std::string& more = "") {
   PeerOptions options;
   options.command = std::string(WEIR_BINARY) + " serve " + TestData("weir-tiny-q8_0.gguf") +
@@ -31,16 +22,6 @@ PeerOptions Weir(const TempFolder& folder, const std::string& more = "") {
   options.log_path = folder / "log";
   options.start_seconds = 60;
   return options;
-}
-
-std::vector<RequestRecord> RunOn(Subject& subject, const Workload& load) {
-  const auto target = subject.Start(load.users, 100);
-  EXPECT_TRUE(target.ok()) << target.error().message;
-  const auto plan = PlanLoad(load, subject, FreshSalt(subject));
-  EXPECT_TRUE(plan.ok()) << plan.error().message;
-  Records records;
-  EXPECT_TRUE(RunLoad(**target, *plan, [] { return false; }, records).ok());
-  return records.records;
 }
 
 TEST(Peer, WeirsServerIsStartedMeasuredAndStopped) {
@@ -57,7 +38,7 @@ TEST(Peer, WeirsServerIsStartedMeasuredAndStopped) {
   Workload load{4, 2, 40, 20, 1};
   for (const bool chat : {false, true}) {
     load.chat = chat;
-    const auto records = RunOn(*peer, load);
+    const auto records = RunOn(*peer, load, FreshSalt(*peer));
     ASSERT_EQ(records.size(), 8u);
     for (const RequestRecord& record : records) {
       if (chat && !record.error.empty()) {

@@ -1,13 +1,13 @@
 // weir report as readers and scripts meet it.
 #include <gmock/gmock.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
 #include <regex>
 #include <thread>
 
+#include "cli/background_weir.h"
 #include "cli/weir_process.h"
 #include "server/http_client.h"
 
@@ -22,45 +22,6 @@ void Bench(const std::string& db, const std::string& users) {
   const Outcome outcome = Weir("bench " + TestData("weir-tiny-q8_0.gguf") + " --users " + users + " --prompt-tokens 16 --gen-tokens 20 --probe-mb 16 --db " + db);
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
 }
-
-/// weir in the background; its first line of output is read.
-class Background {
- public:
-  explicit Background(std::vector<std::string> arguments, bool wait_for_line = true) {
-    int out[2];
-    EXPECT_EQ(pipe(out), 0);
-    arguments.insert(arguments.begin(), WEIR_BINARY);
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(out[1], STDOUT_FILENO);
-      close(out[0]);
-      close(out[1]);
-      execv(argv[0], argv.data());
-      _exit(127);
-    }
-    close(out[1]);
-    for (char c; wait_for_line && read(out[0], &c, 1) == 1 && c != '\n';) line_ += c;
-    close(out[0]);
-  }
-  ~Background() {
-    if (pid_ > 0) End(SIGKILL);
-  }
-  const std::string& line() const { return line_; }
-  /// The exit code; negative for a signal.
-  int End(int signal) {
-    kill(pid_, signal);
-    int status = 0;
-    waitpid(std::exchange(pid_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
-
- private:
-  pid_t pid_ = -1;
-  std::string line_;
-};
 
 void WriteText(const std::string& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
 
@@ -173,7 +134,7 @@ TEST_F(ReportCli, CtrlCLeavesAWholePageOrNone) {
   for (const int delay_ms : {0, 20, 50, 100, 200, 400}) {
     std::filesystem::remove_all(out);
     std::filesystem::create_directory(out);
-    Background report({"report", "--db", db, "--html", out + "/r.html"}, /*wait_for_line=*/false);
+    BackgroundWeir report({"report", "--db", db, "--html", out + "/r.html"});
     std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
     const int exit_code = report.End(SIGINT);
     EXPECT_TRUE(exit_code == 0 || exit_code == 130 || exit_code == -SIGINT) << exit_code;
@@ -187,18 +148,22 @@ TEST_F(ReportCli, CtrlCLeavesAWholePageOrNone) {
 TEST_F(ReportCli, ThePageFollowsTheRows) {
   const TempFolder folder;
   const std::string db = folder / "rows.db";
-  Background serve({"report", "--serve", "--port", "0", "--refresh", "1", "--db", db});
+  BackgroundWeir serve({"report", "--serve", "--port", "0", "--refresh", "1", "--db", db}, "\n");
   std::smatch parts;
-  ASSERT_TRUE(std::regex_match(serve.line(), parts, std::regex("http://127\\.0\\.0\\.1:(\\d+)/"))) << serve.line();
+  ASSERT_TRUE(std::regex_match(serve.out(), parts, std::regex("http://127\\.0\\.0\\.1:(\\d+)/\n"))) << serve.out();
   const int port = std::stoi(parts[1]);
   const auto page = [&] { return Ask(port, Get("/")).body; };
   EXPECT_THAT(page(), HasSubstr("there is none yet"));
   std::filesystem::copy_file(Rows(), folder / "new");
   std::filesystem::rename(folder / "new", db);
   EXPECT_TRUE(Eventually([&] { return page().find("[cell 3]") != std::string::npos; }));
-  EXPECT_THAT(page(), Not(HasSubstr("with 2 users")));
-  Bench(db, "1,2");
-  EXPECT_TRUE(Eventually([&] { return page().find("with 2 users") != std::string::npos; }));
+  EXPECT_THAT(page(), Not(HasSubstr("with 8 users")));
+  EXPECT_TRUE(Eventually([&] { return page().find("it gives") != std::string::npos; })) << "a verdict on three cells";
+  EXPECT_THAT(page(), HasSubstr("(row 3)"));
+  EXPECT_THAT(page(), Not(HasSubstr("next time with a verdict")));
+  Bench(db, "1,2,8");
+  EXPECT_TRUE(Eventually([&] { return page().find("with 8 users") != std::string::npos; }));
+  EXPECT_TRUE(Eventually([&] { return page().find("(row 6)") != std::string::npos; })) << "the verdict is that of the newest rows";
   EXPECT_THAT(page(), HasSubstr("http-equiv=\"refresh\" content=\"1\""));
 
   const ClientAnswer answer = Ask(port, Get("/"));
@@ -213,15 +178,15 @@ TEST_F(ReportCli, ThePageFollowsTheRows) {
   std::filesystem::resize_file(db, 5000);
   std::filesystem::remove(db + "-wal");
   EXPECT_TRUE(Eventually([&] { return page().find("nothing could be read") != std::string::npos; }));
-  EXPECT_THAT(page(), HasSubstr("with 2 users"));
+  EXPECT_THAT(page(), HasSubstr("with 8 users"));
   EXPECT_EQ(serve.End(SIGTERM), 0);
 }
 
 TEST_F(ReportCli, APortThatIsTakenIsNamed) {
   const TempFolder folder;
   const std::string db = folder / "rows.db";
-  Background first({"report", "--serve", "--port", "0", "--db", db});
-  const std::string port = std::regex_replace(first.line(), std::regex(".*:(\\d+)/"), "$1");
+  BackgroundWeir first({"report", "--serve", "--port", "0", "--db", db}, "\n");
+  const std::string port = std::regex_replace(first.out(), std::regex(".*:(\\d+)/\n"), "$1");
   const Outcome outcome = Weir("report --serve --port " + port + " --db " + db);
   EXPECT_NE(outcome.exit_code, 0);
   EXPECT_THAT(outcome.err, HasSubstr(port));

@@ -1,8 +1,8 @@
 // weir serve from its start to its end.
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "cli/background_weir.h"
 #include "cli/weir_process.h"
 #include "server/http_client.h"
 
@@ -12,37 +12,9 @@ namespace {
 /// A server on a port of its own choice.
 class ServeProcess {
  public:
-  explicit ServeProcess(const std::vector<std::string>& more = {}) {
-    int out[2];
-    EXPECT_EQ(pipe(out), 0);
-    std::vector<std::string> arguments = {WEIR_BINARY, "serve", TestData("weir-tiny-q8_0.gguf"),
-                                          "--port", "0", "--json"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(out[1], STDOUT_FILENO);
-      dup2(open((folder_ / "log").c_str(), O_WRONLY | O_CREAT, 0600), STDERR_FILENO);
-      close(out[0]);
-      close(out[1]);
-      execv(argv[0], argv.data());
-      _exit(127);
-    }
-    close(out[1]);
-    std::string text;
-    char c;
-    while (read(out[0], &c, 1) == 1) {
-      text += c;
-      if (text.ends_with("\n}\n")) break;
-    }
-    close(out[0]);
-    plan_ = nlohmann::json::parse(text, nullptr, false);
-    EXPECT_FALSE(plan_.is_discarded()) << text;
-  }
-  ~ServeProcess() {
-    if (pid_ > 0) kill(pid_, SIGKILL), End();
+  explicit ServeProcess(const std::vector<std::string>& more = {}) : weir_(Arguments(more), "\n}\n", folder_ / "log") {
+    plan_ = nlohmann::json::parse(weir_.out(), nullptr, false);
+    EXPECT_FALSE(plan_.is_discarded()) << weir_.out();
   }
 
   const nlohmann::json& plan() const { return plan_; }
@@ -51,17 +23,18 @@ class ServeProcess {
   bool Ready() const {
     return Eventually([&] { return Ask(port(), Get("/ready")).status == 200; });
   }
-  void Signal(int signal) const { kill(pid_, signal); }
-  /// Waits for the exit code; negative for a signal.
-  int End() {
-    int status = 0;
-    waitpid(std::exchange(pid_, -1), &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-  }
+  void Signal(int signal) const { weir_.Signal(signal); }
+  int End() { return weir_.Wait(); }
 
  private:
+  static std::vector<std::string> Arguments(const std::vector<std::string>& more) {
+    std::vector<std::string> all = {"serve", TestData("weir-tiny-q8_0.gguf"), "--port", "0", "--json"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+
   TempFolder folder_;
-  pid_t pid_ = -1;
+  BackgroundWeir weir_;
   nlohmann::json plan_;
 };
 

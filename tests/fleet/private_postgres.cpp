@@ -121,10 +121,11 @@ bool PrivatePostgres::ListenWithTls(int port) {
 }
 
 std::string PrivatePostgres::NewDatabase() {
-  const std::string name = "weir" + std::to_string(++n_databases_);
+  // Its name has what must be encoded in an address.
+  const std::string number = std::to_string(++n_databases_), name = "weir/team@" + number;
   // Outside a transaction, where CREATE DATABASE must be.
   EXPECT_TRUE(OutputOf({Program(programs_, "createdb"), "-h", folder_, "-U", "weir", "-T", "template0", name}, 60'000));
-  return Url(name);
+  return Url("weir%2Fteam%40" + number);
 }
 
 }  // namespace weir

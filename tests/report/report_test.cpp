@@ -8,6 +8,7 @@
 
 #include "report/cell_series.h"
 #include "report/sections.h"
+#include "report/text.h"
 #include "report_fixture.h"
 #include "xml.h"
 
@@ -200,12 +201,30 @@ TEST_F(FilledReport, APeakNeverStandsWithoutItsMedian) {
 TEST_F(FilledReport, WhatFitsStandsBesideWhatWasRun) {
   ReportData data = Data();
   EXPECT_EQ(SectionOf(JsonReport(data), "memory")["charts"].size(), 1u);
-  data.advice = Advice{1, 8192, int64_t{20} << 30, {{"large Q8_0", int64_t{30} << 30, 1 << 30, 0, 12 << 20, "no", 0}}, {}};
+  const std::string command = "weir fit synth:large:Q8_0 --users 1 --ctx 8192";
+  data.advice = Advice{1, 8192, int64_t{20} << 30, second_[2], {}, {}};
+  data.advice->fits.push_back({"large Q8_0", command, int64_t{30} << 30, 1 << 30, 0, 12 << 20, "no", 0});
   const Json report = JsonReport(data);
   const Json& charts = SectionOf(report, "memory")["charts"];
   ASSERT_EQ(charts.size(), 2u);
   EXPECT_EQ(charts[1]["description"], "large Q8_0: no: 33.3 GB. ");
+  // No row has it: the machine's row says what memory there was, and the command computes the rest.
+  EXPECT_EQ(charts[1]["commands"], Json{command});
+  EXPECT_EQ(charts[1]["cells"], Json{second_[2]});
+  Statement memory = store_.database().Prepare(charts[1]["sql"].get<std::string>()).value();
+  ASSERT_TRUE(memory.Step().value());
+  EXPECT_EQ(memory.Int(0), second_[2]);
+  EXPECT_EQ(memory.Text(1), "A CPU, 2 cores, 24 GiB");
+  const Report article = MakeReport(data);
+  EXPECT_THAT(HtmlOf(article), HasSubstr("<pre>" + command + "</pre>"));
+  EXPECT_THAT(MarkdownOf(article), HasSubstr("```sh\n" + command + "\n```"));
   EXPECT_THAT(SentencesOf(SectionOf(report, "verdict")), HasSubstr("No verdict"));
+}
+
+TEST(ShellWord, IsOneWordToAShell) {
+  EXPECT_EQ(ShellWord("synth:qwen3.5-2b:Q8_0"), "synth:qwen3.5-2b:Q8_0");
+  EXPECT_EQ(ShellWord("/models/it's mine; ls"), "'/models/it'\\''s mine; ls'");
+  EXPECT_EQ(ShellWord(""), "''");
 }
 
 TEST_F(FilledReport, ChoiceOfTheNewestRun) {

@@ -35,7 +35,8 @@ TEST(FleetAddressTest, NoSecretIsShown) {
 
 TEST(FleetAddressTest, WhatIsShownMeansTheSame) {
   for (const char* url : {"postgresql://u@h:1,h2:2/d", "postgresql:///d?host=/run/x&port=77", "postgresql://[::1]:7/d", "postgresql://",
-                          "postgresql://h/%E2%82%AC?options=-csearch_path%3Dweir"}) {
+                          "postgresql://h/%E2%82%AC?options=-csearch_path%3Dweir", "postgresql://h/a%2Fb%40c", "postgresql://a%2Fb%40c@h/d",
+                          "postgresql://h?dbname=a/b@c"}) {
     const FleetAddress address = Parsed(url);
     EXPECT_EQ(Parsed(address.shown).conninfo, address.conninfo) << url;
   }
@@ -48,6 +49,15 @@ TEST(FleetAddressTest, CommandsDoNotWaitForEver) {
 
 TEST(FleetAddressTest, ValuesCannotLeaveTheirQuotes) {
   EXPECT_THAT(Parsed("postgresql://h/d%27%20host=evil%5C").conninfo, HasSubstr("dbname='d\\' host=evil\\\\'"));
+}
+
+TEST(FleetAddressTest, NamesMayHoldWhatIsEncoded) {
+  const FleetAddress address = Parsed("postgresql://ann%40example:p%2Fw%40@h/team%2Fbench%402026");
+  EXPECT_THAT(address.conninfo, HasSubstr("dbname='team/bench@2026'"));
+  EXPECT_THAT(address.conninfo, HasSubstr("user='ann@example'"));
+  EXPECT_EQ(address.shown, "postgresql://ann%40example@h/team%2Fbench%402026");
+  EXPECT_THAT(address.spool_name, Not(HasSubstr("/")));
+  EXPECT_THAT(Parsed("postgresql://h?dbname=a/b@c").conninfo, HasSubstr("dbname='a/b@c'"));
 }
 
 // A password that was not encoded breaks an URL anywhere.

@@ -21,11 +21,16 @@ struct ToolPiece {
 };
 
 /// The notations that templates teach, told apart by what the answer looks like:
-///   <tool_call>{"name": .., "arguments": {..}}</tool_call>
-///   <tool_call><function=NAME><parameter=NAME>VALUE</parameter>..</function></tool_call>
-///   [TOOL_CALLS][{"name": .., "arguments": {..}}, ..] and [TOOL_CALLS]NAME[ARGS]{..}
-///   {"name": .., "parameters": {..}} as the whole answer, also behind <|python_tag|>, if there is such a tool
-/// What looks like a call and cannot be read as one is text, so nothing is lost.
+///   <tool_call>{"name": .., "arguments": {..}}</tool_call>                                    Qwen, Hermes, Granite 4
+///   <tool_call><function=NAME><parameter=NAME>VALUE</parameter>..</function></tool_call>      Qwen3-Coder, Qwen3.5
+///   <tool_call>NAME<arg_key>NAME</arg_key><arg_value>VALUE</arg_value>..</tool_call>          GLM
+///   <|tool_call>call:NAME{NAME:<|"|>TEXT<|"|>,NAME:3,..}<tool_call|>                          Gemma 4
+///   <start_function_call>call:NAME{NAME:<escape>TEXT<escape>,..}<end_function_call>           FunctionGemma
+///   <|tool_call|>[{"name": .., "arguments": {..}}, ..] up to the end, also behind <tool_call> Granite 3
+///   [TOOL_CALLS][{"name": .., "arguments": {..}}, ..] and [TOOL_CALLS]NAME[ARGS]{..}          Mistral
+///   {"name": .., "parameters": {..}} as the whole answer, if there is such a tool             Llama
+/// The last one also behind <|python_tag|>. What looks like a call and cannot be read as one is text, so nothing is
+/// lost.
 class ToolCallParser {
  public:
   /// `tools`: the list of a chat request, {"type": "function", "function": {"name", "parameters": SCHEMA}}. A
@@ -44,20 +49,27 @@ class ToolCallParser {
 
  private:
   struct Tools;
+  struct Notation;
   enum class State { kBegin, kText, kCall, kWhole };
 
   bool Advance(ToolPiece& piece);  // false: more text is needed
   bool Begin();
   bool ReadText(ToolPiece& piece);
   bool ReadCall(ToolPiece& piece);
-  bool ParseBody(std::string_view body, std::vector<ToolCall>& calls) const;
+  bool ParseBody(std::string_view body, bool closed, std::vector<ToolCall>& calls) const;
   bool ParseWhole(std::string_view text, std::vector<ToolCall>& calls) const;
+  bool ParseList(std::string_view text, std::vector<ToolCall>& calls) const;
   bool ParseObject(const nlohmann::ordered_json& json, std::vector<ToolCall>& calls) const;
   bool ParseFunction(std::string_view body, std::vector<ToolCall>& calls) const;
+  bool ParseKeys(std::string_view body, bool closed, std::vector<ToolCall>& calls) const;
+  bool ParseBraces(std::string_view body, std::vector<ToolCall>& calls) const;
+
+  static const Notation kNotations[];
 
   std::unique_ptr<const Tools> tools_;
   State state_ = State::kBegin;
-  bool called_ = false;  // white space behind a call is nothing
+  const Notation* open_ = nullptr;  // of the call that is being read
+  bool called_ = false;             // white space behind a call is nothing
   std::string held_;
 };
 
