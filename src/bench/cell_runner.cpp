@@ -19,7 +19,6 @@ constexpr int64_t kProgressNs = 500'000'000;
 constexpr double kImpossibleShare = 1.25;
 constexpr int64_t kCacheTimes = 2;  // weights this many times the caches cannot come from there
 constexpr std::string_view kTimeout = "timeout";
-constexpr int64_t kMostAskingNs = 30'000'000'000;
 constexpr int kTriesPerRepeat = 3;  // with --strict
 
 double SecondsSince(int64_t begin_ns) { return static_cast<double>(NowNs() - begin_ns) * 1e-9; }
@@ -115,12 +114,13 @@ Status CellRunner::Open(Side& side) {
     if (cell.plan) most = std::max(most, *cell.plan);
   }
   if (any) side.loaded = Load(side);
+  estimate_.Done(RoughLoadSeconds(subject.row()), 0);
   if (any && side.loaded.ok()) {
     WEIR_RETURN_IF_ERROR(Ask(side));
     const Status prepared = instruments_.Prepare(most - std::min(most, subject.row().packed_bytes));
     no_rates_ = prepared.ok() ? "" : prepared.error().message;
   }
-  estimate_.Done(RoughLoadSeconds(subject.row()), 0);
+  estimate_.Done(RoughAskingSeconds(subject, side.spec), 0);
   if (Stopped()) return {};
   return EndImpossible(side);
 }

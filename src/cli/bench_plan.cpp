@@ -7,6 +7,7 @@
 #include <set>
 
 #include "bench/estimate.h"
+#include "bench/questions.h"
 #include "bench/slo.h"
 #include "cli/command.h"
 #include "cli/format.h"
@@ -210,7 +211,7 @@ void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
     const bool has_trace = load.arrivals == Arrivals::kTrace;
     const Result<int64_t> bytes = cell.subject->Plan(load.users, TokensOf(load));
     double seconds = suite.options.repeats * (RoughSeconds(model, load) + 1);
-    if (cell.subject != loaded) seconds += RoughLoadSeconds(model);
+    if (cell.subject != loaded) seconds += RoughLoadSeconds(model) + RoughAskingSeconds(*cell.subject, cell.spec);
     loaded = cell.subject;
     if (bytes) total += seconds;
     if (json) {
