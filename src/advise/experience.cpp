@@ -138,7 +138,7 @@ std::optional<Lesson> Learn(std::span<const Experience> all, const CellTraits& t
 
 Result<MachineExperience> ReadExperience(Database& database, const std::string& machine, const std::string& isa,
                                          int threads) {
-  // Targets other than weir's own engine have no steps, so no limit and no multiply-accumulates.
+  // Targets other than weir's own engine have no steps, so nothing is known of their prefill.
   WEIR_TRY(Statement cells, database.Prepare(R"sql(
     SELECT cell.id, model.file_tensor_bytes, model.n_params, cell.users,
            decode.median * (1 / least.median + 1 / prefill.median), prefill.median * macs.median / cell.users / 1e9
