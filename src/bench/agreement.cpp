@@ -59,6 +59,19 @@ bool HaveCommonQuestion(const AskedRow& a, const AskedRow& b) {
   return a.questions == b.questions && std::any_of(a.answers.begin(), a.answers.end(), of_b);
 }
 
+/// With whom a target's answers were compared.
+struct Witnesses {
+  int n = 0;
+  std::string nearest;
+  Agreement best;  // with that one
+
+  void Hear(const std::string& target, const Agreement& agreement) {
+    if (n++ > 0 && agreement.common_share <= best.common_share) return;
+    nearest = target;
+    best = agreement;
+  }
+};
+
 bool IsServer(const AskedRow& row) { return row.target.starts_with("http"); }
 
 }  // namespace
@@ -165,35 +178,31 @@ std::vector<std::pair<size_t, size_t>> ComparablePairs(const std::vector<AskedRo
   return pairs;
 }
 
-std::optional<Flag> JudgeAnswers(const std::vector<AskedRow>& rows, size_t index) {
-  std::vector<size_t> targets, configurations;
+std::map<size_t, Flag> JudgeAnswers(const std::vector<AskedRow>& rows) {
+  std::map<size_t, Witnesses> targets, configurations;
   for (const auto& [i, j] : ComparablePairs(rows)) {
-    if (i != index && j != index) continue;
-    const size_t other = i == index ? j : i;
-    (rows[other].target == rows[index].target ? configurations : targets).push_back(other);
+    const Agreement agreement = *AgreementOf(rows[i], rows[j]);
+    auto& witnesses = rows[i].target == rows[j].target ? configurations : targets;
+    witnesses[i].Hear(rows[j].target, agreement);
+    witnesses[j].Hear(rows[i].target, agreement);
   }
-  const std::vector<size_t>& witnesses = targets.empty() ? configurations : targets;
-  std::optional<Agreement> best;
-  std::string nearest;
-  for (const size_t other : witnesses) {
-    const Agreement agreement = *AgreementOf(rows[index], rows[other]);
-    if (best && agreement.common_share <= best->common_share) continue;
-    best = agreement;
-    nearest = rows[other].target;
+  targets.merge(configurations);  // of those that have no other target
+  std::map<size_t, Flag> flags;
+  for (const auto& [index, witnesses] : targets) {
+    if (witnesses.best.common_share >= kLeastCommonShare) continue;
+    flags[index] = {"answers_differ",
+                    fmt::format("to the {} fixed questions the answers part after {:.2g} % of their text from those of "
+                                "{}{}: one of them does not compute this model",
+                                witnesses.best.n_questions, 100 * witnesses.best.common_share,
+                                witnesses.n > 1 ? "the nearest other target, " : "", witnesses.nearest)};
   }
-  if (!best || best->common_share >= kLeastCommonShare) return std::nullopt;
-  return Flag{"answers_differ",
-              fmt::format("to the {} fixed questions the answers part after {:.2g} % of their text from those of {}{}: one of "
-                          "them does not compute this model",
-                          best->n_questions, 100 * best->common_share, witnesses.size() > 1 ? "the nearest other target, " : "",
-                          nearest)};
+  return flags;
 }
 
 Status FlagAnswers(int64_t run, Store& store) {
   WEIR_TRY(const std::vector<AskedRow> rows, store.AskedWith(run));
-  for (size_t i = 0; i < rows.size(); ++i) {
-    if (rows[i].run != run) continue;
-    if (const auto flag = JudgeAnswers(rows, i)) WEIR_RETURN_IF_ERROR(store.FlagAsked(rows[i].id, *flag));
+  for (const auto& [index, flag] : JudgeAnswers(rows)) {
+    if (rows[index].run == run) WEIR_RETURN_IF_ERROR(store.FlagAsked(rows[index].id, flag));
   }
   return {};
 }

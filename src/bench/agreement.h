@@ -1,7 +1,9 @@
 // How far two targets' greedy answers to the same questions agree.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -46,9 +48,9 @@ std::vector<std::pair<size_t, size_t>> ComparablePairs(const std::vector<AskedRo
 /// Answers whose common beginning is a smaller share are those of something else: see docs/metrics.md.
 inline constexpr double kLeastCommonShare = 0.15;
 
-/// answers_differ, for rows[index]: it agrees with none of those that it should agree with. Where it can be compared with
-/// other targets, other configurations of its own are no witness.
-std::optional<Flag> JudgeAnswers(const std::vector<AskedRow>& rows, size_t index);
+/// answers_differ, by the index of each row that agrees with none of those that it should agree with. Where it can be
+/// compared with other targets, other configurations of its own are no witness.
+std::map<size_t, Flag> JudgeAnswers(const std::vector<AskedRow>& rows);
 
 /// Flags the cells of a run whose answers are not those of the other targets of its campaign.
 Status FlagAnswers(int64_t run, Store& store);

@@ -6,6 +6,7 @@
 #include "bench/agreement.h"
 #include "bench/capacity.h"
 #include "bench/cell_runner.h"
+#include "bench/questions.h"
 
 namespace weir {
 namespace {
@@ -55,7 +56,7 @@ class Bench {
     for (Side& side : group.sides) {
       if (side.subject == cell.subject) return side;
     }
-    runner_.Expect(0, RoughLoadSeconds(cell.subject->row()));
+    runner_.Expect(0, RoughLoadSeconds(cell.subject->row()) + RoughAskingSeconds(*cell.subject, cell.spec));
     return cell.spec.target == "engine" ? group.sides.emplace_back(Side{cell.subject, cell.spec})
                                         : group.sides.emplace_front(Side{cell.subject, cell.spec});
   }

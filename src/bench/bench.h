@@ -52,6 +52,8 @@ class Instruments {
   virtual void ResetPeakMemory() = 0;
   /// Since the reset, without the instruments' own; nothing where it cannot be told.
   virtual std::optional<int64_t> PeakMemory() = 0;
+  /// Threads that rates are measured with.
+  virtual int threads() const = 0;
   /// Of all caches that processors share; weights that fit in there are not read from memory.
   virtual int64_t cache_bytes() const { return 0; }
   /// Begins to watch what others do to the machine.

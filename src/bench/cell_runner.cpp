@@ -6,6 +6,7 @@
 #include "bench/questions.h"
 #include "bench/sentinel.h"
 #include "bench/tap.h"
+#include "machine/machine.h"
 #include "util/clock.h"
 
 namespace weir {
@@ -19,7 +20,6 @@ constexpr int64_t kProgressNs = 500'000'000;
 constexpr double kImpossibleShare = 1.25;
 constexpr int64_t kCacheTimes = 2;  // weights this many times the caches cannot come from there
 constexpr std::string_view kTimeout = "timeout";
-constexpr int64_t kMostAskingNs = 30'000'000'000;
 constexpr int kTriesPerRepeat = 3;  // with --strict
 
 double SecondsSince(int64_t begin_ns) { return static_cast<double>(NowNs() - begin_ns) * 1e-9; }
@@ -115,12 +115,13 @@ Status CellRunner::Open(Side& side) {
     if (cell.plan) most = std::max(most, *cell.plan);
   }
   if (any) side.loaded = Load(side);
+  estimate_.Done(RoughLoadSeconds(subject.row()), 0);
   if (any && side.loaded.ok()) {
     WEIR_RETURN_IF_ERROR(Ask(side));
     const Status prepared = instruments_.Prepare(most - std::min(most, subject.row().packed_bytes));
     no_rates_ = prepared.ok() ? "" : prepared.error().message;
   }
-  estimate_.Done(RoughLoadSeconds(subject.row()), 0);
+  estimate_.Done(RoughAskingSeconds(subject, side.spec), 0);
   if (Stopped()) return {};
   return EndImpossible(side);
 }
@@ -204,8 +205,22 @@ Status CellRunner::BeginCell(const Side& side, RunningCell& cell) {
   row.model_file = side.model_file;
   row.search = cell.spec.slo;
   row.asked = side.asked;
+  row.least_step = LeastStepOf(side, cell);
   WEIR_TRY(cell.id, store_.BeginCell(run_, side.model, row));
   return {};
+}
+
+/// Only of users who wait, of whom never more than N are served at once, and only of a target that has no more threads
+/// than the rates were measured with.
+std::optional<StepCost> CellRunner::LeastStepOf(const Side& side, const RunningCell& cell) const {
+  const Workload& load = cell.spec.load;
+  const Subject& subject = *side.subject;
+  const std::optional<int> threads = subject.facts().threads;
+  const int measured = instruments_.threads();
+  if (measured < DefaultThreads() && (!threads || *threads > measured)) return std::nullopt;
+  if (load.arrivals != Arrivals::kClosed) return std::nullopt;
+  // Without a tokenizer the length of a prompt is a guess, so nothing is said of its keys and values.
+  return subject.LeastStep(load.users, subject.tokenizer() ? load.depth_tokens + load.prompt_tokens : 0);
 }
 
 Status CellRunner::EndCell(const Side& side, RunningCell& cell, CellStatus status, const std::string& reason,
@@ -391,7 +406,7 @@ Result<bool> CellRunner::RunAttempt(Side& side, RunningCell& cell, int repeat, c
 
 Status CellRunner::CountWhole(RunningCell& cell, int64_t attempt, std::string rejected) {
   WEIR_TRY(const Store::Decoding decoding, store_.DecodingOf(*cell.id, attempt));
-  if (const std::string impossible = WhyImpossible(decoding); rejected.empty() && !impossible.empty()) {
+  if (const std::string impossible = WhyImpossible(cell, decoding); rejected.empty() && !impossible.empty()) {
     rejected = impossible;
     WEIR_RETURN_IF_ERROR(store_.RejectAttempt(attempt, rejected));
   }
@@ -404,15 +419,19 @@ Status CellRunner::CountWhole(RunningCell& cell, int64_t attempt, std::string re
   return {};
 }
 
-/// A decode rate that this machine's memory and multipliers cannot give; empty if it can.
-std::string CellRunner::WhyImpossible(const Store::Decoding& decoding) const {
+/// A decode rate that this machine's memory and multipliers cannot give; empty if it can. A server that speculates gets
+/// more than one token out of a step, which is nothing impossible and shows in its stream.
+std::string CellRunner::WhyImpossible(const RunningCell& cell, const Store::Decoding& decoding) const {
   if (!decoding.tok_s || !decoding.limit_tok_s || !decoding.step_bytes) return "";
   if (*decoding.tok_s <= kImpossibleShare * *decoding.limit_tok_s) return "";
   if (*decoding.step_bytes < static_cast<double>(kCacheTimes * instruments_.cache_bytes())) return "";
+  const bool server = cell.spec.target != "engine";
+  if (server && cell.watch.SeveralAtOnce()) return "";
   return fmt::format(
       "impossible: {:.4g} tok/s, where the rates measured around it allow {:.4g} for {:.3g} MB a step, more "
-      "than the caches hold",
-      *decoding.tok_s, *decoding.limit_tok_s, *decoding.step_bytes * 1e-6);
+      "than the caches hold{}",
+      *decoding.tok_s, *decoding.limit_tok_s, *decoding.step_bytes * 1e-6,
+      server ? ": does the server compute this file, and here?" : "");
 }
 
 Result<AttemptRow> CellRunner::RunWatched(Side& side, RunningCell& cell, int repeat, const Workload& load,

@@ -117,7 +117,8 @@ class CellRunner {
   Result<AttemptRow> RunWatched(Side& side, RunningCell& cell, int repeat, const Workload& load,
                                 AttemptWriter& writer);
   Status CountWhole(RunningCell& cell, int64_t attempt, std::string rejected);
-  std::string WhyImpossible(const Store::Decoding& decoding) const;
+  std::optional<StepCost> LeastStepOf(const Side& side, const RunningCell& cell) const;
+  std::string WhyImpossible(const RunningCell& cell, const Store::Decoding& decoding) const;
   Result<std::optional<Flag>> AnswerChanged(const CellResult& cell);
 
   const BenchOptions& options_;

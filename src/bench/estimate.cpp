@@ -13,6 +13,11 @@ double RoughSeconds(const ModelRow& model, const Workload& load) {
   const double bytes = static_cast<double>(model.file_tensor_bytes);
   const double macs = static_cast<double>(model.n_params);
   const double step = std::max(bytes / kBytesPerSecond, macs * load.users / kMacsPerSecond);
+  if (load.arrivals == Arrivals::kTrace) {
+    const double work = macs * static_cast<double>(load.traced.prompt_tokens) / kMacsPerSecond +
+                        static_cast<double>(load.traced.gen_tokens) / load.users * step;
+    return std::max(load.traced.seconds, work);
+  }
   const double prefill =
       macs * static_cast<double>(load.prompt_tokens) * load.users / kMacsPerSecond;
   return load.requests_per_user * (prefill + static_cast<double>(load.gen_tokens - 1) * step);

@@ -26,6 +26,7 @@ class MachineInstruments : public Instruments {
   Result<RatesRow> MeasureRates() override;
   void ResetPeakMemory() override;
   std::optional<int64_t> PeakMemory() override;
+  int threads() const override { return n_threads_; }
   int64_t cache_bytes() const override;
   void BeginWatch() override;
   void Watch() override;

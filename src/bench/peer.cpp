@@ -74,6 +74,10 @@ class Peer : public Subject {
   ModelFileRow source_file() const override { return options_.file; }
   TargetFacts facts() const override { return facts_; }
   Result<int64_t> Plan(int, int64_t) const override { return 0; }
+  std::optional<StepCost> LeastStep(int users, int64_t position) const override {
+    if (!options_.shapes) return std::nullopt;
+    return weir::LeastStep(*options_.shapes, users, position);
+  }
 
   Status Load(const OnProgress& on_progress) override {
     const std::string port = FreePort();

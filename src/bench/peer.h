@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "bench/http_target.h"
+#include "bench/least_step.h"
 #include "bench/target.h"
 
 namespace weir {
@@ -19,6 +20,7 @@ struct PeerOptions {
   /// What it serves, where that is known: its rows are then those of this model.
   std::optional<ModelRow> model = {};
   ModelFileRow file = {};
+  std::optional<ModelShapes> shapes = {};  // where it can only compute on this machine's processors
 };
 
 /// The server runs from Load to Unload. Its facts name its version (what it says over HTTP, or else what its program

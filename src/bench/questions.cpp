@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "bench/estimate.h"
 #include "bench/novel.h"
 #include "model/text/tokenizer.h"
 #include "model/text/utf8.h"
@@ -18,6 +19,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::string_view kSet = "novel 1: 8 x 32 words, 32 tokens";
 constexpr std::string_view kChatRequest = "Continue this text:\n\n";
 constexpr int64_t kWaitNs = 50'000'000;
+constexpr int64_t kRoughPromptTokens = kQuestionWords * 4 / 3;
 
 /// The first n words of a text; nothing if it has fewer.
 std::string_view FirstWords(std::string_view text, int n) {
@@ -203,6 +205,15 @@ AskedRow AskQuestions(Subject& subject, const CellSpec& spec, int64_t most_ns, c
   row.named = spec.model;
   row.questions = fmt::format("{}{}", kSet, spec.load.chat ? ", chat" : "");
   return row;
+}
+
+double RoughAskingSeconds(const Subject& subject, const CellSpec& spec) {
+  constexpr double kMost = static_cast<double>(kMostAskingNs) / 1e9;
+  if (!WhyNotAsked(subject, spec).empty()) return 0;
+  if (subject.row().file_tensor_bytes == 0) return kMost;  // of a server that does not say what it serves
+  Workload load{1, kQuestions, kRoughPromptTokens, kAnswerTokens};
+  if (!subject.prompt_ids().empty()) std::swap(load.users, load.requests_per_user);
+  return std::min(kMost, RoughSeconds(subject.row(), load));
 }
 
 std::string RankedJson(const std::vector<RankedToken>& tokens) {

@@ -18,6 +18,7 @@ inline constexpr int kQuestions = 8;
 inline constexpr int kQuestionWords = 32;
 inline constexpr int64_t kAnswerTokens = 32;
 inline constexpr int kTopLogprobs = 20;
+inline constexpr int64_t kMostAskingNs = 30'000'000'000;  // of a bench, for all questions at a target
 
 /// Passages of the novel, each the begin of one; the same in all builds that give the set the same name.
 std::vector<std::string> QuestionTexts();
@@ -27,6 +28,9 @@ std::vector<std::string> QuestionTexts();
 /// and the note says why; of targets that cannot be asked there is only the note. `model` and what else is the store's
 /// business is left empty.
 AskedRow AskQuestions(Subject& subject, const CellSpec& spec, int64_t most_ns, const ShouldStop& stop);
+
+/// How long that takes in a bench, on a machine of ordinary speed; at most kMostAskingNs.
+double RoughAskingSeconds(const Subject& subject, const CellSpec& spec);
 
 /// Of AnswerRow::logprobs and back; a text that is none gives nothing.
 std::string RankedJson(const std::vector<RankedToken>& tokens);

@@ -182,7 +182,9 @@ std::vector<Flag> FindFlags(const CellResult& cell, const AttemptsSeen& attempts
   if (const auto share = RooflineShare(cell); share && *share > 1) {
     flags.push_back(
         {"share_above_one",
-         fmt::format("{:.2f} of the limit: rates too low, or weights in a cache", *share)});
+         fmt::format("{:.2f} of the limit: rates too low, or weights in a cache{}", *share,
+                     cell.row.target == "engine" ? ""
+                                                 : ", or a server that does less than its file says (speculation)")});
   }
   if (cell.logits_differ)
     flags.push_back({"logits_differ", "repeats of the same prompts gave different logits"});

@@ -12,7 +12,13 @@ constexpr int64_t kFewestGaps = 8;            // of an answer, to judge its pace
 constexpr int64_t kLeastMeanGapNs = 100'000;  // faster than that, threads and sockets make the pace
 constexpr double kShortGap = 0.1;             // of the mean
 constexpr double kClumped = 0.6;              // of all gaps
+constexpr double kTokensPerPiece = 1.2;
+constexpr double kSeveralAtOnce = 0.15;  // of all tokens; who is 1.25 times as fast by them has a fifth
 constexpr int64_t kLateNs = 5'000'000;
+
+double Share(int64_t part, int64_t whole) {
+  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
 
 }  // namespace
 
@@ -52,17 +58,18 @@ void StreamWatch::AddGaps(const RequestRecord& record) {
   n_gaps_ += n - 1;
 }
 
+bool StreamWatch::SeveralAtOnce() const {
+  return Share(n_short_gaps_, n_gaps_) > kSeveralAtOnce || Share(n_tokens_ - n_pieces_, n_tokens_) > kSeveralAtOnce;
+}
+
 std::vector<Flag> StreamWatch::Flags() const {
   std::vector<Flag> flags;
-  const auto share = [](int64_t part, int64_t whole) {
-    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
-  };
-  if (const double clumped = share(n_short_gaps_, n_gaps_); clumped > kClumped) {
+  if (const double clumped = Share(n_short_gaps_, n_gaps_); clumped > kClumped) {
     flags.push_back({"clumped_stream",
                      fmt::format("{:.0f} % of tokens came in lumps, right behind another: ITL is not the pace",
                                  100 * clumped)});
   }
-  if (const double tokens = share(n_tokens_, n_pieces_); tokens > 1.2) {
+  if (const double tokens = Share(n_tokens_, n_pieces_); tokens > kTokensPerPiece) {
     flags.push_back({"tokens_per_chunk", fmt::format("{:.1f} tokens for each piece of text: their times are spread",
                                                      tokens)});
   }

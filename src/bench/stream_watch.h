@@ -22,6 +22,8 @@ namespace weir {
 class StreamWatch {
  public:
   void Add(const RequestRecord& record);
+  /// Whether so many tokens came together with another that steps may have given a user more than one of them.
+  bool SeveralAtOnce() const;
   /// Of all requests but the warm-up's. Details are short, with the worst number only.
   std::vector<Flag> Flags() const;
 

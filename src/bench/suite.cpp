@@ -19,7 +19,11 @@ const std::vector<std::string_view> kSuiteKeys{"name",  "description", "repeats"
 const std::vector<std::string_view> kCellKeys{
     "target",        "model", "tokenizer", "kv",   "threads", "users",   "prompt_tokens", "depth_tokens",
     "gen_tokens",    "requests", "seed",   "rate", "think_s", "turns",   "warm_up_rounds", "prompts",
-    "shared_tokens", "chat",  "natural", "slo",  "arrivals", "burst", "ramp_s"};
+    "shared_tokens", "chat",  "natural", "slo",  "arrivals", "burst", "ramp_s", "trace"};
+// What a trace says itself, or what makes no sense with it.
+const std::vector<std::string_view> kNotOfTraces{"rate", "arrivals", "burst", "requests", "prompt_tokens", "gen_tokens",
+                                                 "depth_tokens", "shared_tokens", "think_s", "ramp_s", "turns",
+                                                 "warm_up_rounds"};
 
 /// What a [[cells]] says, each axis as a list.
 struct Axes {
@@ -189,7 +193,30 @@ class Parser {
     WEIR_RETURN_IF_ERROR(ReadInts(table, "seed", 0, INT64_MAX, axes.seeds));
     WEIR_RETURN_IF_ERROR(CheckNames(table, axes));
     WEIR_RETURN_IF_ERROR(ReadObjective(table, axes));
+    WEIR_RETURN_IF_ERROR(TakeTrace(table, axes));
     return axes;
+  }
+
+  /// The file is looked for beside the suite's, wherever weir is started.
+  Status TakeTrace(const toml::table& table, Axes& axes) const {
+    std::string trace;
+    WEIR_RETURN_IF_ERROR(ReadText(table, "trace", trace));
+    if (trace.empty()) return {};
+    for (const std::string_view key : kNotOfTraces) {
+      if (const toml::node* node = table.get(key)) {
+        return At(*node, fmt::format("{}: not beside trace, which says when requests come and how long they are", key));
+      }
+    }
+    if (!axes.slo.empty()) return At(*table.get("slo"), "slo: a trace has one rate, there is nothing to search for");
+    const std::string path = (std::filesystem::path(file_).parent_path() / trace).lexically_normal().string();
+    if (const Status set = SetTrace(path, axes.load); !set.ok()) {
+      return WithHint(At(*table.get("trace"), "trace: " + set.error().message),
+                      "expected a file beside the suite's, with lines as weir serve --record writes them");
+    }
+    if (!table.get("users")) axes.users = {kTraceUsers};
+    axes.prompt_tokens = {axes.load.prompt_tokens};
+    axes.gen_tokens = {axes.load.gen_tokens};
+    return {};
   }
 
   /// A search has one largest number of users, and users who are warm.

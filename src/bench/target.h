@@ -122,6 +122,10 @@ class Subject {
   virtual ModelFileRow source_file() const { return {}; }
   /// After Load.
   virtual TargetFacts facts() const = 0;
+  /// What a step in which each of `users` sequences with `position` tokens behind them gets one more costs at least. Of
+  /// targets that show no steps, whose model is known, and that compute it on the processors of this machine; of others
+  /// nothing.
+  virtual std::optional<StepCost> LeastStep(int /*users*/, int64_t /*position*/) const { return std::nullopt; }
   /// Bytes that `users` sequences of `tokens` positions take, weights included. kRefused if they do
   /// not fit; any other Error says why this model cannot run at all.
   virtual Result<int64_t> Plan(int users, int64_t tokens) const = 0;

@@ -6,6 +6,7 @@
 
 #include "bench/load.h"
 #include "bench/stream_watch.h"
+#include "bench/trace.h"
 
 namespace weir {
 
@@ -37,7 +38,9 @@ struct Workload {
   Arrivals arrivals = Arrivals::kClosed;
   double rate = 0;         // requests a second, of an open loop
   int burst = 1;           // requests that come together, with kBurst
-  std::string trace = {};  // a file: see trace.h
+  std::string trace = {};  // a file: see trace.h; SetTrace fills in what follows from it
+  std::string trace_id = {};  // its name and the beginning of its SHA-256: what rows call it, whatever its folder
+  TraceSummary traced = {};
   double think_s = 0;      // mean of the exponential time between an answer and the next request
   double ramp_s = 0;       // users start one after the other, all of them within this time
   int turns = 1;           // requests of a user that make one conversation: each sends all before it
@@ -52,6 +55,12 @@ struct Workload {
   /// ends them, gen_tokens at the latest.
   bool fixed_length = true;
 };
+
+/// Of a trace, how many requests weir's own engine serves at once where nobody says.
+inline constexpr int kTraceUsers = 4;
+
+/// Makes `load` the replay of a trace. It has its own lengths: the longest are what a target must have room for.
+Status SetTrace(const std::string& file, Workload& load);
 
 /// What defines the load, in one line; workloads with equal lines are the same.
 std::string Describe(const Workload& load);

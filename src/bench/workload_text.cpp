@@ -1,6 +1,11 @@
 // What a load is called, in words that tell it from every other, and whether it makes sense.
 #include "bench/workload.h"
 
+#include <filesystem>
+
+#include "hub/digest.h"
+#include "util/read_file.h"
+
 namespace weir {
 
 std::string_view Name(Arrivals arrivals) {
@@ -13,12 +18,24 @@ std::string_view Name(PromptKind prompts) {
   return kNames[static_cast<int>(prompts)];
 }
 
+Status SetTrace(const std::string& file, Workload& load) {
+  WEIR_TRY(const std::string text, ReadFile(file, kMostTraceBytes));
+  WEIR_TRY(const std::vector<TracedRequest> trace, ParseTrace(text, file));
+  load.arrivals = Arrivals::kTrace;
+  load.trace = file;
+  load.trace_id = fmt::format("{}#{}", std::filesystem::path(file).filename().string(), Sha256(text).substr(0, 8));
+  load.traced = Summarise(trace);
+  load.prompt_tokens = load.traced.longest_prompt;
+  load.gen_tokens = load.traced.longest_answer;
+  return {};
+}
+
 std::string Describe(const Workload& load) {
   std::string line = std::string(Name(load.arrivals));
   const auto add = [&](std::string_view name, const auto& value) {
     line += fmt::format(" {}={}", name, value);
   };
-  if (load.arrivals == Arrivals::kTrace) add("trace", load.trace);
+  if (load.arrivals == Arrivals::kTrace) add("trace", load.trace_id);
   add("users", load.users);
   add("requests", load.requests_per_user);
   if (load.rate > 0) add("rate", load.rate);

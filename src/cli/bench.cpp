@@ -267,6 +267,10 @@ Command AddBench(CLI::App& app) {
       ->capture_default_str();
   CLI::Option* repeats =
       app.add_option("--repeats", options.repeats, "Measured repeats of each cell, at least")->capture_default_str();
+  for (const char* other : {"--arrivals", "--rate", "--burst", "--requests", "--prompt-tokens", "--gen-tokens",
+                            "--depth", "--shared-tokens", "--think", "--ramp", "--turns", "--warm-up"}) {
+    app.get_option("--trace")->excludes(other);  // which says that itself
+  }
   app.add_option("--precision", flags->precision,
                  "Repeat until the median is known to within this share, 3% say, or --max-repeats");
   CLI::Option* most =

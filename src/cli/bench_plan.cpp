@@ -7,13 +7,12 @@
 #include <set>
 
 #include "bench/estimate.h"
+#include "bench/questions.h"
 #include "bench/slo.h"
-#include "bench/trace.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/hub.h"
 #include "machine/machine.h"
-#include "util/read_file.h"
 
 namespace weir {
 namespace {
@@ -64,22 +63,13 @@ int MostSearched(const BenchFlags& flags, const std::vector<int>& users) {
   return flags.load.arrivals == Arrivals::kClosed ? kMostSearchedUsers : kOpenUsers;
 }
 
-/// A trace has its own lengths: the longest are what a target must have room for. Users only say how many of its
-/// requests the engine serves at once.
-Status TakeTrace(const BenchFlags& flags, Workload& load, std::vector<int>& users) {
-  WEIR_TRY(const std::string text, ReadFile(load.trace, kMostTraceBytes));
-  WEIR_TRY(const std::vector<TracedRequest> trace, ParseTrace(text, load.trace));
-  const TraceSummary summary = Summarise(trace);
-  load.prompt_tokens = summary.longest_prompt;
-  load.gen_tokens = summary.longest_answer;
-  if (!flags.has_users) users = {*std::max_element(users.begin(), users.end())};
-  return {};
-}
-
 Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
   WEIR_TRY(std::vector<int> users, ParseUsers(flags.users));
   Workload load = flags.load;
-  if (load.arrivals == Arrivals::kTrace) WEIR_RETURN_IF_ERROR(TakeTrace(flags, load, users));
+  if (load.arrivals == Arrivals::kTrace) {
+    WEIR_RETURN_IF_ERROR(SetTrace(load.trace, load));
+    if (!flags.has_users) users = {kTraceUsers};
+  }
   if (!flags.slo.empty()) users = {MostSearched(flags, users)};
   const SuiteDefaults defaults = DefaultsOf(flags);
   std::set<std::string> seen;
@@ -218,23 +208,29 @@ void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
   for (const PlannedCell& cell : plan.cells) {
     const Workload& load = cell.spec.load;
     const ModelRow& model = cell.subject->row();
+    const bool has_trace = load.arrivals == Arrivals::kTrace;
     const Result<int64_t> bytes = cell.subject->Plan(load.users, TokensOf(load));
     double seconds = suite.options.repeats * (RoughSeconds(model, load) + 1);
-    if (cell.subject != loaded) seconds += RoughLoadSeconds(model);
+    if (cell.subject != loaded) seconds += RoughLoadSeconds(model) + RoughAskingSeconds(*cell.subject, cell.spec);
     loaded = cell.subject;
     if (bytes) total += seconds;
     if (json) {
       cells.push_back({{"model", model.name}, {"target", cell.spec.target}, {"users", load.users}, {"slo", OrNull(cell.spec.slo)},
                        {"prompt_tokens", load.prompt_tokens}, {"depth_tokens", load.depth_tokens}, {"gen_tokens", load.gen_tokens},
+                       {"trace", OrNull(load.trace)},
+                       {"trace_requests", has_trace ? Json(load.traced.n_requests) : Json(nullptr)},
                        {"repeats", suite.options.repeats}, {"seconds", bytes ? Json(seconds) : Json(nullptr)},
                        {"memory_bytes", bytes ? Json(*bytes) : Json(nullptr)},
                        {"reason", bytes ? Json(nullptr) : Json(bytes.error().message)}});
       continue;
     }
     const std::string users = cell.spec.slo.empty() ? fmt::to_string(load.users) : fmt::format("<={}", load.users);
-    fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", users, load.prompt_tokens, load.gen_tokens,
+    const std::string trace = has_trace ? fmt::format(", {} requests within {:.4g} s of {}", load.traced.n_requests,
+                                                      load.traced.seconds, EscapedControls(load.trace))
+                                        : "";
+    fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}{}\n", users, load.prompt_tokens, load.gen_tokens,
                suite.options.repeats, bytes ? fmt::format("{:.0f}", seconds) : "-",
-               bytes ? ByteSize(*bytes) : "too much", Escaped(model.name));
+               bytes ? ByteSize(*bytes) : "too much", Escaped(model.name), trace);
   }
   if (json) {
     PrintJson({{"suite", suite.name.empty() ? Json(nullptr) : Json(suite.name)}, {"cells", cells}, {"seconds", total}});

@@ -9,6 +9,7 @@
 #include "bench/peer.h"
 #include "cli/hub.h"
 #include "gguf/model_source.h"
+#include "machine/machine.h"
 #include "model/text/tokenizer.h"
 #include "store/store.h"
 #include "util/paths.h"
@@ -47,6 +48,7 @@ Result<std::unique_ptr<Subject>> OpenPeerOf(const CellSpec& spec, HttpServerOpti
     Replace(peer.command, kModel, Quoted(source->name()));
     peer.model = DescribeModel(spec.model, *source);
     peer.file = DescribeFile(spec.model, *source);
+    if (auto shapes = ShapesOf(*source); shapes && !HasAccelerator()) peer.shapes = *shapes;
     http.model_name.clear();
     // A model without one can be measured all the same.
     if (auto tokenizer = TokenizerOf(*source); tokenizer && !http.tokenizer) http.tokenizer = *tokenizer;

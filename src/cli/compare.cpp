@@ -87,14 +87,6 @@ Result<std::vector<NamedCells>> SidesOf(const Flags& flags) {
   return targets;
 }
 
-std::vector<ComparedAnswers> AnswersOf(const Comparison& comparison, const NamedCells& base, const NamedCells& other) {
-  std::vector<std::pair<int64_t, int64_t>> ids;
-  for (const ComparedCell& cell : comparison.cells) {
-    if (cell.base.row.asked && cell.other.row.asked) ids.emplace_back(*cell.base.row.asked, *cell.other.row.asked);
-  }
-  return CompareAnswers(base.asked, other.asked, ids);
-}
-
 Result<int> RunCompare(const Flags& flags) {
   std::optional<double> gate;
   if (!flags.fail_if_slower.empty()) {
@@ -108,7 +100,7 @@ Result<int> RunCompare(const Flags& flags) {
   int n_slower = 0, n_compared = 0, n_unproven = 0;
   for (size_t i = 1; i < sides.size(); ++i) {
     const Comparison comparison = Compare(base.cells, sides[i].cells, options);
-    const std::vector<ComparedAnswers> answers = AnswersOf(comparison, base, sides[i]);
+    const std::vector<ComparedAnswers> answers = AnswersOf(comparison, base.asked, sides[i].asked);
     for (const ComparedCell& cell : comparison.cells) {
       ++n_compared;
       n_unproven += cell.outcome == Outcome::kUnproven;

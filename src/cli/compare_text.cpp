@@ -73,6 +73,15 @@ void PrintComparison(const Comparison& comparison, const std::string& base, cons
   }
 }
 
+std::vector<ComparedAnswers> AnswersOf(const Comparison& comparison, const std::vector<AskedRow>& base,
+                                       const std::vector<AskedRow>& other) {
+  std::vector<std::pair<int64_t, int64_t>> ids;
+  for (const ComparedCell& cell : comparison.cells) {
+    if (cell.base.row.asked && cell.other.row.asked) ids.emplace_back(*cell.base.row.asked, *cell.other.row.asked);
+  }
+  return CompareAnswers(base, other, ids);
+}
+
 Json AnswersJson(const std::vector<ComparedAnswers>& answers) {
   Json json = Json::array();
   for (const auto& [model, base, other, agreement] : answers) {

@@ -16,6 +16,10 @@ Json ComparisonJson(const Comparison& comparison, const std::string& base, const
 void PrintComparison(const Comparison& comparison, const std::string& base, const std::string& other,
                      const std::string& figure);
 
+/// How far the answers of those that were compared agree. `base` and `other` were asked, in their runs and beside them.
+std::vector<ComparedAnswers> AnswersOf(const Comparison& comparison, const std::vector<AskedRow>& base,
+                                       const std::vector<AskedRow>& other);
+
 /// "answers": how far greedy answers to the fixed questions agree.
 Json AnswersJson(const std::vector<ComparedAnswers>& answers);
 

@@ -254,7 +254,8 @@ Json CompareTool() {
   return Tool(
       "compare", "Two runs against each other",
       "Cell by cell, what `other` is in parts of `base`, with 95 % intervals; only cells of one model under the same load "
-      "are partners, and what is left out says why. Ids of runs: SELECT id, started_at FROM run.",
+      "are partners, and what is left out says why. `answers`: how far their greedy answers to the fixed questions agree, "
+      "to see whether one is fast because it computes something else. Ids of runs: SELECT id, started_at FROM run.",
       {{"base", Property("integer", "Id of a run")},
        {"other", Property("integer", "Id of a run")},
        {"figure", Property("string", "decode_tok_s (as it is) or aggregate_tok_s")},
@@ -276,12 +277,17 @@ Result<Json> RunCompare(const McpPlaces& places, const Json& given) {
   }
   WEIR_TRY(Store store, OpenResults(places.db));
   std::vector<CellResult> cells[2];
+  std::vector<AskedRow> asked[2];
   for (const int side : {0, 1}) {
     const int64_t run = side == 0 ? base : other;
     WEIR_TRY(cells[side], store.Results(run));
     if (cells[side].empty()) return BadInput("run {}: it has no cells", run);
+    WEIR_TRY(asked[side], store.AskedWith(run));
   }
-  return ComparisonJson(Compare(cells[0], cells[1], options), fmt::to_string(base), fmt::to_string(other), options.figure);
+  const Comparison comparison = Compare(cells[0], cells[1], options);
+  Json json = ComparisonJson(comparison, fmt::to_string(base), fmt::to_string(other), options.figure);
+  json["answers"] = AnswersJson(AnswersOf(comparison, asked[0], asked[1]));
+  return json;
 }
 
 // ---- audit

@@ -139,6 +139,22 @@ void ReadSystem(const std::string& root, Machine& machine) {
 
 }  // namespace
 
+bool HasAccelerator(const std::string& root) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  // NVIDIA's driver, AMD's, and what Windows shows to its Linux.
+  for (const char* device : {"/dev/nvidiactl", "/dev/kfd", "/dev/dxg"}) {
+    if (fs::exists(root + device, error)) return true;
+  }
+  // A card without a render node is a screen.
+  for (const auto& [folder, name] : {std::pair("/dev/dri", "renderD"), {"/dev/accel", ""}}) {
+    for (fs::directory_iterator it(root + folder, error), end; !error && it != end; it.increment(error)) {
+      if (it->path().filename().string().starts_with(name)) return true;
+    }
+  }
+  return false;
+}
+
 Machine ReadMachine(const std::string& root) {
   Machine machine;
   ReadProcessor(root, machine);

@@ -41,6 +41,10 @@ struct Machine {
   std::string huge_pages;  // of anonymous memory: "always", "madvise" or "never"
 };
 
+/// Whether something else than the processors could compute a model here: a GPU or the like, of which weir's rates say
+/// nothing.
+bool HasAccelerator(const std::string& root = "");
+
 /// Reads the facts below `root`, "" for the real file system.
 Machine ReadMachine(const std::string& root = "");
 

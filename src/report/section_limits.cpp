@@ -103,7 +103,8 @@ void AddShareSentences(const ReportView& view, Section& section) {
     if (!worst || *share < *RooflineShare(*worst)) worst = cell;
   }
   if (!best) {
-    section.sentences.push_back({"No cell has a limit: it needs a target that shows its steps (weir's engine) and measured rates.", {}});
+    section.sentences.push_back({"No cell has a limit: it needs measured rates, and a target whose steps (weir's engine) or "
+                                 "model are known.", {}});
     return;
   }
   section.sentences.push_back({fmt::format("Nearest to the hardware is {} with {}: {} of what this machine's rates allow.", CellTitle(*best),
@@ -113,7 +114,8 @@ void AddShareSentences(const ReportView& view, Section& section) {
                                              PercentText(*RooflineShare(*worst))), {worst->id}});
   }
   if (*RooflineShare(*best) > 1) {
-    section.sentences.push_back({"A share above 100 % means that the rates were measured too low, or that weights stayed in a cache.", {best->id}});
+    section.sentences.push_back({"A share above 100 % means that the rates were measured too low, that weights stayed in a "
+                                 "cache, or that a server did less than its file says.", {best->id}});
   }
 }
 

@@ -76,8 +76,31 @@ Error DatabaseError(sqlite3* handle, const std::string& path) {
 
 }  // namespace
 
-void Statement::Close::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-void Database::Close::operator()(sqlite3* database) const { sqlite3_close(database); }
+StatementPool::~StatementPool() { Clear(); }
+
+void StatementPool::Clear() {
+  for (const auto& [sql, statement] : idle_) sqlite3_finalize(statement);
+  idle_.clear();
+}
+
+sqlite3_stmt* StatementPool::Take(std::string_view sql) {
+  const auto found = idle_.find(sql);
+  return found == idle_.end() ? nullptr : idle_.extract(found).mapped();
+}
+
+void StatementPool::Return(sqlite3_stmt* statement) {
+  // More than are asked again and again; texts that nobody asks twice must not pile up, nor keep the others out.
+  constexpr size_t kMostIdle = 64;
+  if (idle_.size() >= kMostIdle) Clear();
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  idle_.emplace(sqlite3_sql(statement), statement);
+}
+
+void Statement::Close::operator()(sqlite3_stmt* statement) const { pool->Return(statement); }
+void Database::Close::operator()(sqlite3* database) const {
+  sqlite3_close_v2(database);  // when the last of its statements is gone
+}
 
 void Statement::Clear() {
   sqlite3_reset(handle_.get());
@@ -182,6 +205,7 @@ Result<Database> Database::Open(const std::string& path, OpenMode mode) {
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags, nullptr);
   Database database;
   database.handle_.reset(handle);
+  database.pool_ = std::make_shared<StatementPool>();
   database.path_ = path;
   if (!handle) return Failed("no memory to open database {}", path);
   if (code != SQLITE_OK) return DatabaseError(handle, path);
@@ -212,12 +236,14 @@ Status Database::Run(const std::string& sql) {
 }
 
 Result<Statement> Database::Prepare(std::string_view sql) {
-  sqlite3_stmt* handle = nullptr;
-  const int code =
-      sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr);
-  if (code != SQLITE_OK) return DatabaseError(handle_.get(), path_);
+  sqlite3_stmt* handle = pool_->Take(sql);
+  if (!handle) {
+    const int code =
+        sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr);
+    if (code != SQLITE_OK) return DatabaseError(handle_.get(), path_);
+  }
   Statement statement;
-  statement.handle_.reset(handle);
+  statement.handle_ = {handle, {pool_}};
   statement.path_ = path_;
   return statement;
 }
@@ -231,6 +257,7 @@ Result<int64_t> Database::QueryInt(std::string_view sql) {
 
 void Database::Confine(int64_t most_steps) {
   constexpr int kMostValueBytes = 16 << 20, kMostColumns = 64, kStepsBetweenCalls = 1'000'000;
+  pool_->Clear();  // what was prepared before might do more
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_LENGTH, kMostValueBytes);
   sqlite3_limit(handle_.get(), SQLITE_LIMIT_COLUMN, kMostColumns);
   sqlite3_set_authorizer(handle_.get(), [](void*, int action, const char*, const char* name, const char*, const char*) {

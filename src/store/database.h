@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -26,6 +27,21 @@ inline std::optional<std::string_view> NullIfEmpty(std::string_view text) {
 using DbValue = std::variant<std::monostate, int64_t, double, std::string>;
 
 enum class OpenMode { kCreate, kReadOnly };
+
+/// Prepared statements that nobody uses at the moment, by their SQL. To prepare one of those that read a cell's figures
+/// takes longer than to run it, because SQLite unfolds all views that it is made of.
+class StatementPool {
+ public:
+  ~StatementPool();
+  /// Null if there is none.
+  sqlite3_stmt* Take(std::string_view sql);
+  /// To be given to the next who asks. Resets it, so that it holds no lock meanwhile.
+  void Return(sqlite3_stmt* statement);
+  void Clear();
+
+ private:
+  std::multimap<std::string, sqlite3_stmt*, std::less<>> idle_;
+};
 
 /// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
 class Statement {
@@ -77,6 +93,7 @@ class Statement {
  private:
   friend class Database;
   struct Close {
+    std::shared_ptr<StatementPool> pool;
     void operator()(sqlite3_stmt* statement) const;
   };
   void Clear();
@@ -101,6 +118,7 @@ class Statement {
   std::string path_;
 };
 
+/// Of one thread.
 class Database {
  public:
   /// `path` may be ":memory:". kCreate makes the file, not its folder. Nothing is read yet.
@@ -113,6 +131,7 @@ class Database {
 
   /// Runs statements without parameters.
   Status Run(const std::string& sql);
+  /// Costs little for a statement that was prepared, used and destroyed before.
   Result<Statement> Prepare(std::string_view sql);
   /// Prepares and runs one statement.
   template <class... Args>
@@ -146,6 +165,7 @@ class Database {
 
   std::unique_ptr<int64_t> calls_left_;  // Confine; outlives the handle
   std::unique_ptr<sqlite3, Close> handle_;
+  std::shared_ptr<StatementPool> pool_;
   std::string path_;
 };
 

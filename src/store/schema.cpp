@@ -8,6 +8,7 @@
 #include "store/schema_v3.h"
 #include "store/schema_v4.h"
 #include "store/schema_v5.h"
+#include "store/schema_v6.h"
 
 namespace weir {
 namespace {
@@ -15,7 +16,8 @@ namespace {
 /// What each version adds to the one before it. A new database goes through all of them, so that it is the same
 /// as one that was migrated.
 constexpr std::initializer_list<const char*> kVersions[] = {
-    {kTablesV1, kViewsV1}, {kChangesV2}, {kTablesV3, kViewsV3}, {kTablesV4, kViewsV4}, {kTablesV5}};
+    {kTablesV1, kViewsV1}, {kChangesV2}, {kTablesV3, kViewsV3}, {kTablesV4, kViewsV4}, {kTablesV5},
+    {kTablesV6, kViewsV6}};
 static_assert(std::size(kVersions) == kSchemaVersion);
 
 constexpr int kApplicationId = 0x77656972;  // "weir"

@@ -195,13 +195,20 @@ Result<int64_t> Store::AddModel(const ModelRow& model) {
 }
 
 Result<int64_t> Store::BeginCell(int64_t run, int64_t model, const CellRow& cell) {
-  return database_.Insert(
-      "INSERT INTO cell (run, model, users, prompt_tokens, gen_tokens, requests_per_user, repeats, "
-      "planned_bytes, status, target, key, config, model_file, foreign_row, search, asked) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted', ?, ?, ?, ?, ?, ?, ?)",
-      run, model, cell.users, cell.prompt_tokens, cell.gen_tokens, cell.requests_per_user,
-      cell.repeats, cell.planned_bytes, cell.target, NullIfEmpty(cell.key), NullIfEmpty(cell.config),
-      cell.model_file, NullIfEmpty(cell.foreign_row), NullIfEmpty(cell.search), cell.asked);
+  WEIR_TRY(const int64_t id,
+           database_.Insert(
+               "INSERT INTO cell (run, model, users, prompt_tokens, gen_tokens, requests_per_user, repeats, "
+               "planned_bytes, status, target, key, config, model_file, foreign_row, search, asked) "
+               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'interrupted', ?, ?, ?, ?, ?, ?, ?)",
+               run, model, cell.users, cell.prompt_tokens, cell.gen_tokens, cell.requests_per_user,
+               cell.repeats, cell.planned_bytes, cell.target, NullIfEmpty(cell.key), NullIfEmpty(cell.config),
+               cell.model_file, NullIfEmpty(cell.foreign_row), NullIfEmpty(cell.search), cell.asked));
+  if (const std::optional<StepCost>& least = cell.least_step) {
+    WEIR_RETURN_IF_ERROR(database_.Execute("INSERT INTO least_step VALUES (?, ?, ?, ?)", id,
+                                           least->weight_bytes + least->kv_bytes, least->state_bytes,
+                                           least->int8_macs + least->f32_macs));
+  }
+  return id;
 }
 
 Status Store::AddFlag(int64_t cell, const Flag& flag) {

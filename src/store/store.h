@@ -52,6 +52,7 @@ struct CellRow {
   std::string foreign_row = {};            // JSON
   std::string search = {};  // the objective of the search that tried this load, or "memory"; empty: none
   std::optional<int64_t> asked = {};  // id of the fixed questions' answers at this target
+  std::optional<StepCost> least_step = {};  // of a target that shows no steps and computes a known model here
 };
 
 /// The answer to one of the fixed questions.

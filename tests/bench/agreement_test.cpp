@@ -123,21 +123,21 @@ TEST(Agreement, WhoAgreesWithNobodyIsFlagged) {
   const std::string right = "of the river that ran below the town", wrong = "!!!!!!!!";
   std::vector<AskedRow> rows{Saying("engine", right), Saying("http://a", wrong, "")};
   // Of two, nobody knows which.
-  EXPECT_EQ(JudgeAnswers(rows, 0)->name, "answers_differ");
-  EXPECT_THAT(JudgeAnswers(rows, 1)->detail, HasSubstr("those of engine"));
+  EXPECT_EQ(JudgeAnswers(rows).at(0).name, "answers_differ");
+  EXPECT_THAT(JudgeAnswers(rows).at(1).detail, HasSubstr("those of engine"));
   // Of three, the one that is alone.
   rows.push_back(Saying("http://b", right + ", and then", ""));
-  EXPECT_FALSE(JudgeAnswers(rows, 0));
-  EXPECT_TRUE(JudgeAnswers(rows, 1));
-  EXPECT_FALSE(JudgeAnswers(rows, 2));
+  EXPECT_FALSE(JudgeAnswers(rows).contains(0));
+  EXPECT_TRUE(JudgeAnswers(rows).contains(1));
+  EXPECT_FALSE(JudgeAnswers(rows).contains(2));
   // Two configurations of one engine that are wrong alike are no proof against a server.
   rows = {Saying("engine", wrong), Saying("engine", wrong), Saying("http://b", right)};
-  EXPECT_TRUE(JudgeAnswers(rows, 0));
-  EXPECT_TRUE(JudgeAnswers(rows, 2));
+  EXPECT_TRUE(JudgeAnswers(rows).contains(0));
+  EXPECT_TRUE(JudgeAnswers(rows).contains(2));
   // With nobody else they are compared with each other.
   rows = {Saying("engine", wrong), Saying("engine", right)};
-  EXPECT_TRUE(JudgeAnswers(rows, 1));
-  EXPECT_FALSE(JudgeAnswers({Saying("engine", wrong)}, 0));
+  EXPECT_TRUE(JudgeAnswers(rows).contains(1));
+  EXPECT_TRUE(JudgeAnswers({Saying("engine", wrong)}).empty());
 }
 
 }  // namespace

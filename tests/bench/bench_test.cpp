@@ -11,6 +11,7 @@
 #include <new>
 
 #include "bench/document.h"
+#include "machine/machine.h"
 #include "null_target.h"
 #include "temp_folder.h"
 
@@ -56,7 +57,10 @@ class BenchTest : public testing::Test {
       for (int users : options_.users) {
         CellSpec spec;
         spec.model = subject->row().name;
+        spec.target = target_;
         spec.load = {users, options_.requests_per_user, options_.prompt_tokens, options_.gen_tokens, 1};
+        if (rate_ > 0) spec.load.arrivals = Arrivals::kConstant;
+        spec.load.rate = rate_;
         cells.push_back({subject.get(), spec});
       }
     }
@@ -65,6 +69,8 @@ class BenchTest : public testing::Test {
 
   Store store_;
   Options options_;
+  std::string target_ = "engine";
+  double rate_ = 0;  // of an open loop
   NullInstruments instruments_;
   std::vector<std::unique_ptr<Subject>> subjects_;
   BenchOutcome outcome_;
@@ -423,6 +429,54 @@ TEST_F(BenchTest, WhatIsFasterThanTheMachineIsRejected) {
   const CellResult cached = Run()[0];
   EXPECT_EQ(cached.status, CellStatus::kOk) << "the caches may hold the weights";
   EXPECT_EQ(cached.flags[0].name, "share_above_one");
+}
+
+TEST_F(BenchTest, AServerOfAKnownModelHasALimitToo) {
+  NullSubject& subject = Add();
+  subject.script_.shows_steps = false;
+  subject.least_weight_bytes_ = 80'000'000;  // 8 ms at 10 GB/s, done in 10
+  options_.users = {2};
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kOk) << cell.reason;
+  EXPECT_THAT(cell.flags, testing::IsEmpty());
+  EXPECT_DOUBLE_EQ(cell.Find("decode_tok_s")->median, 2 / 0.010);
+  EXPECT_DOUBLE_EQ(cell.Find("limit_tok_s")->median, 2 / 0.008);
+  EXPECT_DOUBLE_EQ(cell.Find("step_bytes")->median, 80e6);
+}
+
+TEST_F(BenchTest, AServerThatCannotHaveReadItsWeightsIsRejected) {
+  NullSubject& subject = Add();
+  subject.script_.shows_steps = false;
+  subject.least_weight_bytes_ = 800'000'000;  // 80 ms at 10 GB/s, done in 10
+  options_.users = {1};
+  target_ = "http://somewhere";
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kFailed);
+  EXPECT_THAT(cell.reason, HasSubstr("impossible: 100 tok/s, where the rates measured around it allow 12.5"));
+  EXPECT_THAT(cell.reason, HasSubstr("does the server compute this file"));
+  // Of requests that wait for nobody more than N may be served at once; threads that were not measured have more
+  // bandwidth.
+  rate_ = 1000;
+  EXPECT_EQ(Run()[0].Find("limit_tok_s"), nullptr);
+  rate_ = 0;
+  subject.n_threads_ = 1 << 20;
+  EXPECT_EQ(Run()[0].Find("limit_tok_s") == nullptr, DefaultThreads() > instruments_.threads());
+}
+
+TEST_F(BenchTest, AServerThatSpeculatesIsFlaggedOnly) {
+  NullSubject& subject = Add();
+  subject.script_.shows_steps = false;
+  subject.script_.tokens_per_step = 2;
+  subject.gates_ = false;
+  subject.least_weight_bytes_ = 150'000'000;  // 15 ms at 10 GB/s, two tokens in 10
+  options_.users = {1};
+  options_.gen_tokens = 64;
+  target_ = "http://somewhere";
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kOk) << cell.reason;
+  ASSERT_FALSE(cell.flags.empty());
+  EXPECT_EQ(cell.flags[0].name, "share_above_one");
+  EXPECT_THAT(cell.flags[0].detail, HasSubstr("speculation"));
 }
 
 TEST_F(BenchTest, StrictMakesDisturbedRepeatsAgain) {

@@ -21,6 +21,8 @@ struct NullScript {
   std::set<int> failing_attempts;  // counted over the run, the warm-ups too
   std::string hash = "0123456789abcdef";
   bool hash_changes = false;
+  bool shows_steps = true;
+  int tokens_per_step = 1;  // of a user
   std::vector<Query> requests;  // all that were submitted
   int n_attempts = 0;             // begun
 };
@@ -54,7 +56,9 @@ class NullTarget : public Target {
   int64_t Now() const override { return script_.clock_ns; }
   std::vector<StepRecord> TakeSteps() override {
     if (sequences_.empty() && steps_.empty()) ++script_.n_attempts;
-    return std::exchange(steps_, {});
+    auto steps = std::exchange(steps_, {});
+    if (!script_.shows_steps) steps.clear();
+    return steps;
   }
   std::optional<std::string> LogitsHash() override {
     return script_.hash_changes ? fmt::format("{}", script_.n_attempts) : script_.hash;
@@ -87,7 +91,10 @@ class NullTarget : public Target {
         repeat < script_.speed_of_repeat.size() ? script_.speed_of_repeat[repeat] : 1;
     AddStep(static_cast<int64_t>(static_cast<double>(script_.decode_ns) / speed),
             static_cast<int>(sequences_.size()), 0, script_.decode_cost);
-    for (Sequence& sequence : sequences_) Give(sequence);
+    for (Sequence& sequence : sequences_) {
+      const int64_t left = sequence.request.max_tokens - sequence.n_tokens;
+      for (int64_t i = std::min<int64_t>(script_.tokens_per_step, left); i > 0; --i) Give(sequence);
+    }
     End();
   }
 
@@ -125,7 +132,11 @@ class NullSubject : public Subject {
   const ModelRow& row() const override { return row_; }
   int64_t context_length() const override { return 1000; }
   const std::vector<int32_t>& prompt_ids() const override { return ids_; }
-  TargetFacts facts() const override { return {"null", "", "", 1, true}; }
+  TargetFacts facts() const override { return {"null", "", "", n_threads_, gates_}; }
+  std::optional<StepCost> LeastStep(int users, int64_t position) const override {
+    if (script_.shows_steps) return std::nullopt;
+    return StepCost{least_weight_bytes_, users * position, 0, users, 0};
+  }
   Result<int64_t> Plan(int users, int64_t) const override {
     if (users > most_users_) return Refused("{} users need too much", users);
     return 1000 * users;
@@ -147,6 +158,9 @@ class NullSubject : public Subject {
   NullScript script_;
   std::vector<int32_t> ids_{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   int most_users_ = 1000;
+  int64_t least_weight_bytes_ = 0;  // if it shows no steps
+  int n_threads_ = 1;
+  bool gates_ = true;
   Status load_;
 };
 
@@ -161,6 +175,7 @@ class NullInstruments : public Instruments {
   }
   void ResetPeakMemory() override {}
   std::optional<int64_t> PeakMemory() override { return 4096; }
+  int threads() const override { return 1; }
   int64_t cache_bytes() const override { return cache_bytes_; }
   void EndWatch(AttemptRow& row) override {
     row.disturbance = DisturbanceRow{};

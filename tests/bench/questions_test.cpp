@@ -10,6 +10,7 @@
 #include "bench/agreement.h"
 #include "bench/http_target.h"
 #include "bench/in_process.h"
+#include "bench/peer.h"
 #include "fake_sse_server.h"
 #include "null_target.h"
 #include "test_data.h"
@@ -68,6 +69,20 @@ class Server {
 AskedRow AskServer(const Server& server, int64_t most_ns = kPatience) {
   const std::unique_ptr<Subject> subject = server.Open();
   return AskQuestions(*subject, {server.url(), ""}, most_ns, Never);
+}
+
+TEST(Questions, HaveTheirPlaceInTheEstimate) {
+  const std::unique_ptr<Subject> tiny = OpenTiny();
+  const double at_once = RoughAskingSeconds(*tiny, {"engine", "tiny"});
+  EXPECT_GT(at_once, 0);
+  EXPECT_LT(at_once, 30);
+  EXPECT_EQ(RoughAskingSeconds(NullSubject(), {"null", ""}), 0) << "is not asked";
+  const std::unique_ptr<Subject> server = OpenHttpSubject({"http://127.0.0.1:1"});
+  EXPECT_EQ(RoughAskingSeconds(*server, {"http://127.0.0.1:1", ""}), 30) << "who knows what it serves";
+  PeerOptions peer;
+  peer.command = "serve {port}";
+  peer.model = tiny->row();
+  EXPECT_GT(RoughAskingSeconds(**OpenPeer(peer), {"peer:", ""}), at_once) << "one after the other";
 }
 
 TEST(Questions, AreTheSameInAllBuilds) {

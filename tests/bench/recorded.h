@@ -19,7 +19,7 @@ struct RecordedRequest {
 
 struct Recorded : AttemptRow {
   std::vector<RecordedRequest> requests;  // in the order in which they were sent
-  std::vector<StepRecord> steps;          // without what they cost but their weight bytes
+  std::vector<StepRecord> steps;
 };
 
 inline void ReadRequests(Database& database, Recorded& recorded) {
@@ -48,8 +48,8 @@ inline void ReadRequests(Database& database, Recorded& recorded) {
 inline void ReadSteps(Database& database, Recorded& recorded) {
   Statement query = database
                         .Prepare(
-                            "SELECT begin_ns, end_ns, decode_rows, prefill_rows, weight_bytes FROM "
-                            "step ORDER BY ordinal")
+                            "SELECT begin_ns, end_ns, decode_rows, prefill_rows, weight_bytes, kv_bytes, "
+                            "state_bytes, int8_macs, f32_macs FROM step ORDER BY ordinal")
                         .value();
   ASSERT_TRUE(query
                   .ForEach([&](const Statement& row) {
@@ -57,7 +57,7 @@ inline void ReadSteps(Database& database, Recorded& recorded) {
                                               row.Int(1),
                                               static_cast<int>(row.Int(2)),
                                               static_cast<int>(row.Int(3)),
-                                              {row.Int(4)}});
+                                              {row.Int(4), row.Int(5), row.Int(6), row.Int(7), row.Int(8)}});
                   })
                   .ok());
 }

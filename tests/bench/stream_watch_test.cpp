@@ -53,6 +53,19 @@ TEST(StreamWatch, LumpsAre) {
   EXPECT_THAT(Names({whole}), ElementsAre("clumped_stream", "tokens_per_chunk"));
 }
 
+TEST(StreamWatch, SpeculationThatSucceedsNowAndThenIsSeen) {
+  const auto several = [](const RequestRecord& record) {
+    StreamWatch watch;
+    watch.Add(record);
+    return watch.SeveralAtOnce();
+  };
+  EXPECT_FALSE(several(At(Lumps(40, 1))));
+  EXPECT_TRUE(several(At(Lumps(40, 2))));
+  RequestRecord pairs = At(Lumps(20, 1));
+  pairs.generated_tokens = 40;
+  EXPECT_TRUE(several(pairs));
+}
+
 TEST(StreamWatch, WhoCountedAndWhetherTheyAgree) {
   EXPECT_THAT(Names({At(Lumps(20, 1), CountedBy::kChunks)}), ElementsAre("counted_by_chunks"));
   RequestRecord off = At(Lumps(20, 1));

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <set>
 
+#include "bench/estimate.h"
 #include "temp_folder.h"
 
 namespace weir {
@@ -67,6 +68,68 @@ TEST(Suite, RequestsComeAtRandomEvenlyOrTogetherAndUsersOneAfterTheOther) {
   EXPECT_EQ(suite->cells[3].load.rate, 3);
   EXPECT_EQ(suite->cells[4].load.arrivals, Arrivals::kClosed);
   EXPECT_EQ(suite->cells[4].load.ramp_s, 1.5);
+}
+
+std::string Traced(int prompt_tokens) {
+  return fmt::format("{{\"at_s\":5,\"prompt_tokens\":{},\"gen_tokens\":2}}\n"
+                     "{{\"at_s\":8,\"prompt_tokens\":3,\"gen_tokens\":4}}\n",
+                     prompt_tokens);
+}
+
+TEST(Suite, ATraceIsLookedForBesideItsFileAndSaysHowLongRequestsAre) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "moved");
+  const auto parse = [](const std::string& file) {
+    const std::string cell = "[[cells]]\nmodel = \"a\"\ntrace = \"t.jsonl\"\n";
+    return ParseSuite(cell + cell + "users = [1, 2]\n", file, {});
+  };
+  std::ofstream(folder / "t.jsonl") << Traced(9);
+  const Result<Suite> suite = parse(folder / "s.toml");
+  ASSERT_TRUE(suite.ok()) << suite.error().message;
+  ASSERT_EQ(suite->cells.size(), 3u);
+  const Workload& load = suite->cells[0].load;
+  EXPECT_EQ(load.arrivals, Arrivals::kTrace);
+  EXPECT_EQ(load.trace, folder / "t.jsonl");
+  EXPECT_EQ(load.prompt_tokens, 9);
+  EXPECT_EQ(load.gen_tokens, 4);
+  EXPECT_EQ(load.users, kTraceUsers);
+  EXPECT_EQ(load.traced.n_requests, 2);
+  EXPECT_EQ(RoughSeconds({}, load), 3) << "it lasts as long as it lasted, however fast the target is";
+  EXPECT_EQ(suite->cells[2].load.users, 2);
+  ASSERT_TRUE(CheckLoad(load).ok());
+
+  std::ofstream(folder / "moved/t.jsonl") << Traced(9);
+  EXPECT_EQ(KeyOf(parse(folder / "moved/s.toml")->cells[0]), KeyOf(suite->cells[0])) << "rows can be compared";
+  std::ofstream(folder / "moved/t.jsonl") << Traced(8) << Traced(9);
+  EXPECT_NE(KeyOf(parse(folder / "moved/s.toml")->cells[0]), KeyOf(suite->cells[0])) << "another trace of that name";
+}
+
+TEST(Suite, MistakesAboutATraceAreSaidWithTheirLine) {
+  const TempFolder folder;
+  std::ofstream(folder / "t.jsonl") << Traced(9);
+  std::ofstream(folder / "bad.jsonl") << Traced(9) << "{}\n";
+  const std::pair<std::string, std::string> cases[] = {
+      {"trace = \"none.jsonl\"\n", "s.toml:3: trace: " + (folder / "none.jsonl") + ": No such file"},
+      {"trace = \"bad.jsonl\"\n", "s.toml:3: trace: " + (folder / "bad.jsonl") + ":3: expected a JSON object"},
+      {"trace = \".\"\n", "s.toml:3: trace:"},
+      {"trace = 3\n", "s.toml:3: trace: expected a text"},
+      {"trace = [\"t.jsonl\"]\n", "s.toml:3: trace: expected a text"},
+      {"trace = \"t.jsonl\"\nusers = 0\n", "s.toml:4: users: expected"},
+      {"trace = \"t.jsonl\"\nrate = 2\n", "s.toml:4: rate: not beside trace"},
+      {"rate = 2\ntrace = \"t.jsonl\"\n", "s.toml:3: rate: not beside trace"},
+      {"trace = \"t.jsonl\"\nrate = 2\narrivals = \"constant\"\n", "s.toml:4: rate: not beside trace"},
+      {"trace = \"t.jsonl\"\nprompt_tokens = [9]\n", "s.toml:4: prompt_tokens: not beside trace"},
+      {"trace = \"t.jsonl\"\ngen_tokens = 4\n", "s.toml:4: gen_tokens: not beside trace"},
+      {"trace = \"t.jsonl\"\nrequests = 4\n", "s.toml:4: requests: not beside trace"},
+      {"trace = \"t.jsonl\"\nturns = 4\n", "s.toml:4: turns: not beside trace"},
+      {"trace = \"t.jsonl\"\nslo = \"ttft_p95<1s\"\n", "s.toml:4: slo: a trace has one rate"},
+  };
+  for (const auto& [text, message] : cases) {
+    const Result<Suite> suite = ParseSuite("[[cells]]\nmodel = \"a\"\n" + text, folder / "s.toml", {});
+    ASSERT_FALSE(suite.ok()) << text;
+    EXPECT_EQ(suite.error().code, ErrorCode::kBadInput);
+    EXPECT_THAT(suite.error().message, HasSubstr(message)) << text;
+  }
 }
 
 TEST(Suite, ACellDescribedTwiceIsThereOnce) {

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "machine/machine.h"
 #include "store/store.h"
 #include "weir_process.h"
 
@@ -56,7 +57,15 @@ TEST(PeersCli, TheSameFileInProcessAndThroughAServerTakeTurns) {
   EXPECT_EQ(json["cells"][0]["status"], "ok");
   EXPECT_EQ(json["cells"][1]["status"], "ok") << json["cells"][1]["reason"];
   EXPECT_EQ(json["cells"][1]["model"], json["cells"][0]["model"]) << "its rows are those of the file";
+  // The same weights, each step; of keys and values the server's bound counts only what the prompt left.
+  EXPECT_EQ(json["cells"][1]["limit_tok_s"].is_number(), !HasAccelerator());
+  EXPECT_EQ(json["cells"][1]["roofline_share"].is_number(), !HasAccelerator());
+  if (!HasAccelerator()) {
+    EXPECT_LE(json["cells"][1]["step_bytes"], json["cells"][0]["step_bytes"]);
+    EXPECT_GT(json["cells"][1]["step_bytes"].get<double>(), 0.9 * json["cells"][0]["step_bytes"].get<double>());
+  }
   EXPECT_EQ(json["cells"][2]["status"], "failed");
+  EXPECT_EQ(json["cells"][2]["limit_tok_s"], nullptr);
   EXPECT_THAT(json["cells"][2]["reason"].get<std::string>(), HasSubstr("no-such-server"));
   ASSERT_EQ(json["comparisons"].size(), 2u);
   EXPECT_EQ(json["comparisons"][0]["cells"].size(), 1u);

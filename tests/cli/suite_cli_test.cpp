@@ -41,6 +41,30 @@ TEST(SuiteCli, DryRunShowsCellsAndMakesNoDatabase) {
   EXPECT_THAT(table.out, HasSubstr("2 cells, about"));
 }
 
+TEST(SuiteCli, ReplaysRecordedTrafficThatIsBesideTheSuite) {
+  const TempFolder folder;
+  std::ofstream(folder / "monday.jsonl") << "{\"at_s\":1,\"prompt_tokens\":5,\"gen_tokens\":3}\n"
+                                            "{\"at_s\":1.1,\"prompt_tokens\":9,\"gen_tokens\":2}\n";
+  std::ofstream(folder / "s.toml") << "repeats = 1\n[[cells]]\nmodel = \"" << kTiny << "\"\ntrace = \"monday.jsonl\"\n";
+  const std::string bench = "bench --suite " + (folder / "s.toml") + " --probe-mb 16 --db " + (folder / "r.db");
+  const auto planned = JsonOf(Weir(bench + " --dry-run --json"))["cells"];
+  ASSERT_EQ(planned.size(), 1u);
+  EXPECT_EQ(planned[0]["trace"], folder / "monday.jsonl");
+  EXPECT_EQ(planned[0]["trace_requests"], 2);
+  EXPECT_EQ(planned[0]["prompt_tokens"], 9);
+  EXPECT_THAT(Weir(bench + " --dry-run").out, HasSubstr("2 requests within 0.1 s of " + (folder / "monday.jsonl")));
+
+  ASSERT_EQ(JsonOf(Weir(bench + " --json"))["cells"].size(), 1u);
+  const std::string sql = "sql --json 'SELECT prompt_tokens, answer_tokens FROM request q JOIN attempt a "
+                          "ON a.id = q.attempt WHERE a.repeat = 1 ORDER BY scheduled_ns' --db " + (folder / "r.db");
+  EXPECT_EQ(JsonOf(Weir(sql))["rows"].dump(), "[[5,3],[9,2]]");
+  EXPECT_THAT(Weir(bench + " --resume").err, HasSubstr("1 cells are there, 0 to do"));
+
+  const Outcome both = Weir("bench " + kTiny + " --trace " + (folder / "monday.jsonl") + " --rate 2");
+  EXPECT_EQ(both.exit_code, 2) << "a rate that would be ignored";
+  EXPECT_THAT(both.err, HasSubstr("--rate"));
+}
+
 TEST(SuiteCli, MistakesAreUsageErrorsWithTheirLine) {
   const TempFolder folder;
   std::ofstream(folder / "s.toml") << SuiteOf("1") << "usres = 3\n";

@@ -107,7 +107,9 @@ TEST_F(FleetTest, RowsAndFiguresComeBackAsTheyWere) {
     const int64_t model = *store.AddModel({"other.gguf", "", "", true, 1, 2, 3, "def"});
     ASSERT_TRUE(store.AddQuality(run, {"text", "sha", 512, 256, 3, 700}, {model, "int8", "f16", {2.5, 0.1}, {12.25, {}}},
                                  DistanceFromReference{{1, "f32", "f16", {2.4, {}}, {11, {}}}, {1.1, {}}, {0.01, {}}, {0.9, {}}, 0, 1, 2}).ok());
-    const int64_t cell = *store.BeginCell(run, model, {1, 1, 1, 1, 1, {}});
+    CellRow row{1, 1, 1, 1, 1, {}};
+    row.least_step = StepCost{1, 2, 3, 4, 5};
+    const int64_t cell = *store.BeginCell(run, model, row);
     ASSERT_TRUE(store.AddForeignFigure(cell, "decode_tok_s", 0.1 + 0.2).ok());
     ASSERT_TRUE(store.EndCell(cell, CellStatus::kRefused, "it's 'too' big\\n \"x\"; --", {}).ok());
   }

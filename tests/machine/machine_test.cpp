@@ -125,6 +125,16 @@ TEST(Machine, TheSystemsNames) {
   EXPECT_EQ(machine.huge_pages, "madvise");
 }
 
+TEST(Machine, MayHaveAnAccelerator) {
+  for (const char* device : {"/dev/nvidiactl", "/dev/kfd", "/dev/dri/renderD128", "/dev/accel/accel0", "/dev/dxg"}) {
+    FakeTree tree;
+    tree.Write("/dev/dri/card0", "");
+    EXPECT_FALSE(HasAccelerator(tree.root())) << "a screen";
+    tree.Write(device, "");
+    EXPECT_TRUE(HasAccelerator(tree.root())) << device;
+  }
+}
+
 TEST(Machine, ThisOne) {
   const Machine machine = ReadMachine();
   EXPECT_GE(machine.default_threads, 1);

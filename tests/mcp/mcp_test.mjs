@@ -1,14 +1,17 @@
 // weir mcp as the protocol's own client sees it.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 
-const rows = new URL('../data/results-v2.db', import.meta.url).pathname;
+const data = (name) => new URL(`../data/${name}`, import.meta.url).pathname;
 const home = mkdtempSync(join(tmpdir(), 'weir-mcp-'));
+const rows = join(home, 'rows.db');
+copyFileSync(data('results-v2.db'), rows);
 const client = new Client({ name: 'weir-tests', version: '1.0.0' });
 
 before(() => client.connect(new StdioClientTransport({
@@ -76,6 +79,22 @@ test('compares runs', async () => {
   assert.ok(structuredContent.cells.length + structuredContent.left_out.length > 0);
   const refused = await client.callTool({ name: 'compare', arguments: { base, other: 12345 } });
   assert.match(refused.content[0].text, /no cells/);
+});
+
+test('compares what the targets answered', async () => {
+  const load = '--prompt-tokens 8 --gen-tokens 24 --users 1 --repeats 1 --threads 1 --probe-mb 16'.split(' ');
+  const runs = ['f16', 'q8_0'].map((kv) => JSON.parse(execFileSync(process.env.WEIR, [
+    'bench', data('weir-tiny-q8_0.gguf'), '--kv', kv, '--db', rows, '--json', ...load,
+  ], { stdio: ['ignore', 'pipe', 'ignore'] })).run.id);
+  const { structuredContent } = await client.callTool({
+    name: 'compare', arguments: { base: runs[0], other: runs[1], figure: 'aggregate_tok_s' },
+  });
+  assert.equal(structuredContent.cells.length, 1);
+  assert.equal(structuredContent.answers.length, 1);
+  const [answers] = structuredContent.answers;
+  assert.equal(answers.base, 'engine');
+  assert.equal(answers.questions, 8);
+  assert.ok(answers.common_share > 0 && answers.common_share <= 1);
 });
 
 test('audits published numbers', async () => {

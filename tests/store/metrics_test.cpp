@@ -182,6 +182,34 @@ TEST_F(MetricsTest, ComputeBoundStepsAreLimitedByTheInt8Rate) {
   EXPECT_DOUBLE_EQ(store.ResultOfCell(cell)->Find("limit_tok_s")->median, 1 / 0.004);
 }
 
+TEST_F(MetricsTest, ATargetWithoutStepsHasTheLimitOfTheLeastStep) {
+  Store store = OpenOrDie(Path());
+  const int64_t run = *store.BeginRun(SomeRun()), model = *store.AddModel(SomeModel());
+  const int64_t rates = *store.AddRates(run, {0, 10, 8, 100, 1, false});
+  // 30 MB at 10 GB/s and 8 MB at 8 GB/s: 4 ms; 150 M + 50 M at 100 G/s: 2 ms, or 6 ms with 550 M.
+  for (const auto& [int8_macs, limit_s] : {std::pair{150'000'000, 0.004}, {550'000'000, 0.006}, {0, 0.0}}) {
+    CellRow row{2, 8, 32, 1, 3, {}};
+    if (limit_s > 0) row.least_step = StepCost{25'000'000, 5'000'000, 8'000'000, int8_macs, 50'000'000};
+    const int64_t cell = *store.BeginCell(run, model, row);
+    for (int repeat : {1, 2}) {
+      WholeAttempt attempt;
+      attempt.status = AttemptStatus::kOk;
+      attempt.requests = {Asked(0, 0, false, 0, Every(10, 100, 21)), Asked(1, 0, false, 0, Every(10, 100, 21))};
+      AddAttempt(store, cell, repeat, attempt, rates);
+    }
+    const CellResult result = *store.ResultOfCell(cell);
+    EXPECT_DOUBLE_EQ(result.Find("decode_tok_s")->median, 200);
+    ASSERT_EQ(result.Find("limit_tok_s") != nullptr, limit_s > 0);
+    if (limit_s == 0) continue;
+    EXPECT_EQ(result.Find("limit_tok_s")->n, 2);
+    EXPECT_DOUBLE_EQ(result.Find("limit_tok_s")->median, 2 / limit_s);
+    EXPECT_DOUBLE_EQ(result.Find("step_bytes")->median, 38e6);
+    EXPECT_DOUBLE_EQ(result.Find("step_macs")->median, int8_macs + 50e6);
+    const int64_t attempt = *store.database().QueryInt("SELECT max(id) FROM attempt");
+    EXPECT_DOUBLE_EQ(*store.DecodingOf(cell, attempt)->limit_tok_s, 2 / limit_s);
+  }
+}
+
 TEST_F(MetricsTest, MedianPeakAndPercentile) {
   Store store = OpenOrDie(Path());
   for (int n : {1, 2, 3, 20, 21}) {

@@ -84,6 +84,63 @@ TEST_F(StoreTest, WhatACrashLeavesIsMarkedInterrupted) {
   EXPECT_EQ(*store.database().QueryInt("SELECT ended_at IS NULL FROM run"), 1);
 }
 
+TEST_F(StoreTest, AStatementThatWasUsedBeforeIsLikeANewOne) {
+  Database database = Database::InMemory("some.db").value();
+  ASSERT_TRUE(database.Run("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)").ok());
+  const char* const sql = "SELECT x, ? FROM t ORDER BY x";
+  {
+    Statement half = database.Prepare(sql).value(), other = database.Prepare(sql).value();
+    half.Bind(7);
+    other.Bind(8);
+    ASSERT_TRUE(*half.Step() && *half.Step() && *other.Step());
+    EXPECT_EQ(half.Int(0), 2);
+    EXPECT_EQ(half.Int(1), 7);
+    EXPECT_EQ(other.Int(0), 1) << "two of the same text know nothing of each other";
+    EXPECT_EQ(other.Int(1), 8);
+  }
+  ASSERT_TRUE(database.Run("INSERT INTO t VALUES (0)").ok());
+  Statement again = database.Prepare(sql).value();
+  ASSERT_TRUE(*again.Step());
+  EXPECT_EQ(again.Int(0), 0) << "from the beginning";
+  EXPECT_TRUE(again.IsNull(1)) << "nothing is bound";
+  // More texts than are kept, and one that is found no more.
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_EQ(*database.QueryInt(fmt::format("SELECT x + {} FROM t WHERE x = 3", i)), i + 3);
+  }
+  EXPECT_EQ(*database.QueryInt("SELECT x + 0 FROM t WHERE x = 3"), 3);
+  ASSERT_TRUE(database.Run("ALTER TABLE t RENAME COLUMN x TO y").ok());
+  EXPECT_FALSE(database.QueryInt("SELECT x + 0 FROM t WHERE x = 3").ok()) << "the schema is today's";
+}
+
+TEST_F(StoreTest, AStatementMayOutliveItsDatabase) {
+  std::optional<Statement> left;
+  {
+    Database database = Database::Open(Path(), OpenMode::kCreate).value();
+    ASSERT_TRUE(database.Run("CREATE TABLE t (x); INSERT INTO t VALUES (5)").ok());
+    left = database.Prepare("SELECT x FROM t").value();
+    database = Database::InMemory("another").value();
+  }
+  ASSERT_TRUE(*left->Step());
+  EXPECT_EQ(left->Int(0), 5);
+}
+
+TEST_F(StoreTest, AStatementThatIsDoneWithHoldsNoLock) {
+  Database reader = Database::Open(Path(), OpenMode::kCreate).value();
+  ASSERT_TRUE(reader.Run("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2)").ok());
+  ASSERT_TRUE(*reader.Prepare("SELECT x FROM t")->Step());
+  Database writer = Database::Open(Path(), OpenMode::kCreate).value();
+  const Status written = writer.Run("PRAGMA busy_timeout = 0; INSERT INTO t VALUES (3)");
+  EXPECT_TRUE(written.ok()) << written.error().message;
+}
+
+TEST_F(StoreTest, WhatWasPreparedBeforeIsConfinedToo) {
+  Database database = Database::InMemory("some.db").value();
+  ASSERT_TRUE(database.QueryInt("PRAGMA page_size").ok());
+  database.Confine(1'000'000);
+  EXPECT_FALSE(database.QueryInt("PRAGMA page_size").ok());
+  EXPECT_EQ(*database.QueryInt("SELECT 1 + 1"), 2);
+}
+
 TEST_F(StoreTest, ADirectoryIsRefused) {
   const Result<Store> store = Store::Open(folder_.string());
   ASSERT_FALSE(store.ok());
