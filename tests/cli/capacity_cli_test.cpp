@@ -32,7 +32,8 @@ TEST(CapacityCli, SearchesAndResumesWithTheAnswer) {
   EXPECT_EQ(capacity["objective"], "e2e_p95<1000s");
   EXPECT_GT(capacity["goodput_per_s"].get<double>(), 0);
   EXPECT_EQ(json["cells"].size(), 3u) << "1, 2 and 3 users";
-  EXPECT_THAT(Weir("bench " + kTiny + load + db).out, HasSubstr("3 users, and that was the most that was tried"));
+  EXPECT_THAT(OneLine(Weir("bench " + kTiny + load + db).out),
+              HasSubstr("3 users, and that was the most that was tried"));
 
   std::ofstream(folder / "s.toml") << "name = \"s\"\nrepeats = 1\n[[cells]]\nmodel = \"" + kTiny +
                                           "\"\nslo = \"e2e_p95<1000s\"\nusers = 2\nprompt_tokens = 16\ngen_tokens = 20\n";
@@ -87,8 +88,8 @@ TEST(PeersCli, TheSameFileInProcessAndThroughAServerTakeTurns) {
 
   const Outcome compared = Weir("compare 1 --by-target --figure aggregate_tok_s" + db);
   EXPECT_EQ(compared.exit_code, 0) << compared.err;
-  EXPECT_THAT(compared.out, HasSubstr("against engine: aggregate_tok_s"));
-  EXPECT_THAT(compared.out, HasSubstr("against engine: 8 of 8 the same"));
+  EXPECT_THAT(OneLine(compared.out), HasSubstr("against engine: aggregate_tok_s"));
+  EXPECT_THAT(OneLine(compared.out), HasSubstr("against engine: 8 of 8 the same"));
   EXPECT_EQ(JsonOf(Weir("compare 1 --by-target --figure aggregate_tok_s --json" + db))["comparisons"][1]["answers"][0]["same"], 8);
   EXPECT_EQ(JsonOf(Weir("rows --run 1 --json" + db))["answers"].size(), 1u);
   EXPECT_EQ(Weir("compare 1" + db).exit_code, 2);

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdio>
+#include <sstream>
 #include <string>
 
 #include "temp_folder.h"
@@ -34,5 +35,13 @@ inline Outcome WeirIn(const TempFolder& folder, const std::string& arguments) {
 
 /// The same with an empty data folder of its own.
 inline Outcome Weir(const std::string& arguments) { return WeirIn(TempFolder(), arguments); }
+
+/// The words of a text that was broken into lines for a terminal, one space apart.
+inline std::string OneLine(const std::string& text) {
+  std::istringstream words(text);
+  std::string line;
+  for (std::string word; words >> word;) line += (line.empty() ? "" : " ") + word;
+  return line;
+}
 
 }  // namespace weir

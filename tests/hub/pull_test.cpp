@@ -2,7 +2,9 @@
 #include "hub/pull.h"
 
 #include <gtest/gtest.h>
+#include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -43,6 +45,9 @@ FakeReply Plain(int status, std::map<std::string, std::string> headers, std::str
   reply.body = std::move(body);
   return reply;
 }
+
+/// What a test hands to itself in another process.
+constexpr const char *kEndpoint = "WEIR_TEST_ENDPOINT", *kCache = "WEIR_TEST_CACHE";
 
 class PullTest : public testing::Test {
  protected:
@@ -94,6 +99,19 @@ class PullTest : public testing::Test {
   int64_t BytesKept() {
     return PartFile::BytesKept(Blob(), FakeHub::Etag(bytes_), static_cast<int64_t>(bytes_.size()),
                                kChunk);
+  }
+  /// The test of that name in a process of its own, with kEndpoint and kCache set. A fork alone would inherit the locks
+  /// that the threads of the hub happen to hold, of the allocator for instance, and not the threads.
+  pid_t PullBeside(const std::string& test) {
+    setenv(kEndpoint, settings_.endpoint.c_str(), 1);
+    setenv(kCache, settings_.cache.c_str(), 1);
+    setenv("TEST_TMPDIR", (folder_ / "").c_str(), 1);
+    std::string program = "/proc/self/exe", filter = "--gtest_filter=" + test;
+    char* argv[] = {program.data(), filter.data(), nullptr};
+    pid_t child = -1;
+    EXPECT_EQ(posix_spawn(&child, argv[0], nullptr, nullptr, argv, environ), 0);
+    for (const char* name : {kEndpoint, kCache, "TEST_TMPDIR"}) unsetenv(name);
+    return child;
   }
   static bool IsBody(const FakeRequest& request) {
     return request.method == "GET" && request.has("/resolve/");
@@ -221,15 +239,18 @@ TEST_F(PullTest, GoesOnWhereAnEarlierRunFailed) {
 }
 
 TEST_F(PullTest, GoesOnAfterTheDeathOfTheProcess) {
+  if (const char* endpoint = std::getenv(kEndpoint)) {
+    settings_.endpoint = endpoint;
+    settings_.cache = std::getenv(kCache);
+    static_cast<void>(PullIt());
+    return;
+  }
   hub_.SetMischief([&](const FakeRequest& request, FakeReply& reply) {
     if (IsBody(request) && request.header("range").find("bytes=327680-") == 0)
       reply.stall_ms = 20000;
   });
-  const pid_t child = fork();
-  if (child == 0) {
-    static_cast<void>(PullIt());
-    _exit(0);
-  }
+  const pid_t child = PullBeside("PullTest.GoesOnAfterTheDeathOfTheProcess");
+  ASSERT_GT(child, 0);
   while (BytesKept() < 9 * kChunk) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
