@@ -18,6 +18,7 @@ namespace {
 constexpr int64_t kMatrixBytes = int64_t{320} << 20;
 constexpr int64_t kCols = 2048;
 constexpr int64_t kMaxRows = 512;
+constexpr int64_t kOutputs = 2048;  // of a matrix: the tiles are those of many, one after the other
 
 Buffer Allocate(int64_t n_bytes) {
   auto buffer = Buffer::Allocate(static_cast<size_t>(n_bytes));
@@ -61,20 +62,18 @@ struct Bench {
   ThreadPool pool;
   MachineRates rates;
   Buffer tiles = Allocate(kMatrixBytes);
-  Buffer blocks = Allocate(kMaxRows / kActivationBlockRows * ActivationBlockBytes(kCols));
+  Buffer blocks = Allocate(ActivationBlocksBytes(kMaxRows, kCols));
   std::optional<TensorType> filled;
   std::vector<int8_t> q8;
   std::vector<float> scale = std::vector<float>(kMaxRows * kCols / kQuantBlock, 0.01f);
   std::vector<int32_t> sum = std::vector<int32_t>(kMaxRows * kCols / kSumBlock, 800);
   std::vector<float> f32 = std::vector<float>(kMaxRows * kCols, 0.5f);
-  std::vector<float> y;
+  Buffer y = Allocate(kMaxRows * kOutputs * 4);
 };
 
 void MatMul(benchmark::State& state, Bench& bench, TensorType type, int64_t n) {
   const PackedMatrix w = bench.Matrix(type);
-  // Fewer tiles for many rows: what is written per tile must not outgrow what is read.
   const int64_t n_tiles = std::min(w.n_tiles(), int64_t{8'000'000'000} / (n * kCols * kTileRows));
-  bench.y.resize(static_cast<size_t>(n * n_tiles * kTileRows));
   Activations x{n, kCols, bench.f32.data(), bench.q8.data(), bench.scale.data(), bench.sum.data(),
                 nullptr};
   const KernelTable& k = bench.kernels;
@@ -82,14 +81,17 @@ void MatMul(benchmark::State& state, Bench& bench, TensorType type, int64_t n) {
   for (auto _ : state) {
     if (x.block_rows > 0) {
       const int64_t n_blocks = (n + x.block_rows - 1) / x.block_rows;
+      const int64_t n_bytes = ActivationBlockBytes(kCols, x.block_rows);
       x.blocks = nullptr;
       bench.pool.ParallelFor(n_blocks, 1, [&](int64_t b, int64_t, int) {
-        k.arrange(x, b, bench.blocks.data() + b * ActivationBlockBytes(kCols));
+        ArrangeBlock(x, b, bench.blocks.data() + b * n_bytes);
       });
       x.blocks = bench.blocks.data();
     }
     bench.pool.ParallelFor(n_tiles, 8, [&](int64_t begin, int64_t end, int) {
-      k.mat_mul(w, begin, end, x, bench.y.data(), n_tiles * kTileRows);
+      float* y = reinterpret_cast<float*>(bench.y.data()) + begin * kTileRows % kOutputs;
+      k.mat_mul({type, (end - begin) * kTileRows, kCols, w.tiles + begin * TileBytes(type, kCols)}, 0, end - begin, x, y,
+                kOutputs);
     });
   }
   const auto weights = static_cast<double>(n_tiles * kTileRows * kCols);

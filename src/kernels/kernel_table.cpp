@@ -7,9 +7,9 @@
 namespace weir {
 namespace {
 
-/// With fewer rows, products are as fast without blocks, or faster: blocks unpack once what rows unpack for each
-/// few of them, and lose where there is little to unpack, or more to do for each group than to multiply it.
-int64_t MinArrangedRows(const PackLayout& layout) {
+/// With fewer rows AMX is not faster than vectors: it unpacks once what they unpack for each few rows, and loses where
+/// there is little to unpack, or more to do for each group than to multiply it.
+int64_t MinAmxRows(const PackLayout& layout) {
   if (layout.bits == 8) return 20;
   if (layout.has_min) return 12;
   return layout.group == 16 ? 28 : 8;
@@ -18,9 +18,11 @@ int64_t MinArrangedRows(const PackLayout& layout) {
 }  // namespace
 
 int KernelTable::BlockRows(TensorType type, int64_t n_rows) const {
-  if (!arrange || !IsQuantized(type) || n_rows < MinArrangedRows(LayoutOf(type))) return 0;
+  if (isa == Isa::kPlain || !IsQuantized(type)) return 0;
+  const bool amx = isa == Isa::kAmx && n_rows >= MinAmxRows(LayoutOf(type));
+  const int most = amx ? kAmxBlockRows : kVectorBlockRows;
   // Blocks of one height: 33 rows are three of 11, not two of 16 and nearly nothing at the price of a third.
-  const int64_t n_blocks = (n_rows + kActivationBlockRows - 1) / kActivationBlockRows;
+  const int64_t n_blocks = (n_rows + most - 1) / most;
   return static_cast<int>((n_rows + n_blocks - 1) / n_blocks);
 }
 
@@ -46,9 +48,8 @@ const KernelTable& Kernels(Isa isa) {
 #if defined(__x86_64__)
   static const KernelTable avx2 = {Isa::kAvx2, MatMulAvx2, kRowsAvx2, kSamplingAvx2};
   static const KernelTable avxvnni = {Isa::kAvxVnni, MatMulAvxVnni, kRowsAvx2, kSamplingAvx2};
-  static const KernelTable avx512 = {Isa::kAvx512Vnni, MatMulAvx512, kRowsAvx512,
-                                     kSamplingAvx512};
-  static const KernelTable amx = {Isa::kAmx, MatMulAmx, kRowsAvx512, kSamplingAvx512, ArrangeAmx};
+  static const KernelTable avx512 = {Isa::kAvx512Vnni, MatMulAvx512, kRowsAvx512, kSamplingAvx512};
+  static const KernelTable amx = {Isa::kAmx, MatMulAmx, kRowsAvx512, kSamplingAvx512};
   if (isa == Isa::kAmx) return amx;
   if (isa == Isa::kAvx512Vnni) return avx512;
   if (isa == Isa::kAvxVnni) return avxvnni;

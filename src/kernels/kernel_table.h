@@ -12,26 +12,17 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/activation_blocks.h"
 #include "kernels/isa.h"
 #include "kernels/packed_matrix.h"
 #include "kernels/sampling.h"
 
 namespace weir {
 
-inline constexpr int kQuantBlock = 32;  // columns per activation scale
-inline constexpr int kSumBlock = 16;    // columns per activation sum
 inline constexpr int kPageTokens = 64;  // positions per KV page: attention's unit of accumulation
 
-inline constexpr int kActivationBlockRows = 16;  // at most
-inline constexpr int kMinActivationBlockRows = 8;
-
-/// Bytes of a block of up to 16 rows of n_cols columns: q8 [n_cols / 32][16][32], scale [n_cols / 32][16], and
-/// what a minimum is multiplied with, scale * sum, for groups of 32 and 16 columns [n_cols / 32][16],
-/// [n_cols / 16][16].
-constexpr int64_t ActivationBlockBytes(int64_t n_cols) { return n_cols / kQuantBlock * 16 * (32 + 16); }
-
-/// n_rows rows of activations of n_cols columns, in the forms that matrices multiply with. Only the forms
-/// that the matrix needs are read. int8 values are in [-127, 127].
+/// n_rows rows of activations of n_cols columns, in the forms that matrices multiply with: f32 for float types; for
+/// quantised ones the blocks (or, without vector instructions, what they are made of). int8 values are in [-127, 127].
 struct Activations {
   int64_t n_rows = 0;
   int64_t n_cols = 0;
@@ -40,8 +31,8 @@ struct Activations {
   const float* scale = nullptr;    // [n_rows][n_cols / 32]
   const int32_t* sum = nullptr;    // [n_rows][n_cols / 16], of q8
   const int32_t* pick = nullptr;   // if set: row i of the product uses activation row pick[i]
-  int block_rows = 0;              // 8 to 16; the last block has what is left
-  const uint8_t* blocks = nullptr;  // if set: rows i of the product, arranged; see KernelTable::arrange
+  int block_rows = 0;              // see KernelTable::BlockRows; the last block has what is left
+  const uint8_t* blocks = nullptr;  // rows i of the product, arranged (kernels/activation_blocks.h), 64-byte aligned
 };
 
 /// y[i * y_stride + r] = sum over c of W[r][c] x[i][c], for the rows r of tiles [tile_begin, tile_end) (rows
@@ -50,8 +41,8 @@ struct Activations {
 ///   acc = fma(scale_w * scale_x, float(sum q_w q_x - zero * sum q_x), acc), and where the type has minima
 ///   acc = fma(-min_w, scale_x * float(sum q_x), acc) directly after.
 /// F32, F16, BF16: four chains of fma, over columns c mod 4, added (0 + 1) + (2 + 3).
-/// Returns the number of tiles unpacked: each once, for up to 4096 activation rows (float types: 1024; in
-/// blocks: 64).
+/// Returns the number of tiles unpacked: each once, for some 4096 activation rows (float types: 1024; blocks of AMX:
+/// 64 or more).
 using MatMulFn = int64_t (*)(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end,
                              const Activations& x, float* y, int64_t y_stride);
 
@@ -152,12 +143,9 @@ struct KernelTable {
   MatMulFn mat_mul;
   RowKernels rows;
   SamplingKernels sampling;
-  /// If set: many rows are multiplied faster in blocks, which this makes of the other int8 forms of x, of
-  /// x.block_rows rows each, the last one filled with zeros. Blocks of ActivationBlockBytes lie one after the other,
-  /// 64-byte aligned.
-  void (*arrange)(const Activations& x, int64_t block, uint8_t* out) = nullptr;
 
-  /// The height of the blocks in which n_rows rows are multiplied fastest with a matrix of this type; 0: in none.
+  /// The height of the blocks in which n_rows rows are multiplied fastest with a matrix of this type; 0: of rows as they
+  /// are.
   int BlockRows(TensorType type, int64_t n_rows) const;
 };
 

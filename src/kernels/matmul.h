@@ -16,7 +16,6 @@ int64_t MatMulAvx512(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end
                      const Activations& x, float* y, int64_t y_stride);
 int64_t MatMulAmx(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
                   float* y, int64_t y_stride);
-void ArrangeAmx(const Activations& x, int64_t block, uint8_t* out);
 #endif
 
 }  // namespace weir

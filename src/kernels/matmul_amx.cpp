@@ -17,7 +17,6 @@
 namespace weir {
 namespace {
 
-constexpr int kBlockRows = kActivationBlockRows;
 constexpr int kTwoBlocksRows = 13;  // each at most, so that the sums of two blocks stay in registers
 constexpr int64_t kMaxBlocks = 32;
 constexpr int64_t kBlocksBytes = 768 * 1024;  // of activations, which stay in the second cache
@@ -43,12 +42,12 @@ struct Block {
 };
 
 Block BlockAt(const uint8_t* block, int64_t n_cols, int64_t column, int group, float* sums) {
-  const uint8_t* scale = block + n_cols * kBlockRows;
-  const int64_t floats = n_cols / kQuantBlock * kBlockRows * 4;
+  const uint8_t* scale = block + n_cols * kAmxBlockRows;
+  const int64_t floats = n_cols / kQuantBlock * kAmxBlockRows * 4;
   const uint8_t* offset = scale + (group == kQuantBlock ? 1 : 2) * floats;
-  return {block + column * kBlockRows,
-          reinterpret_cast<const float*>(scale) + column / kQuantBlock * kBlockRows,
-          reinterpret_cast<const float*>(offset) + column / group * kBlockRows, sums};
+  return {block + column * kAmxBlockRows,
+          reinterpret_cast<const float*>(scale) + column / kQuantBlock * kAmxBlockRows,
+          reinterpret_cast<const float*>(offset) + column / group * kAmxBlockRows, sums};
 }
 
 /// Adds the integer products [kRows][16] of one group to the sums.
@@ -56,7 +55,7 @@ template <int kGroup, bool kMin, int kRows>
 [[gnu::always_inline]] inline void AddGroup(const Panel& panel, int t, int g, const Block& block,
                                             const int32_t* products, __m512* sum) {
   const __m512 scale = _mm512_load_ps(panel.scale[t][g]);
-  const float* x_scale = block.scale + g * kGroup / kQuantBlock * kBlockRows;
+  const float* x_scale = block.scale + g * kGroup / kQuantBlock * kAmxBlockRows;
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     const __m512 product = _mm512_cvtepi32_ps(_mm512_load_si512(products + r * kTileRows));
@@ -66,7 +65,7 @@ template <int kGroup, bool kMin, int kRows>
   const __m512 neg_min = _mm512_load_ps(panel.neg_min[t][g]);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
-    const __m512 offset = _mm512_set1_ps(block.offset[g * kBlockRows + r]);
+    const __m512 offset = _mm512_set1_ps(block.offset[g * kAmxBlockRows + r]);
     sum[r] = _mm512_fmadd_ps(neg_min, offset, sum[r]);
   }
 }
@@ -116,7 +115,7 @@ template <int kProducts, int kBlocks>
 template <int kGroup, bool kMin, int kRows, int kBlocks>
 void MultiplyBlocks(const Panel& panel, int t, const Block* blocks) {
   constexpr int kUnitGroups = kUnitCols / kGroup, kAtOnce = 4 / kBlocks;
-  alignas(64) int32_t products[4][kBlockRows * kTileRows];
+  alignas(64) int32_t products[4][kAmxBlockRows * kTileRows];
   __m512 sum[kBlocks][kRows];
 #pragma GCC unroll 2
   for (int b = 0; b < kBlocks; ++b) {
@@ -127,7 +126,7 @@ void MultiplyBlocks(const Panel& panel, int t, const Block* blocks) {
   const auto multiply = [&]<int kProducts>(std::integral_constant<int, kProducts>, int g) {
     constexpr int k = kProducts / kBlocks, b = kProducts % kBlocks;
     if (g + k >= n) return;
-    const int64_t column = (g + k) / kUnitGroups * (kUnitCols * kBlockRows) +
+    const int64_t column = (g + k) / kUnitGroups * (kUnitCols * kAmxBlockRows) +
                            (g + k) % kUnitGroups * kGroup;
     if (b == 0) LoadWeights<k>(panel.operands[t] + (g + k) * kGroup * kTileRows);
     MultiplyGroup<kProducts, kBlocks>(blocks[b].q8 + column);
@@ -177,12 +176,12 @@ constexpr BlockKernels KernelsFor() {
 template <int kGroup, bool kMin, int... kRowsOverMin>
 BlockKernels KernelsFor(int block_rows, std::integer_sequence<int, kRowsOverMin...>) {
   static constexpr BlockKernels kKernels[] = {
-      KernelsFor<kGroup, kMin, kMinActivationBlockRows + kRowsOverMin>()...};
-  return kKernels[block_rows - kMinActivationBlockRows];
+      KernelsFor<kGroup, kMin, kMinAmxBlockRows + kRowsOverMin>()...};
+  return kKernels[block_rows - kMinAmxBlockRows];
 }
 
 BlockKernels KernelsFor(const PackLayout& layout, int block_rows) {
-  constexpr std::make_integer_sequence<int, kBlockRows - kMinActivationBlockRows + 1> kHeights;
+  constexpr std::make_integer_sequence<int, kAmxBlockRows - kMinAmxBlockRows + 1> kHeights;
   if (layout.group == 16) {
     return layout.has_min ? KernelsFor<16, true>(block_rows, kHeights)
                           : KernelsFor<16, false>(block_rows, kHeights);
@@ -218,7 +217,7 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
   Panel panel;
   for (int t = 0; t < kPair; ++t) panel.operands[t] = operands[t];
   const BlockKernels kernels = KernelsFor(layout, block_rows);
-  const int64_t block_bytes = ActivationBlockBytes(n_cols);
+  const int64_t block_bytes = ActivationBlockBytes(n_cols, block_rows);
   const int64_t at_once = kernels.two ? 2 : 1;
   const auto rows_of = [&](int64_t first, int64_t last) {
     return static_cast<int>(Smaller((last + 1) * block_rows, n_rows) - first * block_rows);
@@ -256,41 +255,16 @@ void MultiplyPair(const PackLayout& layout, const TileOffsets& offsets, const Pa
 
 }  // namespace
 
-void ArrangeAmx(const Activations& x, int64_t block, uint8_t* out) {
-  const int64_t n_groups = x.n_cols / kQuantBlock;
-  auto* scales = reinterpret_cast<float*>(out + x.n_cols * kBlockRows);
-  float* offsets = scales + n_groups * kBlockRows;         // of 32 columns
-  float* half_offsets = offsets + n_groups * kBlockRows;   // of 16
-  const int64_t begin = block * x.block_rows;
-  if (begin + x.block_rows > x.n_rows) {
-    __builtin_memset(out, 0, static_cast<size_t>(ActivationBlockBytes(x.n_cols)));
-  }
-  for (int r = 0; r < x.block_rows && begin + r < x.n_rows; ++r) {
-    const int64_t i = begin + r, row = x.pick ? x.pick[i] : i;
-    const int8_t* q8 = x.q8 + row * x.n_cols;
-    const float* scale = x.scale + row * n_groups;
-    const int32_t* sum = x.sum + row * n_groups * 2;
-    for (int64_t g = 0; g < n_groups; ++g) {
-      __builtin_memcpy(out + (g * kBlockRows + r) * kQuantBlock, q8 + g * kQuantBlock, kQuantBlock);
-      scales[g * kBlockRows + r] = scale[g];
-      offsets[g * kBlockRows + r] = scale[g] * static_cast<float>(sum[2 * g] + sum[2 * g + 1]);
-      for (int h = 0; h < 2; ++h) {
-        half_offsets[(2 * g + h) * kBlockRows + r] = scale[g] * static_cast<float>(sum[2 * g + h]);
-      }
-    }
-  }
-}
-
 int64_t MatMulAmx(const PackedMatrix& w, int64_t tile_begin, int64_t tile_end, const Activations& x,
                   float* y, int64_t y_stride) {
-  if (!x.blocks || !IsQuantized(w.type)) {
+  if (!IsQuantized(w.type) || x.block_rows <= kVectorBlockRows) {
     return MatMulAvx512(w, tile_begin, tile_end, x, y, y_stride);
   }
-  alignas(64) float sums[kMaxBlocks * kBlockRows * kPair * kTileRows];
+  alignas(64) float sums[kMaxBlocks * kAmxBlockRows * kPair * kTileRows];
   const PackLayout& layout = LayoutOf(w.type);
   const TileOffsets offsets = OffsetsOf(layout, w.n_cols);
   const int64_t tile_bytes = TileBytes(w.type, w.n_cols);
-  const int64_t block_bytes = ActivationBlockBytes(w.n_cols);
+  const int64_t block_bytes = ActivationBlockBytes(w.n_cols, x.block_rows);
   const int64_t cached_blocks = kBlocksBytes / block_bytes;
   const int64_t max_rows =
       Smaller(kMaxBlocks, cached_blocks < 4 ? 4 : cached_blocks) * x.block_rows;

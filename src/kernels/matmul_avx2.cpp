@@ -61,21 +61,20 @@ struct WideSum {
   __m256i dot;
 };
 
-/// The activations of WideSum: of each 32 columns, the even ones and then the odd ones.
-struct RowForms {
-  alignas(64) int8_t wide[kRowBlock][2 * kPanelCols];
+/// The activations of WideSum, [n_cols / 32][S][64]: of each 32 columns, the even ones and then the odd ones.
+struct WideRows {
+  alignas(64) int8_t q[2 * kPanelCols * kRowBlock];
 };
 
-const int8_t* RowForm(const PackLayout& layout, const int8_t* q, int n_cols, int at,
-                      RowForms* forms) {
+/// The form of n_cols columns of a block that the layout's kernels read.
+const int8_t* Widen(const PackLayout& layout, const int8_t* q, int n_cols, WideRows* wide) {
   if (Depth(layout.max_operand) > 0) return q;
-  int8_t* wide = forms->wide[at];
-  for (int c = 0; c < n_cols; c += kUnitCols) {
+  for (int c = 0; c < n_cols * kRowBlock; c += kUnitCols) {
     const __m256i x = Load32(reinterpret_cast<const uint8_t*>(q + c));
     const __m256i even = _mm256_srai_epi16(_mm256_slli_epi16(x, 8), 8);
-    StoreBytes(reinterpret_cast<uint8_t*>(wide + 2 * c), {even, _mm256_srai_epi16(x, 8)});
+    StoreBytes(reinterpret_cast<uint8_t*>(wide->q + 2 * c), {even, _mm256_srai_epi16(x, 8)});
   }
-  return wide;
+  return wide->q;
 }
 
 /// The operands of plain codes are as large as their bits allow.

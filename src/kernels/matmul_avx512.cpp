@@ -7,7 +7,7 @@
 namespace weir {
 namespace {
 
-constexpr int kRowBlock = kMaxRowBlock;
+constexpr int kRowBlock = kVectorBlockRows;
 constexpr int kFloatRowBlock = 6;
 
 Floats FromBFloats(const uint8_t* p) {
@@ -18,14 +18,6 @@ Floats FromInts(Bytes v) { return _mm512_cvtepi32_ps(v); }
 Bytes LoadInts(const int32_t* p) { return _mm512_loadu_si512(p); }
 void StoreInts(int32_t* p, Bytes v) { _mm512_storeu_si512(p, v); }
 Bytes MulInts(Bytes v, int factor) { return _mm512_mullo_epi32(v, _mm512_set1_epi32(factor)); }
-/// p[0] + p[1], p[2] + p[3], ... of 32 integers.
-Bytes PairSums(const int32_t* p) {
-  const __m512i a = LoadInts(p), b = LoadInts(p + kTileRows);
-  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-  const __m512i odd = _mm512_or_si512(even, _mm512_set1_epi32(1));
-  return _mm512_add_epi32(_mm512_permutex2var_epi32(a, even, b),
-                          _mm512_permutex2var_epi32(a, odd, b));
-}
 
 }  // namespace
 }  // namespace weir
@@ -55,12 +47,14 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
   int at = 0;  // of the unit
   for (int g = 0; g < panel.n_groups; at += Codes::kBytes) {
     const CodesAhead ahead(panel, at / Codes::kBytes);
+    const int8_t* unit = rows.q + g * kGroup * kRowBlock;
+    const float* scales = rows.scale + g * kGroup / kQuantBlock * kRowBlock;
 #pragma GCC unroll 2
     for (int first = 0; first < kUnitSteps; first += kSteps, ++g) {
       __m512i dot[kRows][kPair];
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        const __m512i start = kMin ? _mm512_setzero_si512() : _mm512_set1_epi32(rows.start[r][g]);
+        const __m512i start = kMin ? _mm512_setzero_si512() : _mm512_set1_epi32(rows.start[g * kRowBlock + r]);
         dot[r][0] = dot[r][1] = start;
       }
 #pragma GCC unroll 8
@@ -76,14 +70,14 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
         }
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
-          const __m512i x = Broadcast4(rows.q[r] + g * kGroup + (s - first) * kStepCols);
+          const __m512i x = Broadcast4(unit + r * kUnitCols + s * kStepCols);
           dot[r][0] = _mm512_dpbusd_epi32(dot[r][0], operands[0], x);
           dot[r][1] = _mm512_dpbusd_epi32(dot[r][1], operands[1], x);
         }
       }
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        const __m512 x_scale = _mm512_set1_ps(rows.scale[r][g * kGroup / kQuantBlock]);
+        const __m512 x_scale = _mm512_set1_ps(scales[r]);
 #pragma GCC unroll 2
         for (int t = 0; t < kPair; ++t) {
           const __m512 scale = _mm512_mul_ps(_mm512_load_ps(panel.scale[t][g]), x_scale);
@@ -93,7 +87,7 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
       if (!kMin) continue;
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
-        const __m512 offset = _mm512_set1_ps(rows.offset[r][g]);
+        const __m512 offset = _mm512_set1_ps(rows.offset[g * kRowBlock + r]);
 #pragma GCC unroll 2
         for (int t = 0; t < kPair; ++t) {
           sum[r][t] = _mm512_fmadd_ps(_mm512_load_ps(panel.neg_min[t][g]), offset, sum[r][t]);
@@ -125,8 +119,8 @@ struct ChooseKernels {
   }
 };
 
-struct RowForms {};
-const int8_t* RowForm(const PackLayout&, const int8_t* q, int, int, RowForms*) { return q; }
+struct WideRows {};
+const int8_t* Widen(const PackLayout&, const int8_t* q, int, WideRows*) { return q; }
 
 const PanelFn* Kernels(const PackLayout& layout, KernelUse use) {
   return WithFormat<ChooseKernels>(layout, use);

@@ -21,9 +21,8 @@ struct Sum {
   __m256i dot;
 };
 
-struct RowForms {};
-
-const int8_t* RowForm(const PackLayout&, const int8_t* q, int, int, RowForms*) { return q; }
+struct WideRows {};
+const int8_t* Widen(const PackLayout&, const int8_t* q, int, WideRows*) { return q; }
 
 template <class Codes, int kGroup, bool kMin>
 struct ChooseKernels {

@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-constexpr int kRowBlock = kMaxRowBlock;
+constexpr int kRowBlock = kVectorBlockRows;
 constexpr int kFloatRowBlock = 6;
 
 /// Four bytes of activations, for each of 8 rows of the tile.
@@ -29,7 +29,7 @@ template <class Codes, int kSteps, bool kMin, class Sum, bool kKeep, int kRows>
                                             const CodesAhead& ahead, __m256i (&dot)[kRows][2]) {
   const uint8_t* unit = panel.codes[t] + u * Codes::kBytes;
   const auto start = [&](int r) {
-    return kMin ? _mm256_setzero_si256() : _mm256_set1_epi32(rows.start[r][g]);
+    return kMin ? _mm256_setzero_si256() : _mm256_set1_epi32(rows.start[g * kRowBlock + r]);
   };
   Sum sum[kRows][2];
 #pragma GCC unroll 8
@@ -49,12 +49,12 @@ template <class Codes, int kSteps, bool kMin, class Sum, bool kKeep, int kRows>
     }
 #pragma GCC unroll 2
     for (int p = 0; p < Sum::kParts; ++p) {
-      const int at = (u * Sum::kParts + p) * kUnitCols + (first + s) * kStepCols;
+      const int8_t* q = rows.q + (u * kRowBlock * Sum::kParts + p) * kUnitCols + (first + s) * kStepCols;
 #pragma GCC unroll 8
       for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
         for (int i = 0; i < Sum::kAtOnce; ++i) {
-          const __m256i x = Broadcast4(rows.q[r] + at + i * kStepCols);
+          const __m256i x = Broadcast4(q + r * Sum::kParts * kUnitCols + i * kStepCols);
           sum[r][0].Add(s + i, Sum::Part(operands[i].a, p), x);
           sum[r][1].Add(s + i, Sum::Part(operands[i].b, p), x);
         }
@@ -84,7 +84,7 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
         const Floats scale = LoadFloats(panel.scale[t][g]);
 #pragma GCC unroll 8
         for (int r = 0; r < kRows; ++r) {
-          const __m256 x_scale = _mm256_set1_ps(rows.scale[r][g * kGroup / kQuantBlock]);
+          const __m256 x_scale = _mm256_set1_ps(rows.scale[u * kRowBlock + r]);
           float* to = sums + (r * kPair + t) * kTileRows;
           Floats sum = LoadFloats(to);
           sum.a = _mm256_fmadd_ps(_mm256_mul_ps(scale.a, x_scale), _mm256_cvtepi32_ps(dot[r][0]),
@@ -92,7 +92,7 @@ void MultiplyPanel(const Panel& panel, const PanelRows& rows, float* sums) {
           sum.b = _mm256_fmadd_ps(_mm256_mul_ps(scale.b, x_scale), _mm256_cvtepi32_ps(dot[r][1]),
                                   sum.b);
           if (kMin) {
-            const __m256 offset = _mm256_set1_ps(rows.offset[r][g]);
+            const __m256 offset = _mm256_set1_ps(rows.offset[g * kRowBlock + r]);
             const Floats neg_min = LoadFloats(panel.neg_min[t][g]);
             sum.a = _mm256_fmadd_ps(neg_min.a, offset, sum.a);
             sum.b = _mm256_fmadd_ps(neg_min.b, offset, sum.b);

@@ -50,11 +50,6 @@ Bytes MulInts(Bytes v, int factor) {
   const __m256i f = _mm256_set1_epi32(factor);
   return {_mm256_mullo_epi32(v.a, f), _mm256_mullo_epi32(v.b, f)};
 }
-__m256i PairSumsOf16(const int32_t* p) {
-  return _mm256_permute4x64_epi64(_mm256_hadd_epi32(Load8Ints(p), Load8Ints(p + 8)), 0xd8);
-}
-/// p[0] + p[1], p[2] + p[3], ... of 32 integers.
-Bytes PairSums(const int32_t* p) { return {PairSumsOf16(p), PairSumsOf16(p + 16)}; }
 
 Floats LoadFloats(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
 void StoreFloats(float* p, Floats v) {

@@ -21,9 +21,6 @@ inline constexpr int kPanelGroups = kPanelCols / kSumBlock;
 inline constexpr int kFloatPanelCols = 256;
 inline constexpr int kChains = 4;  // of sums, of the float types
 
-/// The most rows of activations that a kernel multiplies at once.
-inline constexpr int kMaxRowBlock = 6;
-
 /// Some columns of a pair of tiles.
 struct Panel {
   const uint8_t* units[kPair];  // packed
@@ -42,12 +39,12 @@ struct Panel {
   alignas(64) float neg_min[kPair][kPanelGroups][kTileRows];  // where the type has minima
 };
 
-/// Up to kMaxRowBlock rows of activations in the columns of a panel.
+/// The rows of a block of activations, of kVectorBlockRows slots S, in the columns of a panel.
 struct PanelRows {
-  const int8_t* q[kMaxRowBlock];
-  float scale[kMaxRowBlock][kPanelCols / kQuantBlock];
-  int32_t start[kMaxRowBlock][kPanelGroups];  // -zero * sum: a group's integer sum begins with it
-  float offset[kMaxRowBlock][kPanelGroups];   // scale * sum, what a minimum is multiplied with
+  const int8_t* q;     // [n_cols / 32][S][32], or a form of that (WideRows)
+  const float* scale;  // [n_cols / 32][S]
+  alignas(64) int32_t start[kPanelGroups * kVectorBlockRows];  // [groups][S], -zero * sum: integer sums begin with it
+  alignas(64) float offset[kPanelGroups * kVectorBlockRows];   // scale * sum, what a minimum is multiplied with
 };
 
 /// What a kernel reads: packed units, units whose operands it keeps in the panel, or such operands.

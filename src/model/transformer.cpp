@@ -112,7 +112,7 @@ void Transformer::Project(const ActivationRows& x, std::initializer_list<Project
   ProjectRows(x, n_rows_, nullptr, projections);
 }
 
-/// Rows [0, n_rows) of x, or rows pick[0, n_rows): in blocks as well, if that makes their products faster.
+/// Rows [0, n_rows) of x, or rows pick[0, n_rows): in the blocks that their products want.
 Activations Transformer::Arrange(const ActivationRows& x, int64_t n_rows, const int32_t* pick,
                                  std::initializer_list<Projection> projections) {
   Activations a{n_rows, x.n_cols, x.f32, x.q8, x.scale, x.sum, pick};
@@ -120,9 +120,9 @@ Activations Transformer::Arrange(const ActivationRows& x, int64_t n_rows, const 
     a.block_rows = std::max(a.block_rows, kernels_.BlockRows(p.w.type, n_rows));
   }
   if (a.block_rows == 0) return a;
-  const int64_t block_bytes = ActivationBlockBytes(x.n_cols);
+  const int64_t block_bytes = ActivationBlockBytes(x.n_cols, a.block_rows);
   ForRows((n_rows + a.block_rows - 1) / a.block_rows,
-          [&](int64_t b) { kernels_.arrange(a, b, s_.blocks + b * block_bytes); });
+          [&](int64_t b) { ArrangeBlock(a, b, s_.blocks + b * block_bytes); });
   a.blocks = s_.blocks;
   return a;
 }

@@ -33,8 +33,7 @@ class Arena {
   }
   void TakeBlocks(uint8_t*& blocks, int64_t n_rows, int64_t n_cols) {
     if (dtype_ == Dtype::kF32) return;
-    const int64_t n_blocks = (n_rows + kActivationBlockRows - 1) / kActivationBlockRows;
-    Take(blocks, n_blocks * ActivationBlockBytes(n_cols));
+    Take(blocks, ActivationBlocksBytes(n_rows, n_cols));
   }
   int64_t size() const { return size_; }
 

@@ -197,10 +197,8 @@ TEST_P(MatMulBadInput, MoreRowsThanAnyBlockHolds) {
     std::vector<float> y(kMany * 17, kUntouched);
     Activations view = x.View(kMany, pick.data());
     std::optional<OwnedBlocks> blocks;
-    if (Kernels(isa).arrange && IsQuantized(type_)) {
-      view.block_rows = 13;
-      view.blocks = blocks.emplace(Kernels(isa), view).first;
-    }
+    view.block_rows = Kernels(isa).BlockRows(type_, kMany);
+    if (view.block_rows > 0) view.blocks = blocks.emplace(view).first;
     Kernels(isa).mat_mul(packed.matrix(), 0, 2, view, y.data(), 17);
     for (size_t i = 0; i < y.size(); ++i) {
       ASSERT_EQ(y[i], expected[static_cast<size_t>(pick[i / 17]) * 17 + i % 17])

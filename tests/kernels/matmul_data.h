@@ -56,28 +56,36 @@ inline OwnedActivations RandomActivations(int64_t n_rows, int64_t n_cols, std::m
 
 /// The blocks of x, beginning at a line of the cache.
 struct OwnedBlocks {
-  OwnedBlocks(const KernelTable& kernels, const Activations& x) {
-    const int64_t n_bytes = ActivationBlockBytes(x.n_cols);
+  explicit OwnedBlocks(const Activations& x) {
+    const int64_t n_bytes = ActivationBlockBytes(x.n_cols, x.block_rows);
     const int64_t n_blocks = (x.n_rows + x.block_rows - 1) / x.block_rows;
     memory.assign(static_cast<size_t>(n_blocks * n_bytes + 63), 0xee);
     first = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
-    for (int64_t b = 0; b < n_blocks; ++b) kernels.arrange(x, b, first + b * n_bytes);
+    for (int64_t b = 0; b < n_blocks; ++b) ArrangeBlock(x, b, first + b * n_bytes);
   }
   std::vector<uint8_t> memory;
   uint8_t* first;
 };
 
-/// The product as y [n_rows][y_stride], with whatever was not written still kUntouched. Where the instruction set
-/// has blocks, they have block_rows rows.
+/// The heights of blocks that an instruction set multiplies; none of plain code.
+inline std::vector<int> BlockHeights(Isa isa) {
+  std::vector<int> heights;
+  for (int rows = 1; isa != Isa::kPlain && rows <= kVectorBlockRows; ++rows) heights.push_back(rows);
+  for (int rows = kMinAmxBlockRows; isa == Isa::kAmx && rows <= kAmxBlockRows; ++rows) heights.push_back(rows);
+  return heights;
+}
+
+/// The product as y [n_rows][y_stride], with whatever was not written still kUntouched; in blocks of block_rows rows,
+/// or of as many as the engine would choose.
 inline std::vector<float> Multiply(Isa isa, const PackedMatrix& w, int64_t tile_begin,
                                    int64_t tile_end, Activations x, int64_t y_stride,
-                                   int block_rows = kActivationBlockRows) {
+                                   int block_rows = 0) {
   std::vector<float> y(static_cast<size_t>(x.n_rows * y_stride + kTileRows), kUntouched);
   const KernelTable& kernels = Kernels(isa);
   std::optional<OwnedBlocks> blocks;
-  if (kernels.arrange && IsQuantized(w.type)) {
-    x.block_rows = block_rows;
-    blocks.emplace(kernels, x);
+  x.block_rows = block_rows > 0 ? block_rows : kernels.BlockRows(w.type, x.n_rows);
+  if (x.block_rows > 0) {
+    blocks.emplace(x);
     x.blocks = blocks->first;
   }
   const int64_t unpacked = kernels.mat_mul(w, tile_begin, tile_end, x, y.data(), y_stride);

@@ -79,12 +79,10 @@ TEST_P(MatMul, EveryIsaGivesTheSameBitsForAnyNumberOfRows) {
   };
   for (Isa isa : SupportedIsas()) {
     for (int64_t n : {1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 17, 33, 70}) {
-      check(isa, n, kActivationBlockRows);
+      check(isa, n, 0);
     }
-    if (!Kernels(isa).arrange) continue;
-    for (int block_rows = kMinActivationBlockRows; block_rows < kActivationBlockRows; ++block_rows) {
-      check(isa, 33, block_rows);
-    }
+    if (!IsQuantized(type_)) continue;
+    for (int block_rows : BlockHeights(isa)) check(isa, 33, block_rows);
   }
 }
 
@@ -95,10 +93,11 @@ TEST_P(MatMul, EveryIsaPicksRowsAndSplitsTiles) {
   std::vector<int32_t> pick(19);
   for (int32_t& row : pick) row = static_cast<int32_t>(random_() % 20);
   for (Isa isa : SupportedIsas()) {
+    const std::vector<int> heights = IsQuantized(type_) ? BlockHeights(isa) : std::vector<int>();
     for (int64_t tile = 0; tile < n_tiles_; ++tile) {
       const auto y = Multiply(isa, packed_.matrix(), tile, tile + 1,
                               x.View(static_cast<int64_t>(pick.size()), pick.data()), n_rows_,
-                              static_cast<int>(8 + tile));
+                              heights.empty() ? 0 : heights[heights.size() - 1 - static_cast<size_t>(tile)]);
       for (size_t i = 0; i < pick.size() * static_cast<size_t>(n_rows_); ++i) {
         const auto output = static_cast<int64_t>(i) % n_rows_;
         const auto row = static_cast<size_t>(pick[i / static_cast<size_t>(n_rows_)]);
