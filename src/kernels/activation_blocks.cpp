@@ -20,7 +20,7 @@ void Arrange(const Activations& x, int64_t block, uint8_t* out) {
   Sum* half_sums = sums + n_groups * kSlots;                        // of 16
   const int64_t begin = block * x.block_rows;
   const int64_t n_rows = std::min<int64_t>(x.block_rows, x.n_rows - begin);
-  if (n_rows < kSlots) std::memset(out, 0, static_cast<size_t>(ActivationBlockBytes(x.n_cols, x.block_rows)));
+  if (n_rows < kSlots) std::memset(scales, 0, static_cast<size_t>(n_groups * kSlots * 4) * sizeof(float));
   for (int64_t r = 0; r < n_rows; ++r) {
     const int64_t row = x.pick ? x.pick[begin + r] : begin + r;
     const int8_t* q8 = x.q8 + row * x.n_cols;

@@ -39,7 +39,7 @@ constexpr int64_t ActivationBlocksBytes(int64_t n_rows, int64_t n_cols) {
 }
 
 /// Writes rows [block * x.block_rows, ...) of the product, at most x.block_rows, from the row-major forms of x. Slots
-/// without a row hold zeros.
+/// without a row have scales and sums of zero.
 void ArrangeBlock(const Activations& x, int64_t block, uint8_t* out);
 
 }  // namespace weir
