@@ -13,11 +13,13 @@ std::string ThreadsOf(const CellSpec& spec) {
   return spec.target.find(kThreads) == spec.target.npos ? "" : fmt::format(" threads={}", spec.threads);
 }
 
+std::string ServesOf(const CellSpec& spec) { return spec.serves.empty() ? "" : " serves=" + spec.serves; }
+
 }  // namespace
 
 std::string KeyOf(const CellSpec& spec) {
   const std::string how = spec.target == "engine" ? fmt::format("kv={} threads={}", spec.kv, spec.threads)
-                                                  : fmt::format("tokenizer={}{}", spec.tokenizer, ThreadsOf(spec));
+                                                  : fmt::format("tokenizer={}{}{}", spec.tokenizer, ServesOf(spec), ThreadsOf(spec));
   const std::string slo = spec.slo.empty() ? "" : " slo=" + spec.slo;
   return fmt::format("{} {} {} {}{}", spec.target, spec.model, how, Describe(spec.load), slo);
 }
@@ -31,6 +33,7 @@ std::string ConfigOf(const CellSpec& spec) {
   }
   if (!ThreadsOf(spec).empty()) config["threads"] = spec.threads;
   if (!spec.tokenizer.empty()) config["tokenizer"] = spec.tokenizer;
+  if (!spec.serves.empty()) config["serves"] = spec.serves;
   config["load"] = Describe(load);
   config["arrivals"] = Name(load.arrivals);
   config["users"] = load.users;

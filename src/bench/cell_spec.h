@@ -13,6 +13,7 @@ struct CellSpec {
   std::string target = "engine";  // or null, null-http, the address of a server, or peer:COMMAND
   std::string model;              // of a server: its name there, empty for the first that it lists
   std::string tokenizer = {};     // of a server: a model whose tokenizer cuts prompts and counts tokens
+  std::string serves = {};        // of a server: the model that it computes, as weir finds it here
   std::string kv = "f16";         // of the engine, like threads
   int threads = 1;
   Workload load = {};

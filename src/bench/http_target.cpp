@@ -87,6 +87,7 @@ class HttpSubject : public Subject {
     row_.name = server_ ? server_->model_name : options.model_name;
     if (row_.name.empty()) row_.name = options.url;
     row_.fingerprint = "behind " + options.url;
+    if (options.serves) row_ = options.serves->row;
   }
 
   const ModelRow& row() const override { return row_; }
@@ -98,6 +99,10 @@ class HttpSubject : public Subject {
     TargetFacts facts = server_->target;
     facts.flags = flags_;
     return facts;
+  }
+  ModelFileRow source_file() const override { return options_.serves ? options_.serves->file : ModelFileRow{}; }
+  std::optional<StepCost> LeastStep(int users, int64_t position) const override {
+    return options_.serves ? options_.serves->LeastStep(users, position) : std::nullopt;
   }
   Result<int64_t> Plan(int, int64_t) const override {
     if (!server_) return server_.error();
@@ -127,6 +132,11 @@ class HttpSubject : public Subject {
 };
 
 }  // namespace
+
+std::optional<StepCost> KnownModel::LeastStep(int users, int64_t position) const {
+  if (!shapes) return std::nullopt;
+  return weir::LeastStep(*shapes, users, position);
+}
 
 StreamClientOptions ClientOptions(const HttpServerOptions& options) {
   StreamClientOptions client;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "bench/least_step.h"
 #include "bench/stream_client.h"
 #include "bench/target.h"
 
@@ -19,6 +20,14 @@ struct ServerAbilities {
   bool usage_in_stream = true;  // "stream_options": {"include_usage": true}
 };
 
+/// The model that a server computes, where somebody says so: its rows are then those of this model.
+struct KnownModel {
+  ModelRow row;
+  ModelFileRow file = {};
+  std::optional<ModelShapes> shapes = {};  // where it can only be computed on this machine's processors
+  std::optional<StepCost> LeastStep(int users, int64_t position) const;
+};
+
 struct HttpServerOptions {
   std::string url;         // http(s)://host[:port], with or without /v1
   std::string model_name = {};  // empty: the first that the server lists
@@ -26,6 +35,7 @@ struct HttpServerOptions {
   std::shared_ptr<const Tokenizer> tokenizer = {};  // counts tokens, cuts prompts; may be null
   int connect_seconds = 10;
   int silence_seconds = 600;
+  std::optional<KnownModel> serves = {};
 };
 
 StreamClientOptions ClientOptions(const HttpServerOptions& options);

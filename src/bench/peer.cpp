@@ -64,19 +64,20 @@ class Peer : public Subject {
   explicit Peer(PeerOptions options) : options_(std::move(options)) {
     row_.name = options_.http.model_name.empty() ? NameOf(options_.command) : options_.http.model_name;
     row_.fingerprint = "behind " + options_.command;
-    if (options_.model) row_ = *options_.model;
+    if (options_.http.serves) row_ = options_.http.serves->row;
   }
 
   const ModelRow& row() const override { return row_; }
   int64_t context_length() const override { return http_ ? http_->context_length() : 0; }
   const std::vector<int32_t>& prompt_ids() const override { return no_ids_; }
   const Tokenizer* tokenizer() const override { return options_.http.tokenizer.get(); }
-  ModelFileRow source_file() const override { return options_.file; }
+  ModelFileRow source_file() const override {
+    return options_.http.serves ? options_.http.serves->file : ModelFileRow{};
+  }
   TargetFacts facts() const override { return facts_; }
   Result<int64_t> Plan(int, int64_t) const override { return 0; }
   std::optional<StepCost> LeastStep(int users, int64_t position) const override {
-    if (!options_.shapes) return std::nullopt;
-    return weir::LeastStep(*options_.shapes, users, position);
+    return options_.http.serves ? options_.http.serves->LeastStep(users, position) : std::nullopt;
   }
 
   Status Load(const OnProgress& on_progress) override {

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "bench/http_target.h"
-#include "bench/least_step.h"
 #include "bench/target.h"
 
 namespace weir {
@@ -17,10 +16,6 @@ struct PeerOptions {
   std::string log_path;     // of what it prints
   int start_seconds = 300;  // until it must answer
   HttpServerOptions http;   // but the url
-  /// What it serves, where that is known: its rows are then those of this model.
-  std::optional<ModelRow> model = {};
-  ModelFileRow file = {};
-  std::optional<ModelShapes> shapes = {};  // where it can only compute on this machine's processors
 };
 
 /// The server runs from Load to Unload. Its facts name its version (what it says over HTTP, or else what its program

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "bench/open_target.h"
 #include "bench/slo.h"
 #include "bench/suggestion.h"
 #include "util/toml.h"
@@ -17,9 +18,9 @@ constexpr size_t kMostCells = 10000;
 const std::vector<std::string_view> kSuiteKeys{"name",  "description", "repeats", "max_repeats", "precision_percent",
                                                "timeout_s", "strict",  "interleave", "cells"};
 const std::vector<std::string_view> kCellKeys{
-    "target",        "model", "tokenizer", "kv",   "threads", "users",   "prompt_tokens", "depth_tokens",
-    "gen_tokens",    "requests", "seed",   "rate", "think_s", "turns",   "warm_up_rounds", "prompts",
-    "shared_tokens", "chat",  "natural", "slo",  "arrivals", "burst", "ramp_s", "trace"};
+    "target",       "model",      "tokenizer", "serves",  "kv",      "threads", "users",          "prompt_tokens",
+    "depth_tokens", "gen_tokens", "requests",  "seed",    "rate",    "think_s", "turns",          "warm_up_rounds",
+    "prompts",      "shared_tokens", "chat",   "natural", "slo",     "arrivals", "burst",         "ramp_s", "trace"};
 // What a trace says itself, or what makes no sense with it.
 const std::vector<std::string_view> kNotOfTraces{"rate", "arrivals", "burst", "requests", "prompt_tokens", "gen_tokens",
                                                  "depth_tokens", "shared_tokens", "think_s", "ramp_s", "turns",
@@ -31,7 +32,7 @@ struct Axes {
   std::vector<int64_t> threads, users{1}, prompt_tokens{64}, depth_tokens{0}, gen_tokens{32}, requests{2},
       seeds{1};
   std::vector<double> rates{0};
-  std::string tokenizer, slo;
+  std::string tokenizer, serves, slo;
   Workload load;  // what is no axis
 };
 
@@ -188,6 +189,7 @@ class Parser {
     WEIR_RETURN_IF_ERROR(ReadInts(table, "gen_tokens", 1, 1 << 20, axes.gen_tokens));
     WEIR_RETURN_IF_ERROR(ReadRates(table, axes.rates));
     WEIR_RETURN_IF_ERROR(ReadText(table, "tokenizer", axes.tokenizer));
+    WEIR_RETURN_IF_ERROR(ReadText(table, "serves", axes.serves));
     WEIR_RETURN_IF_ERROR(ReadLoad(table, axes.load));
     WEIR_RETURN_IF_ERROR(ReadInts(table, "requests", 1, 1000, axes.requests));
     WEIR_RETURN_IF_ERROR(ReadInts(table, "seed", 0, INT64_MAX, axes.seeds));
@@ -312,15 +314,15 @@ class Parser {
       if (std::find(kvs.begin(), kvs.end(), kv) != kvs.end()) continue;
       return WithHint(At(*table.get("kv"), fmt::format("kv: there is no {}", kv)), Suggestion(kv, kvs));
     }
+    if (!axes.serves.empty() && std::none_of(axes.targets.begin(), axes.targets.end(), IsAddress)) {
+      return At(*table.get("serves"), "serves: says what a server at http:// computes, and no target is one");
+    }
     for (const std::string& target : axes.targets) {
       if (target == "engine") {
         if (axes.models.empty()) return At(table, "a [[cells]] without model");
         continue;
       }
-      if (target == "null" || target == "null-http" || target.starts_with("http://") || target.starts_with("https://") ||
-          target.starts_with("peer:")) {
-        continue;
-      }
+      if (target == "null" || target == "null-http" || IsAddress(target) || target.starts_with("peer:")) continue;
       return WithHint(At(*table.get("target"), fmt::format("target: {} is none", target)),
                       "a target is engine, null, null-http, the http:// address of a server, or peer:COMMAND");
     }
@@ -341,7 +343,8 @@ class Parser {
       for (const std::string& target : axes.targets)
         for (const std::string& kv : axes.kvs)
           for (const int64_t threads : axes.threads) {
-            const CellSpec spec{target, model, axes.tokenizer, kv, static_cast<int>(threads), axes.load, axes.slo};
+            const CellSpec spec{target,    model,   axes.tokenizer, IsAddress(target) ? axes.serves : "",
+                                kv,        static_cast<int>(threads), axes.load, axes.slo};
             const size_t first = suite.cells.size();
             AddLoads(spec, axes, suite);
             for (size_t i = first; i < suite.cells.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "bench/estimate.h"
+#include "bench/open_target.h"
 #include "bench/questions.h"
 #include "bench/slo.h"
 #include "cli/command.h"
@@ -77,11 +78,14 @@ Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
   if (targets.empty()) targets = {"engine"};
   suite.options.interleave = targets.size() > 1;
   const bool files = std::any_of(targets.begin(), targets.end(), TakesModel);
+  if (!flags.target.serves.empty() && std::none_of(targets.begin(), targets.end(), IsAddress)) {
+    return WithHint(BadInput("--serves: says what a server at http:// computes"), "name it: --target http://HOST:PORT");
+  }
   for (const std::string& model : files ? flags.models : std::vector{flags.target.model_name}) {
     if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
     for (const auto& [target, n] : Product(targets, users)) {
       CellSpec spec{target, TakesModel(target) ? model : flags.target.model_name, flags.target.tokenizer,
-                    defaults.kv, defaults.threads, load, flags.slo};
+                    IsAddress(target) ? flags.target.serves : "", defaults.kv, defaults.threads, load, flags.slo};
       spec.load.users = n;
       const bool closed = spec.load.arrivals == Arrivals::kClosed;
       if (!flags.slo.empty() && closed && !flags.has_warm_up) spec.load.warm_up_rounds = 1;
@@ -162,7 +166,8 @@ Result<BenchPlan> OpenCells(const std::vector<CellSpec>& cells, Isa isa, bool pr
   std::map<std::string, Subject*> opened;
   for (const CellSpec& spec : cells) {
     Subject*& subject =
-        opened[fmt::format("{} {} {} {} {}", spec.target, spec.model, spec.tokenizer, spec.kv, spec.threads)];
+        opened[fmt::format("{} {} {} {} {} {}", spec.target, spec.model, spec.tokenizer, spec.serves, spec.kv,
+                           spec.threads)];
     if (!subject) {
       WEIR_TRY(std::unique_ptr<Subject> made, OpenSubjectOf(spec, isa, profile));
       subject = made.get();

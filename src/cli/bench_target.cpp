@@ -36,8 +36,16 @@ std::string Quoted(std::string text) {
   return "'" + text + "'";
 }
 
-/// A server that weir starts. Of one that is told which file to run, that file is the model of its rows, and its
-/// tokenizer cuts the prompts.
+/// From here on the server is known to compute this model: its rows are those of it, and its tokenizer cuts the
+/// prompts. Only of one that runs on this machine the machine's rates say anything.
+void Serve(const std::string& name, const ModelSource& source, bool here, HttpServerOptions& http) {
+  http.serves = KnownModel{DescribeModel(name, source), DescribeFile(name, source)};
+  if (auto shapes = ShapesOf(source); shapes && here && !HasAccelerator()) http.serves->shapes = *shapes;
+  // A model without one can be measured all the same.
+  if (auto tokenizer = TokenizerOf(source); tokenizer && !http.tokenizer) http.tokenizer = *tokenizer;
+}
+
+/// A server that weir starts, perhaps with a file that it is told to run.
 Result<std::unique_ptr<Subject>> OpenPeerOf(const CellSpec& spec, HttpServerOptions http) {
   WEIR_TRY(const std::string results, Store::DefaultPath());
   PeerOptions peer;
@@ -46,12 +54,8 @@ Result<std::unique_ptr<Subject>> OpenPeerOf(const CellSpec& spec, HttpServerOpti
   if (TakesModel(spec.target)) {
     WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(spec.model));
     Replace(peer.command, kModel, Quoted(source->name()));
-    peer.model = DescribeModel(spec.model, *source);
-    peer.file = DescribeFile(spec.model, *source);
-    if (auto shapes = ShapesOf(*source); shapes && !HasAccelerator()) peer.shapes = *shapes;
     http.model_name.clear();
-    // A model without one can be measured all the same.
-    if (auto tokenizer = TokenizerOf(*source); tokenizer && !http.tokenizer) http.tokenizer = *tokenizer;
+    Serve(spec.model, *source, /*here=*/true, http);
   }
   Replace(peer.command, "{weir}", Quoted(ExecutablePath()));
   Replace(peer.command, "{threads}", std::to_string(spec.threads));
@@ -70,6 +74,9 @@ void AddTargetFlags(CLI::App& app, TargetFlags& flags) {
   app.add_option("--model-name", flags.model_name, "Of the server (default: the first that it lists)");
   app.add_option("--tokenizer", flags.tokenizer,
                  "A MODEL whose tokenizer cuts prompts to their length and counts the server's tokens");
+  app.add_option("--serves", flags.serves,
+                 "The MODEL that a server at http:// computes: rows are then of this model, and if the server is on this "
+                 "machine they have a share of its limit");
 }
 
 void AddLoadFlags(CLI::App& app, Workload& load) {
@@ -125,6 +132,10 @@ Result<std::unique_ptr<Subject>> OpenTarget(const CellSpec& spec) {
     WEIR_TRY(options.tokenizer, TokenizerOf(*source));
   }
   if (spec.target.starts_with(kPeer)) return OpenPeerOf(spec, std::move(options));
+  if (!spec.serves.empty()) {
+    WEIR_TRY(const std::unique_ptr<ModelSource> source, OpenOrPull(spec.serves));
+    Serve(spec.serves, *source, IsOnThisMachine(spec.target), options);
+  }
   return OpenTarget(spec.target, std::move(options));
 }
 

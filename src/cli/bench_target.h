@@ -16,6 +16,7 @@ struct TargetFlags {
   std::vector<std::string> targets;  // empty: the engine
   std::string model_name;            // of a server
   std::string tokenizer;             // a model
+  std::string serves;                // a model
 };
 
 void AddTargetFlags(CLI::App& app, TargetFlags& flags);

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bench/open_target.h"
 #include "fake_sse_server.h"
 #include "recorded_load.h"
 
@@ -220,6 +221,16 @@ TEST(MeetServer, SaysWhatIsWrong) {
   EXPECT_THAT(MeetServer({.url = locked.url()}).error().message, HasSubstr("401"));
   FakeSseServer loading([](const FakeCall& call) { call.SendHead(503, "text/plain"); });
   EXPECT_THAT(MeetServer({.url = loading.url(), .model_name = "m"}).error().message, HasSubstr("503"));
+}
+
+TEST(OpenTarget, KnowsWhichServersAreOnThisMachine) {
+  for (const char* here : {"http://localhost", "http://127.0.0.1:8080/v1", "https://127.3.2.1", "http://[::1]:80/v1"}) {
+    EXPECT_TRUE(IsOnThisMachine(here)) << here;
+  }
+  for (const char* elsewhere : {"http://10.0.0.1:8080", "http://localhost.example:80", "http://127.0.0.1.example",
+                                "http://[::2]", "http://127.0.0.1@example", "http://example/127.0.0.1", "http://"}) {
+    EXPECT_FALSE(IsOnThisMachine(elsewhere)) << elsewhere;
+  }
 }
 
 TEST(HttpSubject, AServerThatIsNotThereIsAPlanThatFails) {

@@ -81,7 +81,7 @@ TEST(Questions, HaveTheirPlaceInTheEstimate) {
   EXPECT_EQ(RoughAskingSeconds(*server, {"http://127.0.0.1:1", ""}), 30) << "who knows what it serves";
   PeerOptions peer;
   peer.command = "serve {port}";
-  peer.model = tiny->row();
+  peer.http.serves = KnownModel{tiny->row()};
   EXPECT_GT(RoughAskingSeconds(**OpenPeer(peer), {"peer:", ""}), at_once) << "one after the other";
 }
 

@@ -29,6 +29,7 @@ gen_tokens = 16
 [[cells]]
 target = "http://localhost:1"
 tokenizer = "a.gguf"
+serves = "b.gguf"
 rate = [0.5, 2]
 depth_tokens = 100
 natural = true
@@ -47,6 +48,7 @@ natural = true
   EXPECT_EQ(suite->cells[3].load.gen_tokens, 16);
   EXPECT_EQ(suite->cells[4].model, "b.gguf");
   EXPECT_EQ(suite->cells[9].target, "http://localhost:1");
+  EXPECT_EQ(suite->cells[9].serves, "b.gguf");
   EXPECT_EQ(suite->cells[9].load.arrivals, Arrivals::kPoisson);
   EXPECT_EQ(suite->cells[9].load.rate, 2);
   EXPECT_EQ(suite->cells[9].load.depth_tokens, 100);
@@ -169,6 +171,7 @@ TEST(Suite, MistakesAreSaidWithTheirLine) {
       {cells + "users = []\n", "some.toml:3: users: the list is empty", ""},
       {cells + "kv = \"f17\"\n", "some.toml:3: kv: there is no f17", "did you mean f16?"},
       {cells + "target = \"ftp://x\"\n", "some.toml:3: target", "http://"},
+      {cells + "serves = \"b\"\n", "some.toml:3: serves", ""},
       {cells + "seed = -1\n", "some.toml:3: seed", ""},
       {cells + "rate = 0\n", "some.toml:3: rate", ""},
       {cells + "rate = 1\nthink_s = 2\n", "some.toml:1: think time", ""},

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "bench/peer.h"
 #include "machine/machine.h"
 #include "store/store.h"
 #include "weir_process.h"
@@ -94,6 +95,27 @@ TEST(PeersCli, TheSameFileInProcessAndThroughAServerTakeTurns) {
   EXPECT_EQ(JsonOf(Weir("rows --run 1 --json" + db))["answers"].size(), 1u);
   EXPECT_EQ(Weir("compare 1" + db).exit_code, 2);
   EXPECT_EQ(Weir("compare 1 1 --by-target" + db).exit_code, 2);
+}
+
+TEST(PeersCli, AServerThatRunsAlreadyHasTheLimitOfTheModelThatItIsSaidToServe) {
+  const TempFolder folder;
+  PeerOptions options;
+  options.command = std::string(WEIR_BINARY) + " serve " + kTiny + " --port {port} --max-users 2 --ctx 200 --threads 1";
+  options.log_path = folder / "log";
+  const auto server = OpenPeer(options).value();
+  ASSERT_TRUE(server->Load([](int64_t, int64_t) { return true; }).ok());
+  const std::string bench = "bench --target " + server->facts().url +
+                            " --users 1 --prompt-tokens 16 --gen-tokens 40 --repeats 1 --probe-mb 16 --json --db " + (folder / "r.db");
+  const Json unknown = JsonOf(Weir(bench))["cells"][0];
+  EXPECT_EQ(unknown["status"], "ok") << unknown["reason"];
+  EXPECT_EQ(unknown["limit_tok_s"], nullptr) << "which file it reads is not known";
+  const Json known = JsonOf(Weir(bench + " --serves " + kTiny))["cells"][0];
+  EXPECT_EQ(known["status"], "ok") << known["reason"];
+  EXPECT_EQ(known["limit_tok_s"].is_number(), !HasAccelerator());
+  EXPECT_NE(known["model"], unknown["model"]);
+  Store store = Store::OpenReadOnly(folder / "r.db").value();
+  EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM cell WHERE model_file IS NOT NULL"), 1);
+  EXPECT_EQ(Weir("bench " + kTiny + " --serves " + kTiny).exit_code, 2) << "the engine serves nobody else's model";
 }
 
 }  // namespace
