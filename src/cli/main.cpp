@@ -11,6 +11,7 @@
 #include "cli/verdict_commands.h"
 #include "cli/format.h"
 #include "cli/version.h"
+#include "util/memory.h"
 #include "util/terminal.h"
 
 namespace weir {
@@ -125,5 +126,6 @@ void PrintMessage(const std::string& text) {
 
 int main(int argc, char** argv) {
   weir::OpenClosedStreams();
+  weir::SayWhenMappedBytesAreGone();
   return weir::Main(argc, argv);
 }

@@ -1,6 +1,7 @@
 #include "util/memory.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,7 +28,26 @@ struct Descriptor {
 
 std::atomic<bool> take_at_once = false;
 
+void OnBusError(int number, siginfo_t* info, void*) {
+  if (info->si_code == BUS_ADRERR) {
+    constexpr char kWords[] =
+        "error: bytes of a file that was being read are gone: it became shorter, or its disk fails\n"
+        "  let the download or copy of the model end, then start again\n";
+    // Nothing can be done if nobody hears it.
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kWords, sizeof(kWords) - 1);
+    _exit(1);
+  }
+  signal(number, SIG_DFL);  // broken memory, say: to return runs into it again
+}
+
 }  // namespace
+
+void SayWhenMappedBytesAreGone() {
+  struct sigaction action = {};
+  action.sa_sigaction = OnBusError;
+  action.sa_flags = SA_SIGINFO;
+  sigaction(SIGBUS, &action, nullptr);
+}
 
 void TakeBuffersAtOnce() { take_at_once = true; }
 

@@ -58,4 +58,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+/// From now on a read of a mapped byte that its file has no longer, because somebody cut or rewrites it, or that its disk
+/// cannot give, ends the process with these words and exit code 1, not with a bus error that says nothing.
+void SayWhenMappedBytesAreGone();
+
 }  // namespace weir

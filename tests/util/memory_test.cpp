@@ -3,8 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -104,6 +106,19 @@ TEST(MappedFile, WhatIsNoFileIsAnError) {
   EXPECT_THAT(MappedFile::Open(folder / "").error().message, HasSubstr("found a directory"));
   ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
   EXPECT_THAT(MappedFile::Open(folder / "pipe").error().message, HasSubstr("pipe"));
+}
+
+TEST(MappedFileDeathTest, BytesThatAreCutAwayEndTheProcessWithWords) {
+  const TempFolder folder;
+  std::ofstream(folder / "model") << std::string(1 << 20, 'w');
+  const MappedFile file = MappedFile::Open(folder / "model").value();
+  EXPECT_EXIT(
+      {
+        SayWhenMappedBytesAreGone();
+        std::filesystem::resize_file(folder / "model", 100);
+        _exit(file.data()[file.size() - 1] == 'w' ? 2 : 3);
+      },
+      testing::ExitedWithCode(1), "it became shorter");
 }
 
 }  // namespace
