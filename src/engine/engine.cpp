@@ -220,7 +220,8 @@ bool Engine::Impl::Receive(bool wait) {
                             .max_tokens = request.max_tokens,
                             .gate = request.gate,
                             .checkpoints = request.checkpoints,
-                            .priority = request.priority});
+                            .priority = request.priority,
+                            .user = request.user});
     sequences.emplace(next_id++, std::move(sequence));
   }
   arrivals.clear();

@@ -33,11 +33,14 @@ struct Request {
   // such as the end of a model's thinking, behind that. Needs a model with a tokenizer.
   std::shared_ptr<const Constraint> constraint;
   std::string constrained_after;
+  bool constraint_comes = false;  // the answer does not end before that text, but where max_tokens cuts it
   // Nothing is generated (max_tokens 1): the only event has the model's hidden state behind the prompt.
   bool embed = false;
   int n_logprobs = -1;  // of the likeliest ids beside each token's own, at most kMaxTop; -1: none at all
   std::optional<Gate> gate;
   int priority = 0;  // the higher, the earlier it is served, and the later it is interrupted
+  // Whose it is, so that users have their turns however much each asks for; -1: of somebody who asks for nothing else.
+  int64_t user = -1;
   // Positions of the prompt where a later prompt may part from it, such as the end of a turn: the state
   // there is kept (EngineOptions::n_checkpoints).
   std::vector<int64_t> checkpoints;

@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "kernels/kernel_table.h"
 #include "util/error.h"
@@ -64,7 +65,16 @@ int64_t Scheduler::n_decoding() const {
 // --- Admission.
 
 bool Scheduler::Before(const Sequence& a, const Sequence& b) {
-  return a.priority != b.priority ? a.priority > b.priority : a.id < b.id;
+  return std::tuple(-int64_t{a.priority}, a.turn, a.id) < std::tuple(-int64_t{b.priority}, b.turn, b.id);
+}
+
+int64_t Scheduler::TakeTurn(int64_t user) {
+  ++turn_;
+  std::erase_if(last_turns_, [this](const auto& last) { return last.second + kTurn <= turn_; });
+  if (user < 0) return turn_;
+  const auto [last, is_new] = last_turns_.try_emplace(user, turn_);
+  if (!is_new) last->second += kTurn;
+  return last->second;
 }
 
 void Scheduler::Add(SequenceId id, const Arrival& arrival) {
@@ -73,6 +83,7 @@ void Scheduler::Add(SequenceId id, const Arrival& arrival) {
              PagesFor(n_prompt + arrival.max_tokens) <= pages_.n_pages());
   Sequence sequence{.id = id,
                     .priority = arrival.priority,
+                    .turn = TakeTurn(arrival.user),
                     .tokens = {arrival.prompt.begin(), arrival.prompt.end()},
                     .n_prompt = n_prompt,
                     .max_tokens = arrival.max_tokens,
@@ -89,6 +100,7 @@ void Scheduler::Admit() {
     const auto candidate = next++;
     if (AwaitsPrefix(*candidate)) continue;
     if (!Enter(*candidate)) return;
+    turn_ = std::max(turn_, candidate->turn);
     const auto at = std::upper_bound(admitted_.begin(), admitted_.end(), *candidate, Before);
     admitted_.splice(at, queue_, candidate);
   }

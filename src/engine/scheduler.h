@@ -1,8 +1,11 @@
 // Which tokens of which sequences the next step computes: arithmetic on numbers, without tensors,
 // threads, clocks or I/O.
 //
-// - Sequences rank by their priority, then by the order of Add. They are admitted in that order: the first in
-//   the queue waits until a place and pages for all its tokens are free, and nobody overtakes it.
+// - Sequences rank by their priority, then by their users' turns (start-time fair queueing, each sequence the same
+//   work), then by the order of Add. A user's next sequence has its turn a turn after the one before, or now if that
+//   is later, so who asks for much at once does not keep out who asks for little. They are admitted in that order:
+//   the first in the queue waits until a place and pages for all its tokens are free, and nobody overtakes it but
+//   those who come later and rank higher: of equal priority at most kTurn for each turn that it waits for.
 // - A step has one row for every decoding sequence, then prompt tokens within a budget. A quarter of that is for
 //   the first by rank; the rest goes to those with the least left to compute, so that a short prompt does not
 //   wait for a long one, and a long one does not wait for ever.
@@ -54,6 +57,7 @@ struct Arrival {
   // Positions after which the state is kept, at most n_checkpoints; those outside the prompt mean nothing.
   std::span<const int64_t> checkpoints = {};
   int priority = 0;  // the higher, the earlier
+  int64_t user = -1;  // whose turns it takes; -1: of somebody who asks for nothing else
 };
 
 /// A sequence's part of a step.
@@ -112,6 +116,7 @@ class Scheduler {
   struct Sequence {
     SequenceId id;
     int priority;
+    int64_t turn;
     std::vector<int32_t> tokens;  // the prompt and what was sampled
     int64_t n_prompt, max_tokens;
     std::optional<Gate> gate;
@@ -137,7 +142,11 @@ class Scheduler {
     bool open = false;
   };
 
+  // Turns are counted in such parts: one passes with each arrival, so that nobody waits for ever.
+  static constexpr int64_t kTurn = 256;
+
   static bool Before(const Sequence& a, const Sequence& b);
+  int64_t TakeTurn(int64_t user);
   void Admit();
   bool AwaitsPrefix(const Sequence& sequence);
   bool Enter(Sequence& sequence);
@@ -167,6 +176,8 @@ class Scheduler {
   std::vector<int32_t> free_slots_;  // of sequences and checkpoints
   PrefixCache cache_;
   std::list<Sequence> queue_, admitted_;  // by rank
+  int64_t turn_ = 0;                      // now
+  std::map<int64_t, int64_t> last_turns_;  // of users who cannot have the next one now
   std::map<int64_t, GateState> gates_;    // until `size` members have ended
   int64_t n_preempted_ = 0, n_cached_tokens_ = 0;
 

@@ -13,7 +13,12 @@ Sequence::Sequence(Request the_request, int64_t n_vocab, const Tokenizer* tokeni
       await_constraint_({request.constrained_after}),
       outbox_(std::move(the_outbox)) {
   if (tokenizer) decoder_.emplace(*tokenizer);
-  if (request.constraint && request.constrained_after.empty()) BeginConstraint();
+  if (!request.constraint) return;
+  if (request.constrained_after.empty()) {
+    BeginConstraint();
+  } else if (request.constraint_comes) {
+    sampler.Restrict(request.constraint->tokens().unending());
+  }
 }
 
 void Sequence::BeginConstraint() {
@@ -29,7 +34,8 @@ void Sequence::Restrict(int32_t token, const std::string& text) {
     sampler.Restrict(constrained_->Allowed());
     return;
   }
-  await_constraint_.Push(text);
+  // What is awaited may be a control token, which shows no text.
+  await_constraint_.Push(tokenizer_->IsControl(token) ? std::string(tokenizer_->Piece(token)) : text);
   if (await_constraint_.stopped()) BeginConstraint();
 }
 

@@ -245,6 +245,9 @@ ChatRequest ReadRequest(Fields& fields) {
   request.variables = ReadTemplateFields(fields);
   request.format = ReadResponseFormat(fields);
   request.tools = ReadTools(fields);
+  if (request.format && !request.params.stop.empty()) {
+    fields.Fail("stop", "not supported together with response_format, whose answer it could cut", "unsupported_parameter");
+  }
   if (request.format && !request.tools.tools.empty()) {
     fields.Fail("response_format", "not supported together with tools", "unsupported_parameter");
   }
@@ -280,6 +283,7 @@ std::optional<ApiError> Constrain(ChatRequest& request, const ServedModel& model
   if (!constraint) return std::nullopt;
   Request& answer = order->requests[0];
   answer.constraint = std::make_shared<Constraint>(std::move(constraint->grammar), model.token_index);
+  answer.constraint_comes = constraint->after.empty();
   answer.constrained_after = constraint->after.empty()
                                  ? ReasoningSplitter(order->reasoning_prompt).closing_tag()
                                  : std::move(constraint->after);

@@ -126,6 +126,24 @@ TEST(Engine, AConstraintCanWaitForAText) {
   EXPECT_LE(18u, begins);
 }
 
+TEST(Engine, AnAnswerDoesNotEndBeforeAConstraintThatMustCome) {
+  const auto engine = TinyModel().Start({.context_tokens = 512});
+  Request request = Ask(Prompt("It was a dark night, and"), 400);
+  request.ignore_eos = false;
+  request.constraint = AnyObject();
+  request.constrained_after = "</no such thought>";
+  request.sampling.temperature = 1;
+  int n_ended = 0;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    request.sampling.seed = seed;
+    request.constraint_comes = false;
+    n_ended += Complete(*engine, request).finished == FinishReason::kStop;
+    request.constraint_comes = true;
+    EXPECT_EQ(Complete(*engine, request).finished, FinishReason::kLength);
+  }
+  EXPECT_GT(n_ended, 0) << "none would have ended by itself";
+}
+
 TEST(Engine, LogprobsComeWithEachToken) {
   const auto engine = TinyModel().Start({.context_tokens = 256});
   Request request = Ask(Prompt("It was a dark night, and"), 6);

@@ -82,6 +82,48 @@ TEST(Scheduler, PriorityComesBeforeTheOrderOfArrival) {
   }
 }
 
+/// Those who are admitted next, one after the other.
+std::string TurnsOf(Scheduler& scheduler) {
+  std::string order;
+  for (; scheduler.n_queued() + scheduler.n_admitted() > 0; scheduler.Finish(scheduler.AdmittedIds()[0])) {
+    scheduler.Plan(100);
+    order += fmt::format("{}{}", order.empty() ? "" : " ", scheduler.AdmittedIds()[0]);
+  }
+  return order;
+}
+
+TEST(Scheduler, WhoAsksForMuchDoesNotKeepOutWhoAsksForLittle) {
+  Scheduler scheduler({.max_sequences = 1, .n_pages = 100});
+  for (int id : {1, 2, 3, 4, 5}) scheduler.Add(id, {.prompt = Prompt(3), .user = 7});
+  scheduler.Add(6, {.prompt = Prompt(3), .user = 8});
+  EXPECT_EQ(Step(scheduler), "1:0+3!");
+  scheduler.Finish(1);
+  EXPECT_EQ(Step(scheduler), "6:0+3!");
+  scheduler.Finish(6);
+  EXPECT_EQ(Step(scheduler), "2:0+3!");
+  scheduler.Add(7, {.prompt = Prompt(3), .user = 8});
+  scheduler.Add(8, {.prompt = Prompt(3), .user = 9});
+  scheduler.Add(9, {.prompt = Prompt(3), .user = 9});
+  scheduler.Add(10, {.prompt = Prompt(3), .priority = 1, .user = 7});
+  EXPECT_EQ(TurnsOf(scheduler), "2 10 8 7 3 9 4 5");
+  for (int id : {11, 12}) scheduler.Add(id, {.prompt = Prompt(3), .user = 7});
+  for (int id : {13, 14}) scheduler.Add(id, {.prompt = Prompt(3)});
+  EXPECT_EQ(TurnsOf(scheduler), "13 14 11 12") << "nobody's are all different users'";
+}
+
+TEST(Scheduler, WhoAsksForMuchIsServedWhateverOthersDo) {
+  Scheduler scheduler({.max_sequences = 1, .n_pages = 100});
+  for (int id : {1, 2}) scheduler.Add(id, {.prompt = Prompt(3), .user = 0});
+  for (int id = 3; id < 1000; ++id) {  // the queue is never without somebody new
+    scheduler.Add(id, {.prompt = Prompt(3), .user = id});
+    scheduler.Plan(100);
+    const SequenceId served = scheduler.AdmittedIds()[0];
+    if (served == 2) return;
+    scheduler.Finish(served);
+  }
+  FAIL() << "the second of the first user starves";
+}
+
 TEST(Scheduler, NobodyOvertakesTheFirstInTheQueue) {
   Scheduler scheduler({.max_sequences = 3, .n_pages = 3});
   scheduler.Add(1, {Prompt(128), 60});  // two pages, and soon a third
@@ -235,8 +277,7 @@ class Simulation {
     user.priority = Below(10) == 0;
     std::vector<int64_t> checkpoints;
     for (int n = Below(3); n > 0; --n) checkpoints.push_back(Below(user.n_prompt + 5));
-    scheduler_.Add(next_id_,
-                   {user.tokens, user.max_tokens, user.gate, checkpoints, user.priority});
+    scheduler_.Add(next_id_, {user.tokens, user.max_tokens, user.gate, checkpoints, user.priority, Below(5) - 1});
     users_.emplace(next_id_++, std::move(user));
   }
 

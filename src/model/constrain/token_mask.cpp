@@ -43,9 +43,13 @@ void StepThrough(const Tokenizer& tokenizer, std::span<const int32_t> ids, const
 
 }  // namespace
 
-TokenIndex::TokenIndex(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {
+TokenIndex::TokenIndex(const Tokenizer& tokenizer) : tokenizer_(tokenizer), unending_((tokenizer.n_tokens() + 63) / 64) {
   for (int32_t id = 0; id < tokenizer.n_tokens(); ++id) {
-    if (tokenizer.IsEndOfGeneration(id)) end_of_generation_.push_back(id);
+    if (tokenizer.IsEndOfGeneration(id)) {
+      end_of_generation_.push_back(id);
+    } else {
+      unending_[id / 64] |= uint64_t{1} << id % 64;
+    }
     if (!tokenizer.IsControl(id) && !tokenizer.Piece(id).empty()) ids_.push_back(id);
   }
   const auto by_bytes = [&tokenizer](int32_t a, int32_t b) {

@@ -18,6 +18,9 @@ class TokenIndex {
  public:
   explicit TokenIndex(const Tokenizer& tokenizer);
 
+  /// One bit per token id, 64 a word: all but those that end an answer.
+  std::span<const uint64_t> unending() const { return unending_; }
+
  private:
   friend class Constraint;
   friend class ConstrainedText;
@@ -25,6 +28,7 @@ class TokenIndex {
   std::vector<int32_t> ids_;                // by their bytes
   std::array<int32_t, 257> first_byte_{};   // [b, b + 1): the range in ids_ of those that begin with byte b
   std::vector<int32_t> end_of_generation_;  // ids
+  std::vector<uint64_t> unending_;
 };
 
 /// A grammar with what is the same for all texts and would take long in a step: which tokens stay within those
@@ -32,6 +36,8 @@ class TokenIndex {
 class Constraint {
  public:
   Constraint(Grammar grammar, std::shared_ptr<const TokenIndex> tokens);
+
+  const TokenIndex& tokens() const { return *tokens_; }
 
  private:
   friend class ConstrainedText;
