@@ -6,6 +6,7 @@
 #include "bench/agreement.h"
 #include "bench/capacity.h"
 #include "bench/cell_runner.h"
+#include "bench/own_cost.h"
 #include "bench/questions.h"
 
 namespace weir {
@@ -132,6 +133,15 @@ class Bench {
   std::deque<Group> groups_;
 };
 
+/// The most that a server is asked for at once; 0: there is no server.
+int StreamsOf(const std::vector<PlannedCell>& cells) {
+  int streams = 0;
+  for (const PlannedCell& cell : cells) {
+    if (cell.spec.target != "engine" && cell.spec.target != "null") streams = std::max(streams, cell.spec.load.users);
+  }
+  return streams;
+}
+
 }  // namespace
 
 int64_t TokensOf(const Workload& load) {
@@ -172,11 +182,13 @@ Result<BenchOutcome> RunBench(const BenchOptions& options, const RunRow& row,
                               const std::vector<PlannedCell>& cells, Store& store,
                               Instruments& instruments, const OnBenchProgress& on_progress) {
   WEIR_TRY(const int64_t run, store.BeginRun(row));
+  const OwnCost own_cost = MeasureOwnCost(StreamsOf(cells));
+  WEIR_RETURN_IF_ERROR(store.NoteOwnCost(run, own_cost));
   CellRunner runner(options, store, instruments, on_progress, run);
   Status written = Bench(options, store, runner).Run(cells);
   if (written.ok()) written = FlagAnswers(run, store);
   if (written.ok() && !runner.Stopped()) written = store.EndRun(run);
-  return BenchOutcome{run, runner.Stopped(), written, runner.TakeProfiles()};
+  return BenchOutcome{run, runner.Stopped(), written, runner.TakeProfiles(), own_cost};
 }
 
 }  // namespace weir

@@ -89,6 +89,7 @@ struct BenchOutcome {
   bool interrupted = false;
   Status written;  // the store's Error that ended the run early; what was written before it stays
   std::vector<CellProfile> profiles;  // of cells whose target knows
+  OwnCost own_cost = {};
 };
 
 /// Measures all cells. Those of one subject (of one model, with options.interleave) are measured together, in blocks: a block has one repeat of every

@@ -1,6 +1,7 @@
 #include "bench/cell_runner.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "bench/model_row.h"
 #include "bench/questions.h"
@@ -26,6 +27,15 @@ double SecondsSince(int64_t begin_ns) { return static_cast<double>(NowNs() - beg
 
 std::string Words(const Error& why) {
   return why.hint.empty() ? why.message : why.message + "; " + why.hint;
+}
+
+/// A cell's configuration with who it is that serves it, by its own account.
+std::string WithFacts(const std::string& config, const TargetFacts& facts) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(config);
+  if (!facts.engine.empty()) json["engine"] = facts.engine;
+  if (!facts.version.empty()) json["engine_version"] = facts.version;
+  if (facts.threads) json["engine_threads"] = *facts.threads;
+  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 std::string NameOf(const RunningCell& cell) {
@@ -202,6 +212,7 @@ Status CellRunner::BeginCell(const Side& side, RunningCell& cell) {
   row.target = cell.spec.target;
   row.key = KeyOf(cell.spec);
   row.config = ConfigOf(cell.spec);
+  if (side.loaded.ok() && cell.spec.target != "engine") row.config = WithFacts(row.config, side.subject->facts());
   row.model_file = side.model_file;
   row.search = cell.spec.slo;
   row.asked = side.asked;

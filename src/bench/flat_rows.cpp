@@ -5,11 +5,25 @@
 #include <set>
 
 #include "bench/document.h"
+#include "bench/open_target.h"
 
 namespace weir {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+Json ConfigOf(const CellResult& cell) {
+  Json config = Json::parse(cell.row.config, nullptr, false);
+  return config.is_object() ? config : Json::object();
+}
+
+std::string TextOf(const Json& config, const char* key, const char* without) {
+  return config.contains(key) && config[key].is_string() ? config[key].get<std::string>() : without;
+}
+
+int64_t NumberOf(const Json& config, const char* key) {
+  return config.contains(key) && config[key].is_number_integer() ? config[key].get<int64_t>() : 0;
+}
 
 void Flatten(const std::string& name, const Json& value, Json& flat) {
   if (name == "flags") {
@@ -71,13 +85,12 @@ Json LlamaBenchRow(const CellResult& cell, int64_t n_prompt, int64_t n_gen, int6
   const double ns_deviation = rate.mean > 0 ? ns * rate.deviation / rate.mean : 0;
   std::string time = cell.started_at;  // "2026-11-23 06:00:00", UTC
   if (time.size() == 19) time = fmt::format("{}T{}Z", time.substr(0, 10), time.substr(11));
-  const Json config = Json::parse(cell.row.config.empty() ? "{}" : cell.row.config, nullptr, false);
-  const std::string kv = config.is_object() ? config.value("kv", "f16") : "f16";
-  const int threads = config.is_object() ? config.value("threads", 0) : 0;
-  return {{"build_commit", cell.build}, {"build_number", 0}, {"cpu_info", cell.machine}, {"gpu_info", ""},
-          {"backends", "weir " + cell.isa}, {"model_filename", cell.model.name},
+  const ComputedBy by = WhoComputed(cell);
+  const std::string kv = TextOf(ConfigOf(cell), "kv", "f16");
+  return {{"build_commit", by.version}, {"build_number", 0}, {"cpu_info", cell.machine}, {"gpu_info", ""},
+          {"backends", by.engine == "weir" ? "weir " + cell.isa : by.engine}, {"model_filename", cell.model.name},
           {"model_type", cell.model.arch + " " + cell.model.quant}, {"model_size", cell.model.file_tensor_bytes},
-          {"model_n_params", cell.model.n_params}, {"n_batch", 256}, {"n_ubatch", 256}, {"n_threads", threads},
+          {"model_n_params", cell.model.n_params}, {"n_batch", 256}, {"n_ubatch", 256}, {"n_threads", by.threads},
           {"cpu_mask", "0x0"}, {"cpu_strict", 0}, {"poll", 0}, {"type_k", kv}, {"type_v", kv}, {"n_gpu_layers", 0},
           {"n_cpu_moe", 0}, {"split_mode", "none"}, {"main_gpu", 0}, {"no_kv_offload", 0}, {"flash_attn", 0},
           {"devices", "none"}, {"tensor_split", "0.00"}, {"tensor_buft_overrides", "none"}, {"load_mode", "none"},
@@ -102,6 +115,12 @@ std::string InsertOf(const Json& row) {
 }
 
 }  // namespace
+
+ComputedBy WhoComputed(const CellResult& cell) {
+  const Json config = ConfigOf(cell);
+  if (cell.row.target == "engine") return {"weir", cell.build, NumberOf(config, "threads")};
+  return {TextOf(config, "engine", ""), TextOf(config, "engine_version", ""), NumberOf(config, "engine_threads")};
+}
 
 Json FlatRow(const CellResult& cell) {
   Json flat{{"cell", cell.id},         {"run", cell.run},     {"started_at", cell.started_at},
@@ -187,7 +206,7 @@ std::string LlamaBenchSql(const std::vector<CellResult>& cells, int& n_left_out)
   text += ");\n\n";
   for (const CellResult& cell : cells) {
     const Figure* prefill = cell.Find("prefill_tok_s");
-    if (cell.row.users != 1 || cell.decode_samples.empty() || !cell.foreign_tool.empty()) {
+    if (cell.row.users != 1 || cell.decode_samples.empty() || !cell.foreign_tool.empty() || IsNull(cell.row.target)) {
       ++n_left_out;
       continue;
     }

@@ -9,6 +9,8 @@ namespace weir {
 
 bool IsAddress(const std::string& target) { return target.starts_with("http://") || target.starts_with("https://"); }
 
+bool IsNull(const std::string& target) { return target == "null" || target == "null-http"; }
+
 bool IsOnThisMachine(const std::string& address) {
   std::string host = address.substr(address.find("://") + 3);
   host.resize(std::min(host.find_first_of("/?#"), host.size()));

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "bench/flat_rows.h"
+#include "bench/open_target.h"
 #include "hub/digest.h"
 
 namespace weir {
@@ -32,9 +33,10 @@ Json RowOf(const CellResult& cell, const std::string& submitter) {
   row["quantization"] = row["quant"] = cell.model.quant;
   row["model_base"] = cell.model.arch;
   row["runner_type"] = "weir";
-  row["llm_engine_name"] = "weir";
-  row["llm_engine_version"] = cell.build;
-  row["backends"] = cell.isa;
+  const ComputedBy by = WhoComputed(cell);
+  if (!by.engine.empty()) row["llm_engine_name"] = by.engine;
+  if (!by.version.empty()) row["llm_engine_version"] = by.version;
+  if (cell.row.target == "engine") row["backends"] = cell.isa;
   row["cpu_model"] = cell.machine;
   row["n_ctx"] = cell.row.prompt_tokens + cell.row.gen_tokens;
   row["concurrent_users"] = cell.row.users;
@@ -89,7 +91,8 @@ std::string PoorPaulsCsv(const std::vector<CellResult>& cells, const std::string
     if (cell.foreign_tool == "poor-pauls-benchmark") {
       Json row = Json::parse(cell.row.foreign_row, nullptr, false);
       if (row.is_object()) rows.push_back(std::move(row));
-    } else if (cell.foreign_tool.empty() && cell.Find("aggregate_tok_s")) {
+    } else if (cell.foreign_tool.empty() && cell.Find("aggregate_tok_s") && cell.row.search.empty() &&
+               !IsNull(cell.row.target)) {
       rows.push_back(RowOf(cell, submitter));
     } else {
       ++n_left_out;

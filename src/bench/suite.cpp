@@ -322,7 +322,7 @@ class Parser {
         if (axes.models.empty()) return At(table, "a [[cells]] without model");
         continue;
       }
-      if (target == "null" || target == "null-http" || IsAddress(target) || target.starts_with("peer:")) continue;
+      if (IsNull(target) || IsAddress(target) || target.starts_with("peer:")) continue;
       return WithHint(At(*table.get("target"), fmt::format("target: {} is none", target)),
                       "a target is engine, null, null-http, the http:// address of a server, or peer:COMMAND");
     }

@@ -139,6 +139,24 @@ void ForEachComparison(const Run& run, Fn&& fn) {
   }
 }
 
+Json OwnCostJson(const OwnCost& cost) {
+  return {{"token_ns", OrNull(cost.token_ns)},
+          {"client_token_ns", OrNull(cost.client_token_ns)},
+          {"client_streams", OrNull(cost.client_streams)}};
+}
+
+/// How fast a target this run could have measured.
+std::string OwnCostLine(const OwnCost& cost) {
+  std::string line = "instrument:";
+  if (cost.token_ns) line += fmt::format(" {} a token in process", fmt::format("{:.3g} us", *cost.token_ns / 1e3));
+  if (cost.client_token_ns) {
+    line += fmt::format("{} {} over HTTP with {} stream{}, at most {} tok/s", cost.token_ns ? "," : "",
+                        fmt::format("{:.3g} us", *cost.client_token_ns / 1e3), *cost.client_streams, *cost.client_streams == 1 ? "" : "s",
+                        Grouped(std::llround(1e9 / *cost.client_token_ns)));
+  }
+  return line + " (of a target that computes nothing)";
+}
+
 void PrintDocument(const Run& run) {
   const Status& written = run.outcome.written;
   Json document;
@@ -153,6 +171,7 @@ void PrintDocument(const Run& run) {
                      {"seed", run.seed},
                      {"suite", OrNull(run.suite)},
                      {"campaign", OrNull(run.campaign)},
+                     {"instrument", OwnCostJson(run.outcome.own_cost)},
                      {"fleet", SentJson(run.sent)}};
   document["cells"] = CellsJson(run.cells);
   document["rankings"] = RankingsJson(run.cells);
@@ -190,6 +209,7 @@ void PrintTable(Run& run) {
         "of a decode step, "
         "over the time it took (docs/metrics.md)");
   }
+  if (run.outcome.own_cost.token_ns || run.outcome.own_cost.client_token_ns) print(OwnCostLine(run.outcome.own_cost));
   for (const std::string& line : RankingLines(run.cells)) print(line);
   ForEachComparison(run, [](const Comparison& comparison, const std::string& base, const std::string& other) {
     PrintComparison(comparison, base, other, kFigure);

@@ -7,7 +7,7 @@ namespace weir {
 
 /// Kept in PRAGMA user_version and in the table schema_version. Tables and views of a published
 /// version never change: a change is a new version with a migration.
-inline constexpr int kSchemaVersion = 6;
+inline constexpr int kSchemaVersion = 7;
 
 /// A cell's window with fewer decode steps than this has no figure.
 inline constexpr int kMinDecodeSteps = 16;

@@ -176,6 +176,11 @@ Result<int64_t> Store::BeginRun(const RunRow& run) {
   return id;
 }
 
+Status Store::NoteOwnCost(int64_t run, const OwnCost& cost) {
+  return database_.Execute("UPDATE run SET instrument_token_ns = ?, client_token_ns = ?, client_streams = ? WHERE id = ?",
+                           cost.token_ns, cost.client_token_ns, cost.client_streams, run);
+}
+
 Status Store::EndRun(int64_t run) {
   return database_.Execute("UPDATE run SET ended_at = datetime('now') WHERE id = ?", run);
 }

@@ -39,6 +39,13 @@ struct RunRow {
   std::string foreign_tool = {}, foreign_file = {};  // empty: weir measures
 };
 
+/// What the instrument itself takes for a token of a target that computes nothing.
+struct OwnCost {
+  std::optional<double> token_ns;         // in process
+  std::optional<double> client_token_ns;  // over HTTP, with
+  std::optional<int64_t> client_streams;  // at once; nothing: no server is measured
+};
+
 struct CellRow {
   int users = 1;
   int64_t prompt_tokens = 0;
@@ -191,6 +198,7 @@ class Store {
   static Result<Store> OpenReadOnly(const std::string& path, const FleetSelection& selection = {});
 
   Result<int64_t> BeginRun(const RunRow& run);
+  Status NoteOwnCost(int64_t run, const OwnCost& cost);
   Status EndRun(int64_t run);
   /// The id of a model; the same model has the same id in all runs.
   Result<int64_t> AddModel(const ModelRow& model);

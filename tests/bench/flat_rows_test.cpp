@@ -129,6 +129,45 @@ TEST(LlamaBench, HasTwoRowsForAUserAndNoneForMore) {
             1);
 }
 
+CellResult CellOfAServer() {
+  CellResult cell = SomeCell(1);
+  cell.row.target = "http://10.0.0.1";
+  cell.row.config = R"({"kv":3,"engine":"llama.cpp","engine_version":"b1234","engine_threads":6})";
+  return cell;
+}
+
+CellResult CellOfNobody() {
+  CellResult cell = SomeCell(1);
+  cell.row.target = "null-http";
+  return cell;
+}
+
+TEST(LlamaBench, CreditsTheEngineThatComputed) {
+  int n_left_out = 0;
+  Database database = Database::Open(":memory:", OpenMode::kCreate).value();
+  ASSERT_TRUE(database.Run(LlamaBenchSql({CellOfAServer(), CellOfNobody()}, n_left_out)).ok());
+  EXPECT_EQ(n_left_out, 1);
+  EXPECT_EQ(*database.QueryInt("SELECT count(*) FROM llama_bench WHERE build_commit = 'b1234' AND backends = 'llama.cpp' AND "
+                               "n_threads = 6"),
+            2);
+}
+
+TEST(PoorPauls, CreditsTheEngineThatComputedAndLeavesOutWhatIsNoLoad) {
+  CellResult probe = SomeCell(2);
+  probe.row.search = "ttft_p95<1s";
+  int n_left_out = 0;
+  const auto lines = ParseCsv(PoorPaulsCsv({CellOfAServer(), CellOfNobody(), probe}, "", n_left_out), "f").value();
+  EXPECT_EQ(n_left_out, 2);
+  ASSERT_EQ(lines.size(), 2u);
+  const auto value = [&](const char* column) {
+    return lines[1][std::find(lines[0].begin(), lines[0].end(), column) - lines[0].begin()];
+  };
+  EXPECT_EQ(value("llm_engine_name"), "llama.cpp");
+  EXPECT_EQ(value("llm_engine_version"), "b1234");
+  EXPECT_EQ(value("runner_type"), "weir");
+  EXPECT_EQ(value("backends"), "");
+}
+
 TEST(PoorPauls, HasThe88ColumnsAndComesBack) {
   EXPECT_EQ(PoorPaulsColumns().size(), 88u);
   int n_left_out = 0;

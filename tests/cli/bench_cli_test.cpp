@@ -31,7 +31,10 @@ TEST(BenchCli, JsonIsOneDocumentWithThePromisedKeys) {
   const auto json = nlohmann::ordered_json::parse(outcome.out);
   EXPECT_THAT(KeysOf(json), testing::ElementsAre("machine", "run", "cells", "rankings", "comparisons", "answers", "capacities"));
   EXPECT_THAT(KeysOf(json["run"]), testing::ElementsAre("id", "db", "interrupted", "error", "build",
-                                                        "isa", "threads", "seed", "suite", "campaign", "fleet"));
+                                                        "isa", "threads", "seed", "suite", "campaign", "instrument",
+                                                        "fleet"));
+  EXPECT_GT(json["run"]["instrument"]["token_ns"].get<double>(), 0);
+  EXPECT_EQ(json["run"]["instrument"]["client_token_ns"], nullptr) << "no server was asked";
   EXPECT_TRUE(json["run"]["fleet"].is_null());
   for (const char* rate :
        {"read_gb_s", "read_write_gb_s", "int8_gmac_s", "f32_gmac_s", "threads"}) {

@@ -115,6 +115,12 @@ TEST(PeersCli, AServerThatRunsAlreadyHasTheLimitOfTheModelThatItIsSaidToServe) {
   EXPECT_NE(known["model"], unknown["model"]);
   Store store = Store::OpenReadOnly(folder / "r.db").value();
   EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM cell WHERE model_file IS NOT NULL"), 1);
+  EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM run WHERE instrument_token_ns > 0 AND client_token_ns > 0 AND "
+                                       "client_streams = 1"),
+            2);
+  EXPECT_EQ(*store.database().QueryInt("SELECT count(*) FROM cell WHERE json_extract(config, '$.engine') = 'weir' AND "
+                                       "json_extract(config, '$.engine_version') LIKE '%weir%'"),
+            2);
   EXPECT_EQ(Weir("bench " + kTiny + " --serves " + kTiny).exit_code, 2) << "the engine serves nobody else's model";
 }
 

@@ -53,12 +53,12 @@ Database FetchOrDie(const std::string& url, const FleetSelection& selection = {}
   return std::move(fetched).value();
 }
 
-TEST_F(FleetTest, TheServerHasTheSameTablesAndColumns) {
-  ASSERT_TRUE(CheckFleet(url_).ok());
+/// The server has the tables and columns of a file, and the same promises about their rows.
+void ExpectTablesOfToday(const std::string& url) {
   Result<Database> database = Database::InMemory("x");
   ASSERT_TRUE(PrepareSchema(*database).ok());
   const std::vector<TableShape> shapes = *ReadShapes(*database);
-  Result<Postgres> server = Postgres::Connect(*ParseFleetUrl(url_));
+  Result<Postgres> server = Postgres::Connect(*ParseFleetUrl(url));
   ASSERT_TRUE(server->Begin(Postgres::Access::kRead).ok());
   std::map<std::string, std::vector<std::string>> here, there;
   for (const TableShape& table : shapes) {
@@ -85,7 +85,7 @@ TEST_F(FleetTest, TheServerHasTheSameTablesAndColumns) {
     const int64_t checks = *database->QueryInt(fmt::format("SELECT (length(sql) - length(replace(sql, 'CHECK (', ''))) / 7 FROM sqlite_schema WHERE name = '{}'", table.name));
     EXPECT_EQ(count("'c'"), checks) << table.name;
   }
-  EXPECT_EQ(Ask("SELECT version FROM schema_version"), kSchemaVersion);
+  EXPECT_EQ(*server->QueryInt("SELECT max(version) FROM schema_version"), kSchemaVersion);
   // The server's summary has the columns of the view.
   std::string view, table;
   Result<Statement> query = database->Prepare("SELECT name FROM pragma_table_info('summary') ORDER BY cid");
@@ -95,7 +95,25 @@ TEST_F(FleetTest, TheServerHasTheSameTablesAndColumns) {
     return Status();
   }).ok());
   EXPECT_EQ(table, view);
+}
+
+TEST_F(FleetTest, TheServerHasTheSameTablesAndColumns) {
+  ASSERT_TRUE(CheckFleet(url_).ok());
+  ExpectTablesOfToday(url_);
   EXPECT_TRUE(CheckFleet(url_).ok());  // what is there is left alone
+}
+
+TEST_F(FleetTest, AServerOfAnEarlierVersionIsBroughtUpToDate) {
+  ASSERT_TRUE(CheckFleet(url_).ok());
+  Ask("DROP TABLE least_step; SELECT 1");
+  Ask("ALTER TABLE run DROP COLUMN instrument_token_ns, DROP COLUMN client_token_ns, DROP COLUMN client_streams; SELECT 1");
+  Ask("UPDATE schema_version SET version = 5; SELECT 1");
+  EXPECT_THAT(FetchFleet(url_, {}).error().message, HasSubstr("an older weir"));
+  ASSERT_TRUE(CheckFleet(url_).ok());
+  ExpectTablesOfToday(url_);
+  EXPECT_TRUE(FetchFleet(url_, {}).ok());
+  Ask("UPDATE schema_version SET version = 4; SELECT 1");
+  EXPECT_THAT(CheckFleet(url_).error().message, HasSubstr("an older weir")) << "there were no servers then";
 }
 
 TEST_F(FleetTest, RowsAndFiguresComeBackAsTheyWere) {

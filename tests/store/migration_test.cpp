@@ -70,7 +70,7 @@ TEST_P(MigrationTest, AnOlderDatabaseKeepsItsRowsAndGivesTheSameFigures) {
   EXPECT_EQ(*fresh.database().QueryInt("SELECT count(*) FROM schema_version"), 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, MigrationTest, testing::Values(1, 2, 3, 4, 5),
+INSTANTIATE_TEST_SUITE_P(Versions, MigrationTest, testing::Values(1, 2, 3, 4, 5, 6),
                          [](const auto& version) { return fmt::format("{}", version.param); });
 
 }  // namespace
