@@ -1,6 +1,7 @@
 #include "bench/cell_runner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "bench/model_row.h"
 #include "bench/questions.h"
@@ -114,16 +115,32 @@ Status CellRunner::Open(Side& side) {
     any = any || cell.plan.ok();
     if (cell.plan) most = std::max(most, *cell.plan);
   }
+  WEIR_TRY(const std::vector<int64_t> waiting, BeginWaiting(side));
   if (any) side.loaded = Load(side);
   estimate_.Done(RoughLoadSeconds(subject.row()), 0);
+  if (any && side.loaded.ok()) WEIR_RETURN_IF_ERROR(Ask(side));
+  WEIR_RETURN_IF_ERROR(store_.RemoveCells(waiting));
   if (any && side.loaded.ok()) {
-    WEIR_RETURN_IF_ERROR(Ask(side));
     const Status prepared = instruments_.Prepare(most - std::min(most, subject.row().packed_bytes));
     no_rates_ = prepared.ok() ? "" : prepared.error().message;
   }
   estimate_.Done(RoughAskingSeconds(subject, side.spec), 0);
   if (Stopped()) return {};
   return EndImpossible(side);
+}
+
+/// Rows of the cells that need the model, for the time until it is loaded and has answered: what ends this program there,
+/// for want of memory say, leaves them behind, and a campaign that goes on knows where it died.
+Result<std::vector<int64_t>> CellRunner::BeginWaiting(Side& side) {
+  std::vector<int64_t> ids;
+  WEIR_TRY(Transaction transaction, Transaction::Begin(store_.database()));
+  for (RunningCell& cell : side.cells) {
+    if (!cell.plan) continue;
+    WEIR_RETURN_IF_ERROR(BeginCell(side, cell));
+    ids.push_back(*std::exchange(cell.id, std::nullopt));
+  }
+  WEIR_RETURN_IF_ERROR(transaction.Commit());
+  return ids;
 }
 
 Result<bool> CellRunner::Plan(Side& side, RunningCell& cell) {
@@ -282,6 +299,8 @@ Result<bool> CellRunner::Repeat(Side& side, RunningCell& cell, int64_t block) {
 Result<bool> CellRunner::StartTarget(Side& side, RunningCell& cell, const std::string& name) {
   running_ = {};  // two of them need not fit
   const Workload& load = cell.spec.load;
+  const bool first = !cell.id;
+  if (first) WEIR_RETURN_IF_ERROR(BeginCell(side, cell));  // so that there is a row if this program does not survive it
   Result<std::unique_ptr<Target>> target = side.subject->Start(load.users, TokensOf(load));
   if (!target) {
     WEIR_RETURN_IF_ERROR(EndUntried(side, cell, target.error()));
@@ -290,10 +309,7 @@ Result<bool> CellRunner::StartTarget(Side& side, RunningCell& cell, const std::s
   }
   running_ = {std::move(*target), &cell};
   const std::vector<Flag> target_flags = side.subject->facts().flags;
-  if (!cell.id) {
-    WEIR_RETURN_IF_ERROR(BeginCell(side, cell));
-    cell.flags.insert(cell.flags.end(), target_flags.begin(), target_flags.end());
-  }
+  if (first) cell.flags.insert(cell.flags.end(), target_flags.begin(), target_flags.end());
   progress_.doing = name + ": warming up";
   WEIR_TRY(const bool warm, RunAttempt(side, cell, -cell.n_attempts, WarmUpOf(load), std::nullopt));
   if (!warm) {

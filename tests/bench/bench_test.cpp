@@ -238,6 +238,34 @@ TEST_F(BenchTest, AStopWhileLoadingLeavesNoCell) {
   EXPECT_TRUE(outcome_.interrupted);
 }
 
+/// Says what a kill would leave behind while it is loaded and while it is started.
+class WatchedSubject : public NullSubject {
+ public:
+  Status Load(const OnProgress& on_progress) override {
+    when_(true);
+    return NullSubject::Load(on_progress);
+  }
+  Result<std::unique_ptr<Target>> Start(int users, int64_t tokens) override {
+    when_(false);
+    return NullSubject::Start(users, tokens);
+  }
+  std::function<void(bool loading)> when_;
+};
+
+TEST_F(BenchTest, WhereItDiesThereIsARow) {
+  auto subject = std::make_unique<WatchedSubject>();
+  std::vector<int64_t> loading, starting;
+  subject->when_ = [&](bool is_loading) {
+    (is_loading ? loading : starting).push_back(*store_.database().QueryInt(
+        "SELECT count(*) FROM cell c WHERE reason IS NULL AND NOT EXISTS (SELECT 1 FROM attempt WHERE cell = c.id)"));
+  };
+  subjects_.push_back(std::move(subject));
+  options_.repeats = 1;
+  EXPECT_EQ(Run().size(), 2u) << "those that waited for the model are gone";
+  EXPECT_THAT(loading, ElementsAre(2)) << "both need the model";
+  EXPECT_THAT(starting, ElementsAre(2, 1, 1)) << "for the fixed questions, and one after the other";
+}
+
 /// Tokens of the first repeat while it is running; nothing at other times.
 std::optional<int64_t> TokensOfRunningRepeat(Store& store) {
   const int64_t n_running = *store.database().QueryInt(
