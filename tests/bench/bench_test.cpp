@@ -491,6 +491,21 @@ TEST_F(BenchTest, AServerThatCannotHaveReadItsWeightsIsRejected) {
   EXPECT_EQ(Run()[0].Find("limit_tok_s") == nullptr, DefaultThreads() > instruments_.threads());
 }
 
+TEST_F(BenchTest, AnswersThatCameAllAtOnceHaveNoDecodeRate) {
+  NullSubject& subject = Add();
+  subject.script_.shows_steps = false;
+  subject.script_.gathers = true;
+  subject.gates_ = false;
+  subject.least_weight_bytes_ = 80'000'000;
+  instruments_.cache_bytes_ = 500'000'000;  // which explains nothing here
+  options_.users = {1};
+  target_ = "http://somewhere";
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kFailed);
+  EXPECT_THAT(cell.reason, HasSubstr("answers came all at once (clumped_stream)"));
+  EXPECT_TRUE(cell.decode_samples.empty());
+}
+
 TEST_F(BenchTest, AServerThatSpeculatesIsFlaggedOnly) {
   NullSubject& subject = Add();
   subject.script_.shows_steps = false;
