@@ -200,8 +200,9 @@ Status CellRunner::EndImpossible(Side& side) {
     if (const std::string reason = TooLargeToTry(side, cell); !reason.empty()) {
       WEIR_RETURN_IF_ERROR(EndUntried(side, cell, CellStatus::kSkipped, reason));
     } else if (!cell.plan) {
+      // A server that does not answer says nothing about size.
+      if (cell.plan.error().code == ErrorCode::kRefused) NoteTooLarge(side, cell, "did not fit");
       WEIR_RETURN_IF_ERROR(EndUntried(side, cell, cell.plan.error()));
-      NoteTooLarge(side, cell, "did not fit");
     } else if (load_failed_in_row) {
       WEIR_RETURN_IF_ERROR(EndUntried(side, cell, CellStatus::kSkipped, "the model did not load"));
     } else if (!side.loaded.ok()) {

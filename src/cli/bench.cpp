@@ -218,8 +218,7 @@ Result<int> RunCommand(const BenchFlags& flags) {
   WEIR_TRY(const Isa isa, SelectIsa(std::getenv("WEIR_ISA")));
   if (flags.dry_run) {
     WEIR_TRY(const BenchPlan plan, OpenCells(suite.cells, isa, false));
-    PrintDryRun(suite, plan, flags.json);
-    return kExitOk;
+    return PrintDryRun(suite, plan, flags.json);
   }
   WEIR_TRY(Store store, OpenForWriting(flags.db));
   const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "bench/document.h"
 #include "bench/estimate.h"
 #include "bench/open_target.h"
 #include "bench/questions.h"
@@ -14,6 +15,7 @@
 #include "cli/format.h"
 #include "cli/hub.h"
 #include "machine/machine.h"
+#include "util/terminal.h"
 
 namespace weir {
 namespace {
@@ -205,8 +207,10 @@ ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<Cell
   return plan;
 }
 
-void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
+int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
   Json cells = Json::array();
+  std::set<std::string> failures;
+  size_t n_failed = 0;
   double total = 0;
   const Subject* loaded = nullptr;
   if (!json) fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", "users", "prompt", "gen", "repeats", "seconds", "memory", "model");
@@ -215,6 +219,8 @@ void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
     const ModelRow& model = cell.subject->row();
     const bool has_trace = load.arrivals == Arrivals::kTrace;
     const Result<int64_t> bytes = cell.subject->Plan(load.users, TokensOf(load));
+    const bool refused = !bytes && bytes.error().code == ErrorCode::kRefused;
+    n_failed += !bytes && !refused;
     double seconds = suite.options.repeats * (RoughSeconds(model, load) + 1);
     if (cell.subject != loaded) seconds += RoughLoadSeconds(model) + RoughAskingSeconds(*cell.subject, cell.spec);
     loaded = cell.subject;
@@ -235,14 +241,18 @@ void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
                                         : "";
     fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}{}\n", users, load.prompt_tokens, load.gen_tokens,
                suite.options.repeats, bytes ? fmt::format("{:.0f}", seconds) : "-",
-               bytes ? ByteSize(*bytes) : "too much", Escaped(model.name), trace);
+               bytes ? ByteSize(*bytes) : refused ? "too much" : "-", Escaped(model.name), trace);
+    if (!bytes && !refused) failures.insert(bytes.error().message);
   }
+  const int exit_code = n_failed > 0 && n_failed == plan.cells.size() ? kExitFailed : kExitOk;
   if (json) {
     PrintJson({{"suite", suite.name.empty() ? Json(nullptr) : Json(suite.name)}, {"cells", cells}, {"seconds", total}});
-    return;
+    return exit_code;
   }
+  for (const std::string& failure : failures) fmt::print("{}\n", Wrap("cannot run: " + EscapedControls(failure), TerminalWidth(), 2));
   fmt::print("{} cells, about {:.0f} minutes on a machine of ordinary speed{}\n", plan.cells.size(), std::max(1.0, total / 60),
              suite.options.precision ? ", more if repeats spread" : "");
+  return exit_code;
 }
 
 }  // namespace weir

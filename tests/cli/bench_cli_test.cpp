@@ -126,6 +126,23 @@ TEST(BenchCli, WhatCannotBeMeantIsOneErrorBeforeAnythingRuns) {
   check(kTiny + " --db /proc/results.db", 1);  // nobody may write there, not even root
 }
 
+TEST(BenchCli, AServerThatDoesNotAnswerIsNotTooLarge) {
+  const TempFolder folder;
+  const std::string bench = "bench --target http://127.0.0.1:1 --users 1,2 --json --db " + (folder / "results.db");
+  const Outcome outcome = Weir(bench);
+  EXPECT_EQ(outcome.exit_code, 1);
+  const auto cells = nlohmann::ordered_json::parse(outcome.out)["cells"];
+  ASSERT_EQ(cells.size(), 2u);
+  for (const auto& cell : cells) {
+    EXPECT_EQ(cell["status"], "failed");
+    EXPECT_THAT(cell["reason"].get<std::string>(), HasSubstr("127.0.0.1:1"));
+  }
+  const Outcome planned = Weir("bench --target http://127.0.0.1:1 --users 1,2 --dry-run");
+  EXPECT_EQ(planned.exit_code, 1);
+  EXPECT_THAT(planned.out, HasSubstr("cannot run: "));
+  EXPECT_THAT(planned.out, testing::Not(HasSubstr("too much")));
+}
+
 int64_t CountTokens(const std::string& db) {
   Result<Store> store = Store::OpenReadOnly(db);
   if (!store) return 0;  // not there yet
