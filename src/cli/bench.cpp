@@ -273,7 +273,7 @@ Command AddBench(CLI::App& app) {
   app.add_option("--precision", flags->precision,
                  "Repeat until the median is known to within this share, 3% say, or --max-repeats");
   CLI::Option* most =
-      app.add_option("--max-repeats", options.most_repeats, "With --precision, and no more")->capture_default_str();
+      app.add_option("--max-repeats", options.most_repeats, "With --precision: repeats at most")->capture_default_str();
   app.add_option("--timeout", flags->timeout_s, "Seconds after which a repeat has failed (default: none)")
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--slo", flags->slo,
@@ -321,7 +321,22 @@ Command AddBench(CLI::App& app) {
       "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");
   const CLI::Option* warm_up = app.get_option("--warm-up");
-  return [flags, repeats, most, users, warm_up] {
+  std::vector<const CLI::Option*> of_cells;
+  for (const char* name : {"MODEL", "--target", "--model-name", "--tokenizer", "--serves", "--arrivals", "--rate", "--burst",
+                           "--trace", "--think", "--ramp", "--turns", "--warm-up", "--prompts", "--shared-tokens", "--depth",
+                           "--chat", "--natural", "--users", "--prompt-tokens", "--gen-tokens", "--requests"}) {
+    of_cells.push_back(app.get_option(name));
+  }
+  return [flags, repeats, most, users, warm_up, of_cells] {
+    for (const CLI::Option* option : of_cells) {
+      if (option->count() > 0) flags->of_cells.push_back(option->get_name());
+    }
+    const auto given = [&](const char* name) {
+      return std::find(flags->of_cells.begin(), flags->of_cells.end(), name) != flags->of_cells.end();
+    };
+    flags->has_arrivals = given("--arrivals");
+    flags->has_rate = given("--rate");
+    flags->has_burst = given("--burst");
     flags->has_users = users->count() > 0;
     flags->has_warm_up = warm_up->count() > 0;
     flags->has_repeats = repeats->count() > 0;

@@ -60,29 +60,56 @@ std::vector<std::pair<std::string, int>> Product(const std::vector<std::string>&
 }
 
 /// The most users of a search; in an open loop they only say how many requests there are.
-int MostSearched(const BenchFlags& flags, const std::vector<int>& users) {
+int MostSearched(const BenchFlags& flags, Arrivals arrivals, const std::vector<int>& users) {
   constexpr int kOpenUsers = 16;
   if (flags.has_users) return *std::max_element(users.begin(), users.end());
-  return flags.load.arrivals == Arrivals::kClosed ? kMostSearchedUsers : kOpenUsers;
+  return arrivals == Arrivals::kClosed ? kMostSearchedUsers : kOpenUsers;
+}
+
+/// How requests come; a rate says enough.
+Result<Arrivals> ArrivalsOf(const BenchFlags& flags) {
+  const Arrivals arrivals = flags.load.arrivals;
+  if (flags.has_rate && !flags.has_arrivals) return Arrivals::kPoisson;
+  if (flags.has_rate && arrivals == Arrivals::kClosed) {
+    return WithHint(BadInput("--rate: with --arrivals closed users ask when they are answered"),
+                    "say --arrivals poisson, constant or burst");
+  }
+  if (flags.has_burst && arrivals != Arrivals::kBurst) {
+    return WithHint(BadInput("--burst: of bursts only"), "say --arrivals burst");
+  }
+  return arrivals;
+}
+
+/// What only a server has.
+Status CheckTargetFlags(const TargetFlags& flags, const std::vector<std::string>& targets) {
+  if (!flags.serves.empty() && std::none_of(targets.begin(), targets.end(), IsAddress)) {
+    return WithHint(BadInput("--serves: says what a server at http:// computes"), "name it: --target http://HOST:PORT");
+  }
+  if (std::any_of(targets.begin(), targets.end(), [](const std::string& target) { return target != "engine"; })) return {};
+  for (const auto& [name, value] : {std::pair("--model-name", flags.model_name), {"--tokenizer", flags.tokenizer}}) {
+    if (!value.empty()) {
+      return WithHint(BadInput("{}: of a server, and only the engine is measured", name), "name it: --target http://HOST:PORT");
+    }
+  }
+  return {};
 }
 
 Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
   WEIR_TRY(std::vector<int> users, ParseUsers(flags.users));
   Workload load = flags.load;
+  WEIR_TRY(load.arrivals, ArrivalsOf(flags));
   if (load.arrivals == Arrivals::kTrace) {
     WEIR_RETURN_IF_ERROR(SetTrace(load.trace, load));
     if (!flags.has_users) users = {kTraceUsers};
   }
-  if (!flags.slo.empty()) users = {MostSearched(flags, users)};
+  if (!flags.slo.empty()) users = {MostSearched(flags, load.arrivals, users)};
   const SuiteDefaults defaults = DefaultsOf(flags);
   std::set<std::string> seen;
   std::vector<std::string> targets = flags.target.targets;
   if (targets.empty()) targets = {"engine"};
   suite.options.interleave = targets.size() > 1;
   const bool files = std::any_of(targets.begin(), targets.end(), TakesModel);
-  if (!flags.target.serves.empty() && std::none_of(targets.begin(), targets.end(), IsAddress)) {
-    return WithHint(BadInput("--serves: says what a server at http:// computes"), "name it: --target http://HOST:PORT");
-  }
+  WEIR_RETURN_IF_ERROR(CheckTargetFlags(flags.target, targets));
   for (const std::string& model : files ? flags.models : std::vector{flags.target.model_name}) {
     if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
     for (const auto& [target, n] : Product(targets, users)) {
@@ -146,6 +173,10 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
     WEIR_RETURN_IF_ERROR(AddFlagCells(flags, suite));
   } else {
     if (!flags.slo.empty()) return WithHint(BadInput("--slo: a suite says that itself"), "write slo = \"...\" into its [[cells]]");
+    for (const std::string& flag : flags.of_cells) {
+      if (flag == "MODEL" && flags.suite.empty()) continue;  // the suite itself
+      return WithHint(BadInput("{}: a suite says that itself", flag), "write it into the [[cells]] of a file (docs/suites.md)");
+    }
     WEIR_TRY(const SuiteText text, FindSuite(name));
     WEIR_TRY(suite, ParseSuite(text.text, text.file, DefaultsOf(flags)));
     if (flags.has_repeats) suite.options.repeats = flags.options.repeats;
@@ -155,6 +186,9 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
   }
   if (!flags.precision.empty()) {
     WEIR_TRY(suite.options.precision, ParsePercent("--precision", flags.precision));
+  }
+  if (flags.has_max_repeats && !suite.options.precision) {
+    return WithHint(BadInput("--max-repeats: repeats are added for a precision only"), "say --precision 3%, or --repeats");
   }
   if (flags.timeout_s > 0) suite.options.timeout_ns = int64_t{flags.timeout_s} * 1'000'000'000;
   suite.options.order_seed = flags.load.seed;

@@ -89,8 +89,8 @@ void AddLoadFlags(CLI::App& app, Workload& load) {
                  "requests come at --rate, whether or not those before are answered")
       ->transform(CLI::CheckedTransformer(arrivals).description(""))
       ->option_text("closed|poisson|constant|burst");
-  app.add_option("--rate", load.rate, "Requests a second of an open loop");
-  app.add_option("--burst", load.burst, "Requests that come together");
+  app.add_option("--rate", load.rate, "Requests a second of an open loop (alone: --arrivals poisson)");
+  app.add_option("--burst", load.burst, "Requests that come together, with --arrivals burst");
   app.add_option_function<std::string>(
       "--trace",
       [&load](const std::string& file) {

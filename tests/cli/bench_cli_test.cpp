@@ -114,7 +114,8 @@ TEST(BenchCli, WhatCannotBeMeantIsOneErrorBeforeAnythingRuns) {
        {" --users 0", " --users ''", " --users 1,1", " --users 1,x", " --users 4-2", " --users 2-",
         " --users 1-2,2", " --prompt-tokens 0",
         " --gen-tokens -1", " --repeats 0", " --requests 0", " --probe-mb 1", " --threads 0",
-        " --prompt-tokens 1000000"}) {
+        " --prompt-tokens 1000000", " --burst 4", " --arrivals closed --rate 2", " --arrivals poisson --rate 2 --burst 4",
+        " --max-repeats 5", " --model-name x", " --tokenizer x"}) {
     check(kTiny + flags, 2);
   }
   check("/no/such/model.gguf", 2);
@@ -141,6 +142,13 @@ TEST(BenchCli, AServerThatDoesNotAnswerIsNotTooLarge) {
   EXPECT_EQ(planned.exit_code, 1);
   EXPECT_THAT(planned.out, HasSubstr("cannot run: "));
   EXPECT_THAT(planned.out, testing::Not(HasSubstr("too much")));
+}
+
+TEST(BenchCli, ARateAloneIsOneOfRandomArrivals) {
+  const TempFolder folder;
+  const std::string db = " --db " + (folder / "results.db");
+  ASSERT_EQ(Weir("bench " + kTiny + kSmall + "--users 1 --requests 2 --repeats 1 --rate 1000 --json" + db).exit_code, 0);
+  EXPECT_THAT(Weir("sql 'SELECT config FROM cell' --csv" + db).out, HasSubstr("poisson"));
 }
 
 int64_t CountTokens(const std::string& db) {

@@ -77,6 +77,20 @@ TEST(SuiteCli, MistakesAreUsageErrorsWithTheirLine) {
   EXPECT_EQ(Weir("bench " + kTiny + " --precision much").exit_code, 2);
 }
 
+TEST(SuiteCli, AFlagThatASuiteWouldIgnoreIsAnError) {
+  const TempFolder folder;
+  std::ofstream(folder / "s.toml") << SuiteOf("1");
+  const std::string suite = folder / "s.toml";
+  for (const char* flags : {"--users 2", "--gen-tokens 3", "--requests 2", "--chat", "--target null", "--depth 8"}) {
+    const Outcome outcome = Weir("bench " + suite + " --dry-run " + flags);
+    EXPECT_EQ(outcome.exit_code, 2) << flags;
+    EXPECT_THAT(outcome.err, HasSubstr(std::string(flags).substr(0, std::string(flags).find(' ')) + ": a suite says that itself"));
+  }
+  EXPECT_EQ(Weir("bench " + kTiny + " --suite " + suite + " --dry-run").exit_code, 2);
+  EXPECT_EQ(Weir("bench " + suite + " --dry-run --max-repeats 9").exit_code, 2);
+  EXPECT_EQ(Weir("bench " + suite + " --dry-run --max-repeats 9 --precision 3%").exit_code, 0);
+}
+
 /// Starts a command, kills it with signal 9 as soon as `n_cells` cells of the database are ok, and waits for its end.
 void KillAfter(const std::string& arguments, const std::string& db, int n_cells) {
   const pid_t child = fork();
@@ -146,7 +160,10 @@ TEST(RowsCli, RowsSqlExportAndImport) {
   EXPECT_THAT(Weir("sql 'SELECT sha256, bytes FROM model_file'" + db).out, HasSubstr("5424576"));
   EXPECT_EQ(Weir("sql 'DELETE FROM cell'" + db).exit_code, 2);
   EXPECT_EQ(Weir("sql 'SELECT no_such_column'" + db).exit_code, 2);
-  EXPECT_EQ(JsonOf(Weir("sql --json 'SELECT count(*) FROM cell'" + db))["rows"][0][0], 2);
+  const Outcome two = Weir("sql 'SELECT 1; SELECT 2'" + db);
+  EXPECT_EQ(two.exit_code, 2) << "the second would be ignored";
+  EXPECT_THAT(two.err, HasSubstr("expected one SQL statement"));
+  EXPECT_EQ(JsonOf(Weir("sql --json 'SELECT count(*) FROM cell; -- ; how many'" + db))["rows"][0][0], 2);
 
   ASSERT_EQ(Weir("export ppb --to " + (folder / "ppb.csv") + db).exit_code, 0);
   ASSERT_EQ(Weir("export parquet --to " + (folder / "rows.parquet") + db).exit_code, 0);
