@@ -341,6 +341,7 @@ Status CellRunner::EndMeasured(Side& side, RunningCell& cell) {
     profiles_.push_back({*cell.id, cell.profile});
   }
   WEIR_TRY(const CellResult result, store_.ResultOfCell(*cell.id));
+  cell.seen.open_loop = cell.spec.load.arrivals != Arrivals::kClosed;
   Verdict verdict = Judge(result, cell.seen);
   std::vector<Flag> flags = FindFlags(result, cell.seen, cell.rates);
   // Probes of a search are few on purpose.
@@ -353,6 +354,7 @@ Status CellRunner::EndMeasured(Side& side, RunningCell& cell) {
   }
   if (!no_rates_.empty() && cell.seen.n_ok > 0) flags.push_back({"rates_missing", no_rates_});
   if (options_.precision && cell.slo.terms.empty() && verdict.status == CellStatus::kOk &&
+      !(cell.seen.open_loop && result.decode_samples.empty()) &&
       !IsPrecise(result.decode_samples, *options_.precision)) {
     flags.push_back({"imprecise", fmt::format("after {} repeats the median is not known to {:.3g} %",
                                               cell.seen.n_ok, *options_.precision * 100)});

@@ -175,6 +175,21 @@ TEST_F(BenchTest, ShortAnswersAreTooShort) {
   EXPECT_THAT(brief.reason, HasSubstr("--gen-tokens"));
 }
 
+TEST_F(BenchTest, RequestsThatWaitForNobodyNeedNoWindowOfAllUsers) {
+  Add();
+  options_.users = {2};
+  options_.requests_per_user = 3;
+  rate_ = 5;
+  options_.precision = 0.05;
+  options_.repeats = options_.most_repeats = 5;
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kOk) << cell.reason;
+  EXPECT_EQ(cell.Find("aggregate_tok_s"), nullptr) << "each request is a user of its own";
+  ASSERT_NE(cell.Find("ttft_ms"), nullptr);
+  EXPECT_EQ(cell.Find("ttft_ms")->n, 5 * 6);
+  EXPECT_THAT(cell.flags, testing::IsEmpty());
+}
+
 TEST_F(BenchTest, LogitsThatDifferAreFlagged) {
   Add().script_.hash_changes = true;
   options_.users = {1};
