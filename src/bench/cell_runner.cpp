@@ -29,6 +29,9 @@ std::string Words(const Error& why) {
   return why.hint.empty() ? why.message : why.message + "; " + why.hint;
 }
 
+/// Of a model: the folders before it would push everything else out of a line.
+std::string BaseName(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+
 std::string NameOf(const RunningCell& cell) {
   const Workload& load = cell.spec.load;
   if (load.rate > 0) return fmt::format("{:.3g} requests a second", load.rate);
@@ -156,7 +159,7 @@ Result<std::optional<int64_t>> CellRunner::IdOfFile(ModelFileRow file, int64_t m
   if (known) {
     file.sha256 = *known;
   } else {
-    progress_.doing = fmt::format("{}: hashing the file", file.path);
+    progress_.doing = "hashing " + BaseName(file.path);
     const int64_t begin = NowNs();
     const Result<std::string> hash = HashFile(file.path, [&](int64_t, int64_t) {
       Tell(SecondsSince(begin));
@@ -171,7 +174,7 @@ Result<std::optional<int64_t>> CellRunner::IdOfFile(ModelFileRow file, int64_t m
 
 Status CellRunner::Load(Side& side) {
   Subject& subject = *side.subject;
-  progress_.doing = fmt::format("{}: packing the weights", subject.row().name);
+  progress_.doing = "packing the weights of " + BaseName(subject.row().name);
   const int64_t begin = NowNs();
   return subject.Load([&](int64_t, int64_t) {
     Tell(SecondsSince(begin));
@@ -181,7 +184,7 @@ Status CellRunner::Load(Side& side) {
 
 /// Before anything is measured, so that a target that answers wrongly is known as that.
 Status CellRunner::Ask(Side& side) {
-  progress_.doing = fmt::format("{}: asking the fixed questions", side.subject->row().name);
+  progress_.doing = "asking " + BaseName(side.subject->row().name) + " the fixed questions";
   const int64_t begin = NowNs();
   AskedRow row = AskQuestions(*side.subject, side.spec, kMostAskingNs, [&] {
     Tell(SecondsSince(begin));
@@ -282,13 +285,13 @@ Result<bool> CellRunner::Repeat(Side& side, RunningCell& cell, int64_t block) {
       return false;
     }
   }
-  const std::string name = fmt::format("{}, {}", side.subject->row().name, NameOf(cell));
+  const std::string name = fmt::format("{}, {}", NameOf(cell), BaseName(side.subject->row().name));
   if (running_.cell != &cell) {
     WEIR_TRY(const bool warm, StartTarget(side, cell, name));
     if (!warm) return false;
   }
-  progress_.doing = fmt::format("{}: repeat {} of {}", name, cell.n_attempts + 1,
-                                options_.precision ? options_.most_repeats : options_.repeats);
+  progress_.doing = fmt::format("repeat {} of {} with {}", cell.n_attempts + 1,
+                                options_.precision ? options_.most_repeats : options_.repeats, name);
   const int64_t begin = NowNs();
   ++cell.n_attempts;
   WEIR_TRY([[maybe_unused]] const bool whole, RunAttempt(side, cell, cell.n_attempts, cell.spec.load, block));
@@ -311,7 +314,7 @@ Result<bool> CellRunner::StartTarget(Side& side, RunningCell& cell, const std::s
   running_ = {std::move(*target), &cell};
   const std::vector<Flag> target_flags = side.subject->facts().flags;
   if (first) cell.flags.insert(cell.flags.end(), target_flags.begin(), target_flags.end());
-  progress_.doing = name + ": warming up";
+  progress_.doing = "warming up with " + name;
   WEIR_TRY(const bool warm, RunAttempt(side, cell, -cell.n_attempts, WarmUpOf(load), std::nullopt));
   if (!warm) {
     estimate_.Done(RoughCellSeconds(cell, *side.subject), 0);
