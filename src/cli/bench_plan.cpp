@@ -1,5 +1,7 @@
 #include "cli/bench_plan.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -241,14 +243,55 @@ ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<Cell
   return plan;
 }
 
+namespace {
+
+/// What tells cells apart beside the numbers of every row: of those that are not the same in all of them.
+std::vector<std::vector<std::string>> Differences(const std::vector<PlannedCell>& cells) {
+  using Describe = std::string (*)(const CellSpec& spec);
+  static constexpr Describe kWhat[] = {
+      [](const CellSpec& spec) { return spec.target; },
+      [](const CellSpec& spec) { return spec.slo; },
+      [](const CellSpec& spec) { return "kv " + spec.kv; },
+      [](const CellSpec& spec) { return fmt::format("{} threads", spec.threads); },
+      [](const CellSpec& spec) { return fmt::format("{} requests each", spec.load.requests_per_user); },
+      [](const CellSpec& spec) { return spec.load.rate > 0 ? fmt::format("{:.3g}/s", spec.load.rate) : ""; },
+      [](const CellSpec& spec) { return std::string(Name(spec.load.arrivals)); },
+      [](const CellSpec& spec) { return spec.load.turns > 1 ? fmt::format("{} turns", spec.load.turns) : ""; },
+      [](const CellSpec& spec) { return fmt::format("seed {}", spec.load.seed); },
+  };
+  std::vector<std::vector<std::string>> words(cells.size());
+  for (const Describe describe : kWhat) {
+    const bool differs = std::any_of(cells.begin(), cells.end(), [&](const PlannedCell& cell) {
+      return describe(cell.spec) != describe(cells[0].spec);
+    });
+    for (size_t i = 0; differs && i < cells.size(); ++i) {
+      if (std::string word = describe(cells[i].spec); !word.empty()) words[i].push_back(EscapedControls(word));
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
 int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
   Json cells = Json::array();
   std::set<std::string> failures;
   size_t n_failed = 0;
   double total = 0;
   const Subject* loaded = nullptr;
-  if (!json) fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", "users", "prompt", "gen", "repeats", "seconds", "memory", "model");
-  for (const PlannedCell& cell : plan.cells) {
+  const bool deep = std::any_of(plan.cells.begin(), plan.cells.end(),
+                                [](const PlannedCell& cell) { return cell.spec.load.depth_tokens > 0; });
+  const std::vector<std::vector<std::string>> differences = Differences(plan.cells);
+  const auto print = [&](const auto& users, const auto& depth, const auto& prompt, const auto& gen, const auto& repeats,
+                         const std::string& seconds, const std::string& memory, const std::string& rest) {
+    std::string line = fmt::format("{:>5} ", users);
+    if (deep) line += fmt::format("{:>6} ", depth);
+    line += fmt::format("{:>6} {:>6} {:>7} {:>8} {:>8}  ", prompt, gen, repeats, seconds, memory);
+    fmt::print("{}\n", Wrap(line + rest, TerminalWidth(), 6));
+  };
+  if (!json) print("users", "depth", "prompt", "gen", "repeats", "seconds", "memory", "model");
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const PlannedCell& cell = plan.cells[i];
     const Workload& load = cell.spec.load;
     const ModelRow& model = cell.subject->row();
     const bool has_trace = load.arrivals == Arrivals::kTrace;
@@ -270,12 +313,16 @@ int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
       continue;
     }
     const std::string users = cell.spec.slo.empty() ? fmt::to_string(load.users) : fmt::format("<={}", load.users);
-    const std::string trace = has_trace ? fmt::format(", {} requests within {:.4g} s of {}", load.traced.n_requests,
-                                                      load.traced.seconds, EscapedControls(load.trace))
-                                        : "";
-    fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}{}\n", users, load.prompt_tokens, load.gen_tokens,
-               suite.options.repeats, bytes ? fmt::format("{:.0f}", seconds) : "-",
-               bytes ? ByteSize(*bytes) : refused ? "too much" : "-", Escaped(model.name), trace);
+    std::vector<std::string> rest{EscapedControls(ModelTitle(model))};
+    if (!model.quant.empty()) rest[0] += " " + EscapedControls(model.quant);
+    rest.insert(rest.end(), differences[i].begin(), differences[i].end());
+    if (has_trace) {
+      rest.push_back(fmt::format("{} requests within {:.4g} s of {}", load.traced.n_requests, load.traced.seconds,
+                                 EscapedControls(load.trace)));
+    }
+    print(users, load.depth_tokens, load.prompt_tokens, load.gen_tokens, suite.options.repeats,
+          bytes ? fmt::format("{:.0f}", seconds) : "-", bytes ? ByteSize(*bytes) : refused ? "too much" : "-",
+          fmt::format("{}", fmt::join(rest, ", ")));
     if (!bytes && !refused) failures.insert(bytes.error().message);
   }
   const int exit_code = n_failed > 0 && n_failed == plan.cells.size() ? kExitFailed : kExitOk;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "pseudo_terminal.h"
 #include "store/store.h"
@@ -41,6 +42,22 @@ TEST(SuiteCli, DryRunShowsCellsAndMakesNoDatabase) {
   EXPECT_THAT(table.out, HasSubstr("2 cells, about"));
 }
 
+TEST(SuiteCli, DryRunTellsCellsApartWithinEightyColumns) {
+  const TempFolder folder;
+  std::ofstream(folder / "s.toml") << SuiteOf("1") << "depth_tokens = [0, 64]\nrate = [1, 2]\ntarget = [\"engine\", \"null\"]\n";
+  const std::string bench = "bench " + (folder / "s.toml") + " --dry-run";
+  const auto cells = JsonOf(Weir(bench + " --json"))["cells"];
+  ASSERT_EQ(cells.size(), 8u);
+  EXPECT_LT(cells[0]["seconds"].get<double>(), cells[2]["seconds"].get<double>()) << "there is more context to compute";
+  const std::string text = Weir(bench).out;
+  std::istringstream table(text);
+  std::string line;
+  while (std::getline(table, line)) EXPECT_LE(line.size(), 80u) << line;
+  EXPECT_THAT(OneLine(text), testing::StartsWith("users depth prompt gen repeats seconds memory model"));
+  for (const char* words : {" engine, 1/s", " engine, 2/s", " null, 1/s", " null, 2/s"}) EXPECT_THAT(OneLine(text), HasSubstr(words));
+  EXPECT_THAT(text, testing::Not(HasSubstr(folder / "")));
+}
+
 TEST(SuiteCli, ReplaysRecordedTrafficThatIsBesideTheSuite) {
   const TempFolder folder;
   std::ofstream(folder / "monday.jsonl") << "{\"at_s\":1,\"prompt_tokens\":5,\"gen_tokens\":3}\n"
@@ -52,7 +69,7 @@ TEST(SuiteCli, ReplaysRecordedTrafficThatIsBesideTheSuite) {
   EXPECT_EQ(planned[0]["trace"], folder / "monday.jsonl");
   EXPECT_EQ(planned[0]["trace_requests"], 2);
   EXPECT_EQ(planned[0]["prompt_tokens"], 9);
-  EXPECT_THAT(Weir(bench + " --dry-run").out, HasSubstr("2 requests within 0.1 s of " + (folder / "monday.jsonl")));
+  EXPECT_THAT(OneLine(Weir(bench + " --dry-run").out), HasSubstr("2 requests within 0.1 s of " + (folder / "monday.jsonl")));
 
   ASSERT_EQ(JsonOf(Weir(bench + " --json"))["cells"].size(), 1u);
   const std::string sql = "sql --json 'SELECT prompt_tokens, answer_tokens FROM request q JOIN attempt a "
