@@ -53,8 +53,8 @@ Result<Prompts> Prompts::Create(const Workload& load, const Subject& subject, ui
   return prompts;
 }
 
-Result<Query> Prompts::Make(int64_t index) const {
-  const int64_t n_tokens = load_.depth_tokens + load_.prompt_tokens;
+Result<Query> Prompts::Make(int64_t index, bool continues) const {
+  const int64_t n_tokens = (continues ? 0 : load_.depth_tokens) + load_.prompt_tokens;
   Result<Query> query = load_.prompts == PromptKind::kFile        ? FromFile(index)
                         : load_.prompts == PromptKind::kRandomIds ? MakeRandom(index, n_tokens)
                         : load_.chat                              ? MakeChat(index, n_tokens)

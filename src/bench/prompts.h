@@ -33,8 +33,9 @@ class Prompts {
   static Result<Prompts> Create(const Workload& load, const Subject& subject, uint64_t salt);
 
   /// The prompt of request `index` of the load: the same for the same index. Its length is that of the
-  /// workload where there is a tokenizer; without one it is a guess, and Query::prompt_tokens is 0.
-  Result<Query> Make(int64_t index) const;
+  /// workload where there is a tokenizer; without one it is a guess, and Query::prompt_tokens is 0. One that `continues`
+  /// a conversation has no depth of its own: what was said before is its context.
+  Result<Query> Make(int64_t index, bool continues = false) const;
 
   /// The same, but it begins with blocks of `block_tokens` tokens that depend on nothing but their number. With text
   /// for a target without a tokenizer here, tokens may merge where blocks meet.
