@@ -67,7 +67,7 @@ Workload WarmUpOf(const Workload& load) {
   warm_up.warm_up_rounds = 0;
   warm_up.think_s = warm_up.ramp_s = 0;
   warm_up.gen_tokens = std::min(load.gen_tokens, kWarmUpTokens);
-  warm_up.seed = load.seed + 1;  // the target must not know a prompt of the repeats
+  warm_up.seed = WarmUpSeed(load);
   return warm_up;
 }
 

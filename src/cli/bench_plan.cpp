@@ -11,6 +11,7 @@
 #include "bench/document.h"
 #include "bench/estimate.h"
 #include "bench/open_target.h"
+#include "bench/prompts.h"
 #include "bench/questions.h"
 #include "bench/slo.h"
 #include "cli/command.h"
@@ -211,8 +212,13 @@ Result<BenchPlan> OpenCells(const std::vector<CellSpec>& cells, Isa isa, bool pr
       subject = made.get();
       plan.subjects.push_back(std::move(made));
     }
-    WEIR_RETURN_IF_ERROR(CheckContext(spec.load, *subject));
-    plan.cells.push_back({subject, spec});
+    PlannedCell cell{subject, spec};
+    Workload& load = cell.spec.load;
+    if (load.prompts == PromptKind::kFile) {
+      WEIR_TRY(load.prompt_tokens, LongestPrompt(load, *subject));
+    }
+    WEIR_RETURN_IF_ERROR(CheckContext(load, *subject));
+    plan.cells.push_back(std::move(cell));
   }
   return plan;
 }

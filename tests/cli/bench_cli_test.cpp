@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "store/store.h"
@@ -149,6 +150,22 @@ TEST(BenchCli, ARateAloneIsOneOfRandomArrivals) {
   const std::string db = " --db " + (folder / "results.db");
   ASSERT_EQ(Weir("bench " + kTiny + kSmall + "--users 1 --requests 2 --repeats 1 --rate 1000 --json" + db).exit_code, 0);
   EXPECT_THAT(Weir("sql 'SELECT config FROM cell' --csv" + db).out, HasSubstr("poisson"));
+}
+
+TEST(BenchCli, PromptsOfAFileHaveTheirOwnLengths) {
+  const TempFolder folder;
+  const std::string db = " --db " + (folder / "results.db"), file = folder / "prompts.jsonl";
+  std::string words;
+  for (int i = 0; i < 60; ++i) words += "word ";
+  std::ofstream(file) << "{\"prompt\":\"Why?\"}\n{\"prompt\":\"" << words << "\"}\n";
+  const Outcome outcome = Weir("bench " + kTiny + kSmall + "--users 2 --requests 1 --repeats 1 --json --prompts " + file + db);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto cells = nlohmann::ordered_json::parse(outcome.out)["cells"];
+  EXPECT_EQ(cells[0]["status"], "ok") << cells[0]["reason"];
+  const Outcome rows = Weir("sql --csv 'SELECT c.prompt_tokens > 33, c.prompt_tokens = (SELECT max(prompt_tokens) FROM request), "
+                            "(SELECT min(prompt_tokens) < 16 FROM request) FROM cell c'" + db);
+  EXPECT_THAT(rows.out, testing::EndsWith("\n1,1,1\n"));
+  EXPECT_EQ(Weir("bench " + kTiny + " --prompts " + (folder / "none.jsonl") + db).exit_code, 2);
 }
 
 int64_t CountTokens(const std::string& db) {
