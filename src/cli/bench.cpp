@@ -113,7 +113,6 @@ Status Measure(const BenchFlags& flags, const Suite& suite, const BenchPlan& pla
   }
   LiveView view(TerminalWidth());
   const auto on_progress = [&](const BenchProgress& progress) { view.Show(progress); };
-  run.instruments.SetWallFile(flags.wall_file);
   run.instruments.MeasureIdle();
   WEIR_TRY(run.outcome, RunBench(options, row, plan.cells, store, run.instruments, on_progress));
   Result<std::vector<CellResult>> cells =
@@ -226,6 +225,7 @@ Result<int> RunCommand(const BenchFlags& flags) {
           std::filesystem::absolute(store.path()).string()};
   run.suite = suite.name;
   run.interleaved = suite.options.interleave;
+  WEIR_RETURN_IF_ERROR(run.instruments.SetWallFile(flags.wall_file));
   if (!suite.name.empty()) {
     // All of a suite is opened before anything of it is in the database: a wrong name is found at once.
     WEIR_TRY([[maybe_unused]] const BenchPlan whole, OpenCells(suite.cells, isa, false));
