@@ -65,8 +65,8 @@ Result<ResumePlan> BeginCampaign(const BenchFlags& flags, const Suite& suite, St
   WEIR_TRY(const std::vector<CellState> states, store.CampaignStates(before->id));
   WEIR_TRY(const std::vector<CapacityRow> capacities, store.CampaignCapacities(before->id));
   plan = PlanResume(suite.cells, states, capacities);
-  PrintMessage(fmt::format("campaign {} of {}: {} cells are there, {} to do\n", suite.name, before->started_at, plan.n_done,
-                           plan.left.size() + plan.deadly.size()));
+  PrintMessage(fmt::format("campaign {} of {}: {} cells are there, {} to do\n", EscapedControls(suite.name),
+                           before->started_at, plan.n_done, plan.left.size() + plan.deadly.size()));
   return plan;
 }
 

@@ -160,6 +160,17 @@ TEST(SuiteCli, ResumeStartsFreshWhereNothingIs) {
   EXPECT_EQ(json["run"]["suite"], "tiny");
 }
 
+TEST(SuiteCli, TheNameOfACampaignCannotCommandATerminal) {
+  const TempFolder folder;
+  std::ofstream(folder / "s.toml") << "name = \"h\\u001b[31mred\"\nrepeats = 1\n[[cells]]\nmodel = \"" + kTiny +
+                                          "\"\nprompt_tokens = 16\ngen_tokens = 20\n";
+  const std::string bench = "bench " + (folder / "s.toml") + " --probe-mb 16 --resume --db " + (folder / "r.db");
+  ASSERT_EQ(Weir(bench).exit_code, 0);
+  const Outcome again = Weir(bench);
+  EXPECT_THAT(again.err, HasSubstr("campaign h\\x1b[31mred"));
+  EXPECT_THAT(again.err + again.out, testing::Not(HasSubstr("\x1b")));
+}
+
 TEST(RowsCli, RowsSqlExportAndImport) {
   const TempFolder folder;
   const std::string db = " --db " + (folder / "r.db");
