@@ -201,6 +201,7 @@ TEST(RowsCli, RowsSqlExportAndImport) {
   EXPECT_THAT(llama.err, HasSubstr("1 of 2 cells"));
   EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'), 3);
   EXPECT_THAT(Weir("import " + (folder / "ppb.csv") + db).out, HasSubstr("2 rows of poor-pauls-benchmark"));
+  EXPECT_THAT(Weir("import " + (folder / "ppb.csv") + db).out, testing::AllOf(HasSubstr("0 rows of"), HasSubstr("2 more were there already")));
   const auto rows = JsonOf(Weir("rows --json" + db))["cells"];
   ASSERT_EQ(rows.size(), 4u);
   EXPECT_EQ(rows[3]["foreign_tool"], "poor-pauls-benchmark");
