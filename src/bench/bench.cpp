@@ -175,7 +175,8 @@ Status CheckContext(const Workload& load, const Subject& subject) {
   return WithHint(
       BadInput("{}: a prompt of {} tokens and an answer of {} do not fit its context of {} tokens",
                subject.row().name, load.prompt_tokens, load.gen_tokens, context),
-      "lower --prompt-tokens or --gen-tokens");
+      load.prompts == PromptKind::kFile ? "take the longest prompts out of " + load.file + ", or lower --gen-tokens"
+                                        : "lower --prompt-tokens or --gen-tokens");
 }
 
 Result<BenchOutcome> RunBench(const BenchOptions& options, const RunRow& row,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "bench/model_row.h"
 #include "bench/questions.h"
@@ -38,6 +39,9 @@ std::string WithFacts(const std::string& config, const TargetFacts& facts) {
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
+/// Of a model: the folders before it would push everything else out of a line.
+std::string BaseName(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+
 std::string NameOf(const RunningCell& cell) {
   const Workload& load = cell.spec.load;
   if (load.rate > 0) return fmt::format("{:.3g} requests a second", load.rate);
@@ -73,7 +77,7 @@ Workload WarmUpOf(const Workload& load) {
   warm_up.warm_up_rounds = 0;
   warm_up.think_s = warm_up.ramp_s = 0;
   warm_up.gen_tokens = std::min(load.gen_tokens, kWarmUpTokens);
-  warm_up.seed = load.seed + 1;  // the target must not know a prompt of the repeats
+  warm_up.seed = WarmUpSeed(load);
   return warm_up;
 }
 
@@ -124,16 +128,32 @@ Status CellRunner::Open(Side& side) {
     any = any || cell.plan.ok();
     if (cell.plan) most = std::max(most, *cell.plan);
   }
+  WEIR_TRY(const std::vector<int64_t> waiting, BeginWaiting(side));
   if (any) side.loaded = Load(side);
   estimate_.Done(RoughLoadSeconds(subject.row()), 0);
+  if (any && side.loaded.ok()) WEIR_RETURN_IF_ERROR(Ask(side));
+  WEIR_RETURN_IF_ERROR(store_.RemoveCells(waiting));
   if (any && side.loaded.ok()) {
-    WEIR_RETURN_IF_ERROR(Ask(side));
     const Status prepared = instruments_.Prepare(most - std::min(most, subject.row().packed_bytes));
     no_rates_ = prepared.ok() ? "" : prepared.error().message;
   }
   estimate_.Done(RoughAskingSeconds(subject, side.spec), 0);
   if (Stopped()) return {};
   return EndImpossible(side);
+}
+
+/// Rows of the cells that need the model, for the time until it is loaded and has answered: what ends this program there,
+/// for want of memory say, leaves them behind, and a campaign that goes on knows where it died.
+Result<std::vector<int64_t>> CellRunner::BeginWaiting(Side& side) {
+  std::vector<int64_t> ids;
+  WEIR_TRY(Transaction transaction, Transaction::Begin(store_.database()));
+  for (RunningCell& cell : side.cells) {
+    if (!cell.plan) continue;
+    WEIR_RETURN_IF_ERROR(BeginCell(side, cell));
+    ids.push_back(*std::exchange(cell.id, std::nullopt));
+  }
+  WEIR_RETURN_IF_ERROR(transaction.Commit());
+  return ids;
 }
 
 Result<bool> CellRunner::Plan(Side& side, RunningCell& cell) {
@@ -149,7 +169,7 @@ Result<std::optional<int64_t>> CellRunner::IdOfFile(ModelFileRow file, int64_t m
   if (known) {
     file.sha256 = *known;
   } else {
-    progress_.doing = fmt::format("{}: hashing the file", file.path);
+    progress_.doing = "hashing " + BaseName(file.path);
     const int64_t begin = NowNs();
     const Result<std::string> hash = HashFile(file.path, [&](int64_t, int64_t) {
       Tell(SecondsSince(begin));
@@ -164,7 +184,7 @@ Result<std::optional<int64_t>> CellRunner::IdOfFile(ModelFileRow file, int64_t m
 
 Status CellRunner::Load(Side& side) {
   Subject& subject = *side.subject;
-  progress_.doing = fmt::format("{}: packing the weights", subject.row().name);
+  progress_.doing = "packing the weights of " + BaseName(subject.row().name);
   const int64_t begin = NowNs();
   return subject.Load([&](int64_t, int64_t) {
     Tell(SecondsSince(begin));
@@ -174,7 +194,7 @@ Status CellRunner::Load(Side& side) {
 
 /// Before anything is measured, so that a target that answers wrongly is known as that.
 Status CellRunner::Ask(Side& side) {
-  progress_.doing = fmt::format("{}: asking the fixed questions", side.subject->row().name);
+  progress_.doing = "asking " + BaseName(side.subject->row().name) + " the fixed questions";
   const int64_t begin = NowNs();
   AskedRow row = AskQuestions(*side.subject, side.spec, kMostAskingNs, [&] {
     Tell(SecondsSince(begin));
@@ -193,8 +213,9 @@ Status CellRunner::EndImpossible(Side& side) {
     if (const std::string reason = TooLargeToTry(side, cell); !reason.empty()) {
       WEIR_RETURN_IF_ERROR(EndUntried(side, cell, CellStatus::kSkipped, reason));
     } else if (!cell.plan) {
+      // A server that does not answer says nothing about size.
+      if (cell.plan.error().code == ErrorCode::kRefused) NoteTooLarge(side, cell, "did not fit");
       WEIR_RETURN_IF_ERROR(EndUntried(side, cell, cell.plan.error()));
-      NoteTooLarge(side, cell, "did not fit");
     } else if (load_failed_in_row) {
       WEIR_RETURN_IF_ERROR(EndUntried(side, cell, CellStatus::kSkipped, "the model did not load"));
     } else if (!side.loaded.ok()) {
@@ -275,13 +296,13 @@ Result<bool> CellRunner::Repeat(Side& side, RunningCell& cell, int64_t block) {
       return false;
     }
   }
-  const std::string name = fmt::format("{}, {}", side.subject->row().name, NameOf(cell));
+  const std::string name = fmt::format("{}, {}", NameOf(cell), BaseName(side.subject->row().name));
   if (running_.cell != &cell) {
     WEIR_TRY(const bool warm, StartTarget(side, cell, name));
     if (!warm) return false;
   }
-  progress_.doing = fmt::format("{}: repeat {} of {}", name, cell.n_attempts + 1,
-                                options_.precision ? options_.most_repeats : options_.repeats);
+  progress_.doing = fmt::format("repeat {} of {} with {}", cell.n_attempts + 1,
+                                options_.precision ? options_.most_repeats : options_.repeats, name);
   const int64_t begin = NowNs();
   ++cell.n_attempts;
   WEIR_TRY([[maybe_unused]] const bool whole, RunAttempt(side, cell, cell.n_attempts, cell.spec.load, block));
@@ -293,6 +314,8 @@ Result<bool> CellRunner::Repeat(Side& side, RunningCell& cell, int64_t block) {
 Result<bool> CellRunner::StartTarget(Side& side, RunningCell& cell, const std::string& name) {
   running_ = {};  // two of them need not fit
   const Workload& load = cell.spec.load;
+  const bool first = !cell.id;
+  if (first) WEIR_RETURN_IF_ERROR(BeginCell(side, cell));  // so that there is a row if this program does not survive it
   Result<std::unique_ptr<Target>> target = side.subject->Start(load.users, TokensOf(load));
   if (!target) {
     WEIR_RETURN_IF_ERROR(EndUntried(side, cell, target.error()));
@@ -301,11 +324,8 @@ Result<bool> CellRunner::StartTarget(Side& side, RunningCell& cell, const std::s
   }
   running_ = {std::move(*target), &cell};
   const std::vector<Flag> target_flags = side.subject->facts().flags;
-  if (!cell.id) {
-    WEIR_RETURN_IF_ERROR(BeginCell(side, cell));
-    cell.flags.insert(cell.flags.end(), target_flags.begin(), target_flags.end());
-  }
-  progress_.doing = name + ": warming up";
+  if (first) cell.flags.insert(cell.flags.end(), target_flags.begin(), target_flags.end());
+  progress_.doing = "warming up with " + name;
   WEIR_TRY(const bool warm, RunAttempt(side, cell, -cell.n_attempts, WarmUpOf(load), std::nullopt));
   if (!warm) {
     estimate_.Done(RoughCellSeconds(cell, *side.subject), 0);
@@ -335,6 +355,7 @@ Status CellRunner::EndMeasured(Side& side, RunningCell& cell) {
     profiles_.push_back({*cell.id, cell.profile});
   }
   WEIR_TRY(const CellResult result, store_.ResultOfCell(*cell.id));
+  cell.seen.open_loop = cell.spec.load.arrivals != Arrivals::kClosed;
   Verdict verdict = Judge(result, cell.seen);
   std::vector<Flag> flags = FindFlags(result, cell.seen, cell.rates);
   // Probes of a search are few on purpose.
@@ -347,6 +368,7 @@ Status CellRunner::EndMeasured(Side& side, RunningCell& cell) {
   }
   if (!no_rates_.empty() && cell.seen.n_ok > 0) flags.push_back({"rates_missing", no_rates_});
   if (options_.precision && cell.slo.terms.empty() && verdict.status == CellStatus::kOk &&
+      !(cell.seen.open_loop && result.decode_samples.empty()) &&
       !IsPrecise(result.decode_samples, *options_.precision)) {
     flags.push_back({"imprecise", fmt::format("after {} repeats the median is not known to {:.3g} %",
                                               cell.seen.n_ok, *options_.precision * 100)});
@@ -431,10 +453,17 @@ Status CellRunner::CountWhole(RunningCell& cell, int64_t attempt, std::string re
 }
 
 /// A decode rate that this machine's memory and multipliers cannot give; empty if it can. A server that speculates gets
-/// more than one token out of a step, which is nothing impossible and shows in its stream.
+/// more than one token out of a step, which is nothing impossible and shows in its stream. Of answers that came whole the
+/// rate is nobody's, whatever the caches hold.
 std::string CellRunner::WhyImpossible(const RunningCell& cell, const Store::Decoding& decoding) const {
   if (!decoding.tok_s || !decoding.limit_tok_s || !decoding.step_bytes) return "";
   if (*decoding.tok_s <= kImpossibleShare * *decoding.limit_tok_s) return "";
+  if (cell.spec.target != "engine" && cell.watch.AllAtOnce()) {
+    return fmt::format(
+        "impossible: {:.4g} tok/s, where the rates measured around it allow {:.4g}: answers came all at once (clumped_stream), "
+        "so that decode cannot be seen: does a proxy gather them?",
+        *decoding.tok_s, *decoding.limit_tok_s);
+  }
   if (*decoding.step_bytes < static_cast<double>(kCacheTimes * instruments_.cache_bytes())) return "";
   const bool server = cell.spec.target != "engine";
   if (server && cell.watch.SeveralAtOnce()) return "";

@@ -104,6 +104,7 @@ class CellRunner {
   Status Ask(Side& side);
   Result<std::optional<int64_t>> IdOfFile(ModelFileRow file, int64_t model);
   Status EndImpossible(Side& side);
+  Result<std::vector<int64_t>> BeginWaiting(Side& side);
   Status BeginCell(const Side& side, RunningCell& cell);
   Status EndCell(const Side& side, RunningCell& cell, CellStatus status, const std::string& reason,
                  const std::vector<Flag>& flags = {});

@@ -18,9 +18,18 @@ double RoughSeconds(const ModelRow& model, const Workload& load) {
                         static_cast<double>(load.traced.gen_tokens) / load.users * step;
     return std::max(load.traced.seconds, work);
   }
-  const double prefill =
-      macs * static_cast<double>(load.prompt_tokens) * load.users / kMacsPerSecond;
-  return load.requests_per_user * (prefill + static_cast<double>(load.gen_tokens - 1) * step);
+  const int rounds = load.warm_up_rounds + load.requests_per_user;
+  // A conversation sends all that was said before, which a target without a cache of prompts computes again. One more
+  // prompt of each user is that of the warm-up, which comes before most repeats.
+  double prompts = static_cast<double>(load.depth_tokens + load.prompt_tokens);
+  for (int round = 0; round < rounds; ++round) {
+    const int before = round % load.turns;
+    prompts += static_cast<double>(load.depth_tokens + (before + 1) * load.prompt_tokens + before * load.gen_tokens);
+  }
+  const double prefill = macs * prompts * load.users / kMacsPerSecond;
+  const double work = prefill + rounds * static_cast<double>(load.gen_tokens - 1) * step;
+  if (load.arrivals == Arrivals::kClosed) return work + load.ramp_s + (rounds - 1) * load.think_s;
+  return std::max(work, (load.users * load.requests_per_user - 1) / load.rate);
 }
 
 double RoughLoadSeconds(const ModelRow& model) {

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "bench/flat_rows.h"
@@ -125,6 +126,17 @@ Result<std::vector<ForeignRow>> ReadJsonLines(const std::string& text, const std
   return rows;
 }
 
+std::string RawText(const ForeignRow& row) { return row.raw.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+/// The rows of a tool that are in the store, as they came.
+Result<std::unordered_set<std::string>> KnownRows(const std::string& tool, Store& store) {
+  WEIR_TRY(Statement query, store.database().Prepare("SELECT foreign_row FROM cell WHERE target = ? AND foreign_row IS NOT NULL"));
+  query.Bind(tool);
+  std::unordered_set<std::string> known;
+  WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { known.insert(row.Text(0)); }));
+  return known;
+}
+
 Status Add(const ForeignRow& row, const std::string& tool, const std::string& file, Store& store, int64_t& run) {
   RunRow run_row;
   run_row.machine_fingerprint = row.machine.empty() ? "unknown" : row.machine;
@@ -137,7 +149,7 @@ Status Add(const ForeignRow& row, const std::string& tool, const std::string& fi
   WEIR_TRY(const int64_t model, store.AddModel({row.model, "", row.quant, false, 0, 0, 0, "foreign"}));
   CellRow cell{static_cast<int>(row.users), row.prompt_tokens, row.gen_tokens, 1, 1, {}};
   cell.target = tool;
-  cell.foreign_row = row.raw.dump(-1, ' ', false, Json::error_handler_t::replace);
+  cell.foreign_row = RawText(row);
   WEIR_TRY(const int64_t id, store.BeginCell(run, model, cell));
   for (const auto& [figure, value] : row.figures) {
     WEIR_RETURN_IF_ERROR(store.AddForeignFigure(id, figure, value));
@@ -163,7 +175,12 @@ Result<ImportOutcome> ImportForeignRows(const std::string& text, const std::stri
   outcome.tool = json ? kLlamaBench : kPoorPauls;
   WEIR_TRY(const std::vector<ForeignRow> rows,
            json ? ReadJsonLines(text.substr(first), file) : ReadCsv(text.substr(first), file));
+  WEIR_TRY(const std::unordered_set<std::string> known, KnownRows(outcome.tool, store));
   for (const ForeignRow& row : rows) {
+    if (known.contains(RawText(row))) {
+      ++outcome.n_known;
+      continue;
+    }
     WEIR_RETURN_IF_ERROR(Add(row, outcome.tool, file, store, outcome.run));
     ++outcome.n_rows;
     outcome.n_without_figure += row.figures.empty();

@@ -12,10 +12,11 @@ struct ImportOutcome {
   std::string tool;
   int n_rows = 0;
   int n_without_figure = 0;  // kept, but nothing in them can be compared
+  int n_known = 0;           // left out: the store had them before
 };
 
 /// Poor Paul's Benchmark's CSV, or llama-bench's JSON lines (`-o jsonl`): told apart by their content. kBadInput with the
-/// line of what cannot be read; then nothing is imported. `file` is for messages and the record.
+/// line of what cannot be read; then nothing is imported. Rows that an earlier import brought are left out. `file` is for messages and the record.
 Result<ImportOutcome> ImportForeignRows(const std::string& text, const std::string& file, Store& store);
 
 }  // namespace weir

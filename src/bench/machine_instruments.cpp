@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "bench/sentinel.h"
@@ -18,6 +19,7 @@ namespace {
 // enough.
 constexpr int kPasses = 3;
 constexpr auto kIdle = std::chrono::seconds(2);
+constexpr auto kWallPoll = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -73,10 +75,31 @@ Counters MachineInstruments::Read() const {
 }
 
 void MachineInstruments::MeasureIdle() {
+  const int64_t begin_unix_ns = UnixNs();
   const Counters first = Read();
-  if (first.meters.empty()) return;  // most virtual machines: nothing to wait for
+  if (first.meters.empty() && wall_file_.empty()) return;  // most virtual machines: nothing to wait for
   std::this_thread::sleep_for(kIdle);
   idle_w_ = MeanWatts(first, Read());
+  if (const auto wall = WallEnergy(begin_unix_ns, UnixNs())) wall_idle_w_ = wall->joules / wall->seconds;
+}
+
+Status MachineInstruments::SetWallFile(std::string path) {
+  if (!path.empty() && !std::ifstream(path).is_open()) return BadInput("--wall-meter {}: cannot be read", path);
+  wall_file_ = std::move(path);
+  return {};
+}
+
+/// Waits until the file has a reading after the end: the meter writes when it likes, and between two of its readings
+/// nothing is known yet. Not if it has been silent for longer than readings may be apart: it will not count then.
+std::optional<EnergyRow> MachineInstruments::WallEnergy(int64_t begin_unix_ns, int64_t end_unix_ns) const {
+  if (wall_file_.empty()) return std::nullopt;
+  std::vector<WallReading> readings = ReadWallFile(wall_file_);
+  while (!readings.empty() && readings.back().unix_ns < end_unix_ns &&
+         UnixNs() - readings.back().unix_ns < kWallGapNs && !Interrupted()) {
+    std::this_thread::sleep_for(kWallPoll);
+    readings = ReadWallFile(wall_file_);
+  }
+  return FindWallEnergy(readings, begin_unix_ns, end_unix_ns);
 }
 
 void MachineInstruments::BeginWatch() {
@@ -94,9 +117,10 @@ void MachineInstruments::EndWatch(AttemptRow& row) {
   for (const Counters& reading : readings_) {
     for (SampleRow& sample : SamplesOf(reading)) row.samples.push_back(std::move(sample));
   }
-  if (wall_file_.empty()) return;
-  const std::vector<WallReading> wall = ReadWallFile(wall_file_);
-  if (const auto energy = FindWallEnergy(wall, begin_unix_ns_, end_unix_ns)) row.energy.push_back(*energy);
+  std::optional<EnergyRow> wall = WallEnergy(begin_unix_ns_, end_unix_ns);
+  if (!wall) return;
+  wall->idle_w = wall_idle_w_;
+  row.energy.push_back(*wall);
 }
 
 bool MachineInstruments::Stopped() { return Interrupted(); }

@@ -33,16 +33,17 @@ class MachineInstruments : public Instruments {
   void EndWatch(AttemptRow& row) override;
   bool Stopped() override;
 
-  /// What the meters show while nothing runs: to be called before there is anything.
+  /// What the meters show while nothing runs: to be called before there is anything, but after SetWallFile.
   void MeasureIdle();
-  /// A meter at the wall, whose readings another program appends to a file.
-  void SetWallFile(std::string path) { wall_file_ = std::move(path); }
+  /// A meter at the wall, whose readings another program appends to a file. kBadInput if it cannot be read.
+  Status SetWallFile(std::string path);
 
   /// How the rates were measured, with the best of each so far; null before the first measurement.
   const MachineRates* best() const { return best_ ? &*best_ : nullptr; }
 
  private:
   Counters Read() const;
+  std::optional<EnergyRow> WallEnergy(int64_t begin_unix_ns, int64_t end_unix_ns) const;
 
   const int n_threads_;
   const int64_t most_probe_bytes_;
@@ -53,6 +54,7 @@ class MachineInstruments : public Instruments {
   std::vector<Counters> readings_;
   std::vector<std::optional<double>> idle_w_;
   std::string wall_file_;
+  std::optional<double> wall_idle_w_;
   int64_t begin_unix_ns_ = 0;
 };
 

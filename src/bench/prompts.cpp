@@ -23,6 +23,34 @@ PromptKind ResolvePrompts(PromptKind prompts, const Subject& subject) {
   return ids_only ? PromptKind::kRandomIds : PromptKind::kText;
 }
 
+Result<int64_t> LongestPrompt(const Workload& load, const Subject& subject) {
+  int64_t longest = 1;
+  if (subject.prompt_ids().empty()) {
+    WEIR_TRY(const Prompts prompts, Prompts::Create(load, subject, 0));
+    std::string longest_text;
+    for (const FilePrompt& prompt : prompts.file()) {
+      std::string text;
+      for (const ChatTurn& turn : prompt.turns) text += turn.content;
+      if (text.size() > longest_text.size()) longest_text = std::move(text);
+    }
+    const Tokenizer* const tokenizer = subject.tokenizer();
+    const size_t n_tokens = tokenizer ? tokenizer->Encode(longest_text, false).size() : longest_text.size() / kBytesPerToken;
+    return std::max(longest, static_cast<int64_t>(n_tokens));
+  }
+  for (const uint64_t seed : {load.seed, WarmUpSeed(load)}) {
+    Workload one = load;
+    one.seed = seed;
+    WEIR_TRY(const Prompts prompts, Prompts::Create(one, subject, 0));
+    const int64_t n = std::min<int64_t>(int64_t{load.users} * (load.warm_up_rounds + load.requests_per_user),
+                                        static_cast<int64_t>(prompts.file().size()));
+    for (int64_t i = 0; i < n; ++i) {
+      WEIR_TRY(const Query query, prompts.Make(i));
+      longest = std::max(longest, static_cast<int64_t>(query.ids.size()));
+    }
+  }
+  return longest;
+}
+
 Prompts::Prompts(const Workload& load, const Subject& subject, uint64_t salt)
     : load_(load), subject_(&subject), seed_(salt == 0 ? load.seed : Random(load.seed, salt).Next()) {
   load_.prompts = ResolvePrompts(load.prompts, subject);
@@ -53,8 +81,8 @@ Result<Prompts> Prompts::Create(const Workload& load, const Subject& subject, ui
   return prompts;
 }
 
-Result<Query> Prompts::Make(int64_t index) const {
-  const int64_t n_tokens = load_.depth_tokens + load_.prompt_tokens;
+Result<Query> Prompts::Make(int64_t index, bool continues) const {
+  const int64_t n_tokens = (continues ? 0 : load_.depth_tokens) + load_.prompt_tokens;
   Result<Query> query = load_.prompts == PromptKind::kFile        ? FromFile(index)
                         : load_.prompts == PromptKind::kRandomIds ? MakeRandom(index, n_tokens)
                         : load_.chat                              ? MakeChat(index, n_tokens)

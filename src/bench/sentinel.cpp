@@ -8,7 +8,7 @@ namespace {
 // Above these a repeat is called disturbed. One percent of the processors' time is what an idle Linux takes.
 constexpr double kSteal = 0.01, kOther = 0.03, kFrequency = 0.90;
 constexpr int64_t kMajorFaults = 100;  // less is a program that loads a page or two of itself
-constexpr double kGapSeconds = 3, kWallGapSeconds = 10;
+constexpr double kGapSeconds = 3, kWallGapSeconds = 1e-9 * kWallGapNs;
 
 template <class T>
 std::optional<T> Difference(const std::optional<T>& before, const std::optional<T>& after) {

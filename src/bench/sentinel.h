@@ -10,6 +10,9 @@
 
 namespace weir {
 
+/// Readings of a meter at the wall that are further apart say too little of the time between them.
+inline constexpr int64_t kWallGapNs = 10'000'000'000;
+
 /// What happened between the first and the last of `readings`, of which there are at least two. Processor time of
 /// others counts only if `others_count`: a server on this machine that is measured is another process too.
 DisturbanceRow FindDisturbance(std::span<const Counters> readings, bool others_count);

@@ -56,6 +56,7 @@ struct AttemptsSeen {
   int n_ok = 0, n_failed = 0;
   std::string first_failure;
   bool interrupted = false;
+  bool open_loop = false;  // nobody waits for anybody, so that there is no time in which all users are served
   int n_rejected = 0;  // whole, and in no figure
   std::string last_rejection = {};
   std::vector<DisturbanceRow> disturbances = {};  // of whole repeats

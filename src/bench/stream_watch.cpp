@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t kFewestGaps = 8;            // of an answer, to judge its pace
 constexpr int64_t kLeastMeanGapNs = 100'000;  // faster than that, threads and sockets make the pace
+constexpr int64_t kLeastGatheringNs = 1'000'000, kGathered = 10;  // a wait that long, and so many times the stream itself
 constexpr double kShortGap = 0.1;             // of the mean
 constexpr double kClumped = 0.6;              // of all gaps
 constexpr double kTokensPerPiece = 1.2;
@@ -45,11 +46,19 @@ void StreamWatch::AddGaps(const RequestRecord& record) {
   if (n <= 2 && n_tokens > kFewestGaps) {  // all of it at once
     n_gaps_ += n_tokens - 1;
     n_short_gaps_ += n_tokens - n;
+    ++n_at_once_;
     return;
   }
   if (n - 1 < kFewestGaps) return;
   const int64_t span = record.arrivals.back().time_ns - record.arrivals.front().time_ns;
-  if (span / (n - 1) < kLeastMeanGapNs) return;
+  if (span / (n - 1) < kLeastMeanGapNs) {
+    const int64_t waited = record.arrivals.front().time_ns - record.submitted_ns;
+    if (waited < kLeastGatheringNs || waited / kGathered < span) return;
+    n_gaps_ += n - 1;  // made long before they were sent
+    n_short_gaps_ += n - 1;
+    ++n_at_once_;
+    return;
+  }
   const double shortest = kShortGap * static_cast<double>(span) / static_cast<double>(n - 1);
   for (int64_t i = 1; i < n; ++i) {
     const int64_t gap = record.arrivals[i].time_ns - record.arrivals[i - 1].time_ns;
@@ -62,9 +71,14 @@ bool StreamWatch::SeveralAtOnce() const {
   return Share(n_short_gaps_, n_gaps_) > kSeveralAtOnce || Share(n_tokens_ - n_pieces_, n_tokens_) > kSeveralAtOnce;
 }
 
+bool StreamWatch::AllAtOnce() const { return 2 * n_at_once_ > n_requests_; }
+
 std::vector<Flag> StreamWatch::Flags() const {
   std::vector<Flag> flags;
-  if (const double clumped = Share(n_short_gaps_, n_gaps_); clumped > kClumped) {
+  if (AllAtOnce()) {
+    flags.push_back({"clumped_stream", fmt::format("{} of {} answers came all at once: neither ITL nor decode is the pace",
+                                                   n_at_once_, n_requests_)});
+  } else if (const double clumped = Share(n_short_gaps_, n_gaps_); clumped > kClumped) {
     flags.push_back({"clumped_stream",
                      fmt::format("{:.0f} % of tokens came in lumps, right behind another: ITL is not the pace",
                                  100 * clumped)});

@@ -24,6 +24,9 @@ class StreamWatch {
   void Add(const RequestRecord& record);
   /// Whether so many tokens came together with another that steps may have given a user more than one of them.
   bool SeveralAtOnce() const;
+  /// Whether most answers came whole, long after they were asked for: somebody between gathers them, and what follows
+  /// the first token tells nothing of the server.
+  bool AllAtOnce() const;
   /// Of all requests but the warm-up's. Details are short, with the worst number only.
   std::vector<Flag> Flags() const;
 
@@ -32,6 +35,7 @@ class StreamWatch {
 
   int64_t n_requests_ = 0;
   int64_t n_gaps_ = 0, n_short_gaps_ = 0;
+  int64_t n_at_once_ = 0;                // requests
   int64_t n_tokens_ = 0, n_pieces_ = 0;  // of requests that the server counted
   int64_t n_by_chunks_ = 0, n_other_length_ = 0;
   int64_t most_cached_ = 0;

@@ -32,14 +32,13 @@ class Planner {
     const int rounds = load_.warm_up_rounds + load_.requests_per_user;
     for (int round = 0; round < rounds; ++round) {
       for (int user = 0; user < load_.users; ++user) {
-        WEIR_TRY(PlannedQuery planned, Ask(user, round));
+        WEIR_TRY(PlannedQuery planned, Ask(user, round, round % load_.turns != 0));
         planned.warm_up = round < load_.warm_up_rounds;
         if (gated_ && round == 0) planned.query.gate = Gate{0, load_.users};
         if (round == 0) {
           planned.delay_ns = Ns(load_.ramp_s * user / load_.users);
         } else {
           planned.after = Index() - load_.users;
-          planned.continues = round % load_.turns != 0;
           if (load_.think_s > 0) planned.delay_ns = Ns(thinking_.Exponential(load_.think_s));
         }
         plan_.queries.push_back(std::move(planned));
@@ -54,7 +53,7 @@ class Planner {
     const int n = load_.users * load_.requests_per_user;
     double at_s = 0;
     for (int i = 0; i < n; ++i) {
-      WEIR_TRY(PlannedQuery planned, Ask(i, 0));
+      WEIR_TRY(PlannedQuery planned, Ask(i, 0, false));
       planned.delay_ns = Ns(at_s);
       plan_.queries.push_back(std::move(planned));
       at_s += GapAfter(i);
@@ -88,11 +87,12 @@ class Planner {
  private:
   int64_t Index() const { return static_cast<int64_t>(plan_.queries.size()); }
 
-  Result<PlannedQuery> Ask(int user, int round) {
+  Result<PlannedQuery> Ask(int user, int round, bool continues) {
     PlannedQuery planned;
     planned.user = user;
     planned.round = round;
-    WEIR_TRY(planned.query, prompts_.Make(Index()));
+    planned.continues = continues;
+    WEIR_TRY(planned.query, prompts_.Make(Index(), continues));
     return planned;
   }
 

@@ -47,7 +47,7 @@ struct Workload {
   int warm_up_rounds = 0;  // first requests of each user, in no figure, that the others follow on
 
   PromptKind prompts = PromptKind::kAuto;
-  std::string file = {};      // of prompts
+  std::string file = {};      // of prompts; prompt_tokens is then the longest: see LongestPrompt
   int64_t shared_tokens = 0;  // of prompt_tokens, the same for all users: a warm prefix cache
   int64_t depth_tokens = 0;   // of context before the prompt: how deep the answer begins
   bool chat = false;          // with the model's chat template
@@ -61,6 +61,9 @@ inline constexpr int kTraceUsers = 4;
 
 /// Makes `load` the replay of a trace. It has its own lengths: the longest are what a target must have room for.
 Status SetTrace(const std::string& file, Workload& load);
+
+/// Of the prompts that warm a target up: it must not know those of the repeats.
+inline uint64_t WarmUpSeed(const Workload& load) { return load.seed + 1; }
 
 /// What defines the load, in one line; workloads with equal lines are the same.
 std::string Describe(const Workload& load);

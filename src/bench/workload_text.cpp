@@ -46,7 +46,7 @@ std::string Describe(const Workload& load) {
   if (load.warm_up_rounds > 0) add("warm_up", load.warm_up_rounds);
   add("prompts", Name(load.prompts));
   if (load.prompts == PromptKind::kFile) add("file", load.file);
-  add("prompt", load.prompt_tokens);
+  if (load.prompts != PromptKind::kFile) add("prompt", load.prompt_tokens);
   if (load.shared_tokens > 0) add("shared", load.shared_tokens);
   if (load.depth_tokens > 0) add("depth", load.depth_tokens);
   if (load.chat) line += " chat";

@@ -65,8 +65,8 @@ Result<ResumePlan> BeginCampaign(const BenchFlags& flags, const Suite& suite, St
   WEIR_TRY(const std::vector<CellState> states, store.CampaignStates(before->id));
   WEIR_TRY(const std::vector<CapacityRow> capacities, store.CampaignCapacities(before->id));
   plan = PlanResume(suite.cells, states, capacities);
-  PrintMessage(fmt::format("campaign {} of {}: {} cells are there, {} to do\n", suite.name, before->started_at, plan.n_done,
-                           plan.left.size() + plan.deadly.size()));
+  PrintMessage(fmt::format("campaign {} of {}: {} cells are there, {} to do\n", EscapedControls(suite.name),
+                           before->started_at, plan.n_done, plan.left.size() + plan.deadly.size()));
   return plan;
 }
 
@@ -113,7 +113,6 @@ Status Measure(const BenchFlags& flags, const Suite& suite, const BenchPlan& pla
   }
   LiveView view(TerminalWidth());
   const auto on_progress = [&](const BenchProgress& progress) { view.Show(progress); };
-  run.instruments.SetWallFile(flags.wall_file);
   run.instruments.MeasureIdle();
   WEIR_TRY(run.outcome, RunBench(options, row, plan.cells, store, run.instruments, on_progress));
   Result<std::vector<CellResult>> cells =
@@ -238,8 +237,7 @@ Result<int> RunCommand(const BenchFlags& flags) {
   WEIR_TRY(const Isa isa, SelectIsa(std::getenv("WEIR_ISA")));
   if (flags.dry_run) {
     WEIR_TRY(const BenchPlan plan, OpenCells(suite.cells, isa, false));
-    PrintDryRun(suite, plan, flags.json);
-    return kExitOk;
+    return PrintDryRun(suite, plan, flags.json);
   }
   WEIR_TRY(Store store, OpenForWriting(flags.db));
   const int threads = flags.threads > 0 ? flags.threads : DefaultThreads();
@@ -247,6 +245,7 @@ Result<int> RunCommand(const BenchFlags& flags) {
           std::filesystem::absolute(store.path()).string()};
   run.suite = suite.name;
   run.interleaved = suite.options.interleave;
+  WEIR_RETURN_IF_ERROR(run.instruments.SetWallFile(flags.wall_file));
   if (!suite.name.empty()) {
     // All of a suite is opened before anything of it is in the database: a wrong name is found at once.
     WEIR_TRY([[maybe_unused]] const BenchPlan whole, OpenCells(suite.cells, isa, false));
@@ -294,7 +293,7 @@ Command AddBench(CLI::App& app) {
   app.add_option("--precision", flags->precision,
                  "Repeat until the median is known to within this share, 3% say, or --max-repeats");
   CLI::Option* most =
-      app.add_option("--max-repeats", options.most_repeats, "With --precision, and no more")->capture_default_str();
+      app.add_option("--max-repeats", options.most_repeats, "With --precision: repeats at most")->capture_default_str();
   app.add_option("--timeout", flags->timeout_s, "Seconds after which a repeat has failed (default: none)")
       ->check(CLI::Range(1, 1'000'000));
   app.add_option("--slo", flags->slo,
@@ -342,7 +341,22 @@ Command AddBench(CLI::App& app) {
       "fit; 1 if\n"
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");
   const CLI::Option* warm_up = app.get_option("--warm-up");
-  return [flags, repeats, most, users, warm_up] {
+  std::vector<const CLI::Option*> of_cells;
+  for (const char* name : {"MODEL", "--target", "--model-name", "--tokenizer", "--serves", "--arrivals", "--rate", "--burst",
+                           "--trace", "--think", "--ramp", "--turns", "--warm-up", "--prompts", "--shared-tokens", "--depth",
+                           "--chat", "--natural", "--users", "--prompt-tokens", "--gen-tokens", "--requests"}) {
+    of_cells.push_back(app.get_option(name));
+  }
+  return [flags, repeats, most, users, warm_up, of_cells] {
+    for (const CLI::Option* option : of_cells) {
+      if (option->count() > 0) flags->of_cells.push_back(option->get_name());
+    }
+    const auto given = [&](const char* name) {
+      return std::find(flags->of_cells.begin(), flags->of_cells.end(), name) != flags->of_cells.end();
+    };
+    flags->has_arrivals = given("--arrivals");
+    flags->has_rate = given("--rate");
+    flags->has_burst = given("--burst");
     flags->has_users = users->count() > 0;
     flags->has_warm_up = warm_up->count() > 0;
     flags->has_repeats = repeats->count() > 0;

@@ -1,19 +1,24 @@
 #include "cli/bench_plan.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <map>
 #include <set>
 
+#include "bench/document.h"
 #include "bench/estimate.h"
 #include "bench/open_target.h"
+#include "bench/prompts.h"
 #include "bench/questions.h"
 #include "bench/slo.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/hub.h"
 #include "machine/machine.h"
+#include "util/terminal.h"
 
 namespace weir {
 namespace {
@@ -58,29 +63,56 @@ std::vector<std::pair<std::string, int>> Product(const std::vector<std::string>&
 }
 
 /// The most users of a search; in an open loop they only say how many requests there are.
-int MostSearched(const BenchFlags& flags, const std::vector<int>& users) {
+int MostSearched(const BenchFlags& flags, Arrivals arrivals, const std::vector<int>& users) {
   constexpr int kOpenUsers = 16;
   if (flags.has_users) return *std::max_element(users.begin(), users.end());
-  return flags.load.arrivals == Arrivals::kClosed ? kMostSearchedUsers : kOpenUsers;
+  return arrivals == Arrivals::kClosed ? kMostSearchedUsers : kOpenUsers;
+}
+
+/// How requests come; a rate says enough.
+Result<Arrivals> ArrivalsOf(const BenchFlags& flags) {
+  const Arrivals arrivals = flags.load.arrivals;
+  if (flags.has_rate && !flags.has_arrivals) return Arrivals::kPoisson;
+  if (flags.has_rate && arrivals == Arrivals::kClosed) {
+    return WithHint(BadInput("--rate: with --arrivals closed users ask when they are answered"),
+                    "say --arrivals poisson, constant or burst");
+  }
+  if (flags.has_burst && arrivals != Arrivals::kBurst) {
+    return WithHint(BadInput("--burst: of bursts only"), "say --arrivals burst");
+  }
+  return arrivals;
+}
+
+/// What only a server has.
+Status CheckTargetFlags(const TargetFlags& flags, const std::vector<std::string>& targets) {
+  if (!flags.serves.empty() && std::none_of(targets.begin(), targets.end(), IsAddress)) {
+    return WithHint(BadInput("--serves: says what a server at http:// computes"), "name it: --target http://HOST:PORT");
+  }
+  if (std::any_of(targets.begin(), targets.end(), [](const std::string& target) { return target != "engine"; })) return {};
+  for (const auto& [name, value] : {std::pair("--model-name", flags.model_name), {"--tokenizer", flags.tokenizer}}) {
+    if (!value.empty()) {
+      return WithHint(BadInput("{}: of a server, and only the engine is measured", name), "name it: --target http://HOST:PORT");
+    }
+  }
+  return {};
 }
 
 Status AddFlagCells(const BenchFlags& flags, Suite& suite) {
   WEIR_TRY(std::vector<int> users, ParseUsers(flags.users));
   Workload load = flags.load;
+  WEIR_TRY(load.arrivals, ArrivalsOf(flags));
   if (load.arrivals == Arrivals::kTrace) {
     WEIR_RETURN_IF_ERROR(SetTrace(load.trace, load));
     if (!flags.has_users) users = {kTraceUsers};
   }
-  if (!flags.slo.empty()) users = {MostSearched(flags, users)};
+  if (!flags.slo.empty()) users = {MostSearched(flags, load.arrivals, users)};
   const SuiteDefaults defaults = DefaultsOf(flags);
   std::set<std::string> seen;
   std::vector<std::string> targets = flags.target.targets;
   if (targets.empty()) targets = {"engine"};
   suite.options.interleave = targets.size() > 1;
   const bool files = std::any_of(targets.begin(), targets.end(), TakesModel);
-  if (!flags.target.serves.empty() && std::none_of(targets.begin(), targets.end(), IsAddress)) {
-    return WithHint(BadInput("--serves: says what a server at http:// computes"), "name it: --target http://HOST:PORT");
-  }
+  WEIR_RETURN_IF_ERROR(CheckTargetFlags(flags.target, targets));
   for (const std::string& model : files ? flags.models : std::vector{flags.target.model_name}) {
     if (!seen.insert(model).second) return BadInput("MODEL {}: named twice", model);
     for (const auto& [target, n] : Product(targets, users)) {
@@ -144,6 +176,10 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
     WEIR_RETURN_IF_ERROR(AddFlagCells(flags, suite));
   } else {
     if (!flags.slo.empty()) return WithHint(BadInput("--slo: a suite says that itself"), "write slo = \"...\" into its [[cells]]");
+    for (const std::string& flag : flags.of_cells) {
+      if (flag == "MODEL" && flags.suite.empty()) continue;  // the suite itself
+      return WithHint(BadInput("{}: a suite says that itself", flag), "write it into the [[cells]] of a file (docs/suites.md)");
+    }
     WEIR_TRY(const SuiteText text, FindSuite(name));
     WEIR_TRY(suite, ParseSuite(text.text, text.file, DefaultsOf(flags)));
     if (flags.has_repeats) suite.options.repeats = flags.options.repeats;
@@ -153,6 +189,9 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
   }
   if (!flags.precision.empty()) {
     WEIR_TRY(suite.options.precision, ParsePercent("--precision", flags.precision));
+  }
+  if (flags.has_max_repeats && !suite.options.precision) {
+    return WithHint(BadInput("--max-repeats: repeats are added for a precision only"), "say --precision 3%, or --repeats");
   }
   if (flags.timeout_s > 0) suite.options.timeout_ns = int64_t{flags.timeout_s} * 1'000'000'000;
   suite.options.order_seed = flags.load.seed;
@@ -173,8 +212,13 @@ Result<BenchPlan> OpenCells(const std::vector<CellSpec>& cells, Isa isa, bool pr
       subject = made.get();
       plan.subjects.push_back(std::move(made));
     }
-    WEIR_RETURN_IF_ERROR(CheckContext(spec.load, *subject));
-    plan.cells.push_back({subject, spec});
+    PlannedCell cell{subject, spec};
+    Workload& load = cell.spec.load;
+    if (load.prompts == PromptKind::kFile) {
+      WEIR_TRY(load.prompt_tokens, LongestPrompt(load, *subject));
+    }
+    WEIR_RETURN_IF_ERROR(CheckContext(load, *subject));
+    plan.cells.push_back(std::move(cell));
   }
   return plan;
 }
@@ -205,16 +249,61 @@ ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<Cell
   return plan;
 }
 
-void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
+namespace {
+
+/// What tells cells apart beside the numbers of every row: of those that are not the same in all of them.
+std::vector<std::vector<std::string>> Differences(const std::vector<PlannedCell>& cells) {
+  using Describe = std::string (*)(const CellSpec& spec);
+  static constexpr Describe kWhat[] = {
+      [](const CellSpec& spec) { return spec.target; },
+      [](const CellSpec& spec) { return spec.slo; },
+      [](const CellSpec& spec) { return "kv " + spec.kv; },
+      [](const CellSpec& spec) { return fmt::format("{} threads", spec.threads); },
+      [](const CellSpec& spec) { return fmt::format("{} requests each", spec.load.requests_per_user); },
+      [](const CellSpec& spec) { return spec.load.rate > 0 ? fmt::format("{:.3g}/s", spec.load.rate) : ""; },
+      [](const CellSpec& spec) { return std::string(Name(spec.load.arrivals)); },
+      [](const CellSpec& spec) { return spec.load.turns > 1 ? fmt::format("{} turns", spec.load.turns) : ""; },
+      [](const CellSpec& spec) { return fmt::format("seed {}", spec.load.seed); },
+  };
+  std::vector<std::vector<std::string>> words(cells.size());
+  for (const Describe describe : kWhat) {
+    const bool differs = std::any_of(cells.begin(), cells.end(), [&](const PlannedCell& cell) {
+      return describe(cell.spec) != describe(cells[0].spec);
+    });
+    for (size_t i = 0; differs && i < cells.size(); ++i) {
+      if (std::string word = describe(cells[i].spec); !word.empty()) words[i].push_back(EscapedControls(word));
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
+int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
   Json cells = Json::array();
+  std::set<std::string> failures;
+  size_t n_failed = 0;
   double total = 0;
   const Subject* loaded = nullptr;
-  if (!json) fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}\n", "users", "prompt", "gen", "repeats", "seconds", "memory", "model");
-  for (const PlannedCell& cell : plan.cells) {
+  const bool deep = std::any_of(plan.cells.begin(), plan.cells.end(),
+                                [](const PlannedCell& cell) { return cell.spec.load.depth_tokens > 0; });
+  const std::vector<std::vector<std::string>> differences = Differences(plan.cells);
+  const auto print = [&](const auto& users, const auto& depth, const auto& prompt, const auto& gen, const auto& repeats,
+                         const std::string& seconds, const std::string& memory, const std::string& rest) {
+    std::string line = fmt::format("{:>5} ", users);
+    if (deep) line += fmt::format("{:>6} ", depth);
+    line += fmt::format("{:>6} {:>6} {:>7} {:>8} {:>8}  ", prompt, gen, repeats, seconds, memory);
+    fmt::print("{}\n", Wrap(line + rest, TerminalWidth(), 6));
+  };
+  if (!json) print("users", "depth", "prompt", "gen", "repeats", "seconds", "memory", "model");
+  for (size_t i = 0; i < plan.cells.size(); ++i) {
+    const PlannedCell& cell = plan.cells[i];
     const Workload& load = cell.spec.load;
     const ModelRow& model = cell.subject->row();
     const bool has_trace = load.arrivals == Arrivals::kTrace;
     const Result<int64_t> bytes = cell.subject->Plan(load.users, TokensOf(load));
+    const bool refused = !bytes && bytes.error().code == ErrorCode::kRefused;
+    n_failed += !bytes && !refused;
     double seconds = suite.options.repeats * (RoughSeconds(model, load) + 1);
     if (cell.subject != loaded) seconds += RoughLoadSeconds(model) + RoughAskingSeconds(*cell.subject, cell.spec);
     loaded = cell.subject;
@@ -230,19 +319,27 @@ void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
       continue;
     }
     const std::string users = cell.spec.slo.empty() ? fmt::to_string(load.users) : fmt::format("<={}", load.users);
-    const std::string trace = has_trace ? fmt::format(", {} requests within {:.4g} s of {}", load.traced.n_requests,
-                                                      load.traced.seconds, EscapedControls(load.trace))
-                                        : "";
-    fmt::print("{:>6} {:>7} {:>6} {:>8} {:>9} {:>9}  {}{}\n", users, load.prompt_tokens, load.gen_tokens,
-               suite.options.repeats, bytes ? fmt::format("{:.0f}", seconds) : "-",
-               bytes ? ByteSize(*bytes) : "too much", Escaped(model.name), trace);
+    std::vector<std::string> rest{EscapedControls(ModelTitle(model))};
+    if (!model.quant.empty()) rest[0] += " " + EscapedControls(model.quant);
+    rest.insert(rest.end(), differences[i].begin(), differences[i].end());
+    if (has_trace) {
+      rest.push_back(fmt::format("{} requests within {:.4g} s of {}", load.traced.n_requests, load.traced.seconds,
+                                 EscapedControls(load.trace)));
+    }
+    print(users, load.depth_tokens, load.prompt_tokens, load.gen_tokens, suite.options.repeats,
+          bytes ? fmt::format("{:.0f}", seconds) : "-", bytes ? ByteSize(*bytes) : refused ? "too much" : "-",
+          fmt::format("{}", fmt::join(rest, ", ")));
+    if (!bytes && !refused) failures.insert(bytes.error().message);
   }
+  const int exit_code = n_failed > 0 && n_failed == plan.cells.size() ? kExitFailed : kExitOk;
   if (json) {
     PrintJson({{"suite", suite.name.empty() ? Json(nullptr) : Json(suite.name)}, {"cells", cells}, {"seconds", total}});
-    return;
+    return exit_code;
   }
+  for (const std::string& failure : failures) fmt::print("{}\n", Wrap("cannot run: " + EscapedControls(failure), TerminalWidth(), 2));
   fmt::print("{} cells, about {:.0f} minutes on a machine of ordinary speed{}\n", plan.cells.size(), std::max(1.0, total / 60),
              suite.options.precision ? ", more if repeats spread" : "");
+  return exit_code;
 }
 
 }  // namespace weir

@@ -28,6 +28,8 @@ struct BenchFlags {
   // Which of those that a suite says too were given.
   bool has_repeats = false, has_max_repeats = false;
   bool has_users = false, has_warm_up = false;
+  bool has_arrivals = false, has_rate = false, has_burst = false;
+  std::vector<std::string> of_cells;  // those given that only the cells of a suite may say
 };
 
 /// The campaign that the flags describe, or the suite that they name, corrected by them.
@@ -50,7 +52,8 @@ struct ResumePlan {
 ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states,
                       const std::vector<CapacityRow>& found);
 
-/// Prints cells with their time and memory, without measuring anything.
-void PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json);
+/// Prints cells with their time and memory, without measuring anything. The exit code: kExitFailed if none of them could
+/// run because something is wrong, a server that does not answer for instance.
+int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json);
 
 }  // namespace weir

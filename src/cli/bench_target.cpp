@@ -89,8 +89,8 @@ void AddLoadFlags(CLI::App& app, Workload& load) {
                  "requests come at --rate, whether or not those before are answered")
       ->transform(CLI::CheckedTransformer(arrivals).description(""))
       ->option_text("closed|poisson|constant|burst");
-  app.add_option("--rate", load.rate, "Requests a second of an open loop");
-  app.add_option("--burst", load.burst, "Requests that come together");
+  app.add_option("--rate", load.rate, "Requests a second of an open loop (alone: --arrivals poisson)");
+  app.add_option("--burst", load.burst, "Requests that come together, with --arrivals burst");
   app.add_option_function<std::string>(
       "--trace",
       [&load](const std::string& file) {
@@ -110,7 +110,7 @@ void AddLoadFlags(CLI::App& app, Workload& load) {
                                           : PromptKind::kFile;
         load.file = load.prompts == PromptKind::kFile ? kind : "";
       },
-      "text (of a novel, recombined), random (tokens), or a file: ShareGPT's JSON, or JSON lines")
+      "text (of a novel, recombined), random (tokens), or a file with lengths of its own: ShareGPT's JSON, or JSON lines")
       ->option_text("text|random|FILE");
   app.add_option("--shared-tokens", load.shared_tokens, "Of each prompt, the same for all users: a warm prefix");
   app.add_option("--depth", load.depth_tokens, "Tokens of context before the prompt");

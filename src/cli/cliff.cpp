@@ -27,6 +27,7 @@
 #include "util/interrupt.h"
 #include "util/paths.h"
 #include "util/take_memory.h"
+#include "util/terminal.h"
 
 namespace weir {
 namespace {
@@ -242,8 +243,9 @@ Result<int> RunCliff(Flags& flags) {
     WEIR_RETURN_IF_ERROR(sent.status);
     return kExitOk;
   }
-  for (const std::string& line : CapacityLines(answers, cells)) fmt::print("{}\n", EscapedControls(line));
-  fmt::print("rows: {}, run {}\n", EscapedControls(store.path()), cliff.run());
+  const auto print = [](const std::string& line) { fmt::print("{}\n", Wrap(EscapedControls(line), TerminalWidth(), 2)); };
+  for (const std::string& line : CapacityLines(answers, cells)) print(line);
+  print(fmt::format("rows: {}, run {}", store.path(), cliff.run()));
   WEIR_RETURN_IF_ERROR(sent.status);
   return kExitOk;
 }

@@ -1,5 +1,6 @@
 #include "cli/compare_text.h"
 
+#include "bench/document.h"
 #include "cli/format.h"
 #include "cli/model_text.h"
 #include "util/terminal.h"
@@ -46,8 +47,10 @@ Json ComparisonJson(const Comparison& comparison, const std::string& base, const
 
 void PrintComparison(const Comparison& comparison, const std::string& base, const std::string& other,
                      const std::string& figure) {
-  PrintHeading(fmt::format("{} against {}: {}", EscapedControls(other), EscapedControls(base), figure));
-  for (const std::string& difference : comparison.differences) fmt::print("differs: {}\n", EscapedControls(difference));
+  const int width = TerminalWidth();
+  const auto print = [&](const std::string& line) { fmt::print("{}\n", Wrap(EscapedControls(line), width, 2)); };
+  PrintHeading(Wrap(fmt::format("{} against {}: {}", EscapedControls(other), EscapedControls(base), figure), width, 2));
+  for (const std::string& difference : comparison.differences) print("differs: " + difference);
   if (!comparison.cells.empty()) {
     fmt::print("{:>5} {:>9} {:>9} {:>7} {:>15}  {}\n", "Users", "base", "other", "ratio", "95 %", "");
   }
@@ -56,7 +59,7 @@ void PrintComparison(const Comparison& comparison, const std::string& base, cons
     const std::string name = cell.base.model.quant == cell.other.model.quant
                                  ? cell.base.model.name
                                  : fmt::format("{} against {}", cell.other.model.name, cell.base.model.name);
-    if (name != model) fmt::print("{}\n", Shorten(EscapedControls(name), TerminalWidth()));
+    if (name != model) fmt::print("{}\n", Shorten(EscapedControls(name), width));
     model = name;
     fmt::print("{:>5} {:>9.4g} {:>9.4g} {:>7.3f} {:>15}  {}\n", cell.base.row.users, cell.base.Find(figure)->median,
                cell.other.Find(figure)->median, cell.ratio,
@@ -68,8 +71,8 @@ void PrintComparison(const Comparison& comparison, const std::string& base, cons
                *comparison.geometric_mean);
   }
   for (const LeftOut& left : comparison.left_out) {
-    fmt::print("left out: {}, {} user{}: {}\n", EscapedControls(left.cell.model.name), left.cell.row.users,
-               left.cell.row.users == 1 ? "" : "s", left.why);
+    print(fmt::format("left out: {}, {} user{}: {}", left.cell.model.name, left.cell.row.users,
+                      left.cell.row.users == 1 ? "" : "s", left.why));
   }
 }
 

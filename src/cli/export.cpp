@@ -95,11 +95,12 @@ Result<int> Import(const ImportFlags& flags) {
   const SentRows sent = SendRows(flags.db, store);
   if (flags.json) {
     PrintJson({{"db", path}, {"tool", outcome.tool}, {"rows", outcome.n_rows},
-               {"rows_without_figure", outcome.n_without_figure}, {"fleet", SentJson(sent)}});
+               {"rows_without_figure", outcome.n_without_figure}, {"rows_known", outcome.n_known}, {"fleet", SentJson(sent)}});
     WEIR_RETURN_IF_ERROR(sent.status);
     return kExitOk;
   }
   fmt::print("{} rows of {} are in {}, marked as foreign\n", outcome.n_rows, outcome.tool, path);
+  if (outcome.n_known > 0) fmt::print("{} more were there already\n", outcome.n_known);
   if (outcome.n_without_figure > 0) {
     fmt::print("{} of them say nothing that can be compared: they are kept as they came\n", outcome.n_without_figure);
   }
@@ -137,6 +138,7 @@ Command AddImport(CLI::App& app) {
       "Examples:\n"
       "  llama-bench -m model.gguf -o jsonl | weir import -\n"
       "  weir import ppb-results.csv && weir rows\n\n"
+      "Rows that an earlier import brought are left out.\n"
       "Exit code: 0; 2 for a file that is neither, of which nothing is imported then.");
   return [flags] { return Import(*flags); };
 }

@@ -22,12 +22,16 @@ Result<std::optional<CampaignRow>> Store::FindCampaign(const std::string& name) 
   return std::optional(CampaignRow{query.Int(0), query.Text(1), query.Text(2), query.Text(3)});
 }
 
-// A cell that was ended has a reason if it was interrupted; without one, nobody was left to give it.
+// A cell that was ended has a reason if it was interrupted; without one, nobody was left to give it. Of such cells the
+// program died at those that have an attempt without an end, or were being started and have none yet: the others of a
+// block had their turn and only waited for the next.
 Result<std::vector<CellState>> Store::CampaignStates(int64_t campaign) {
   WEIR_TRY(Statement query,
            database_.Prepare(
                "SELECT c.key, max(c.id), c.status, "
-               "sum(c.status = 'interrupted' AND c.reason IS NULL) "
+               "sum(c.status = 'interrupted' AND c.reason IS NULL AND "
+               "(NOT EXISTS (SELECT 1 FROM attempt a WHERE a.cell = c.id) OR "
+               "EXISTS (SELECT 1 FROM attempt a WHERE a.cell = c.id AND a.status = 'interrupted'))) "
                "FROM cell c JOIN run r ON r.id = c.run WHERE r.campaign = ? AND c.key IS NOT NULL "
                "GROUP BY c.key"));
   query.Bind(campaign);

@@ -22,6 +22,19 @@ bool FolderExists(const std::string& path) {
   return folder.empty() || IsDirectory(folder.string());
 }
 
+/// Whether there is anything but blanks, semicolons and comments.
+bool IsMoreSql(sqlite3* database, std::string_view sql) {
+  while (!sql.empty()) {
+    sqlite3_stmt* statement = nullptr;
+    const char* rest = sql.data();
+    const int code = sqlite3_prepare_v2(database, sql.data(), static_cast<int>(sql.size()), &statement, &rest);
+    sqlite3_finalize(statement);
+    if (code != SQLITE_OK || statement || rest == sql.data()) return true;
+    sql.remove_prefix(static_cast<size_t>(rest - sql.data()));
+  }
+  return false;
+}
+
 Error CannotOpen(const std::string& path) {
   if (IsDirectory(path)) {
     return WithHint(BadInput("database {} is a directory; expected a file", path), kOtherFile);
@@ -237,14 +250,18 @@ Status Database::Run(const std::string& sql) {
 
 Result<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* handle = pool_->Take(sql);
+  const char* rest = sql.data() + sql.size();
   if (!handle) {
     const int code =
-        sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr);
+        sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, &rest);
     if (code != SQLITE_OK) return DatabaseError(handle_.get(), path_);
   }
   Statement statement;
   statement.handle_ = {handle, {pool_}};
   statement.path_ = path_;
+  if (IsMoreSql(handle_.get(), {rest, sql.data() + sql.size()})) {
+    return BadInput("expected one SQL statement, found another after its \";\"");
+  }
   return statement;
 }
 

@@ -231,6 +231,14 @@ Status Store::EndCell(int64_t cell, CellStatus status, const std::string& reason
   return transaction.Commit();
 }
 
+Status Store::RemoveCells(const std::vector<int64_t>& cells) {
+  WEIR_TRY(Transaction transaction, Transaction::Begin(database_));
+  for (const int64_t cell : cells) {
+    WEIR_RETURN_IF_ERROR(database_.Execute("DELETE FROM cell WHERE id = ?", cell));
+  }
+  return transaction.Commit();
+}
+
 Result<int64_t> Store::AddRates(int64_t run, const RatesRow& rates) {
   return database_.Insert(
       "INSERT INTO rates (run, time_ns, read_gb_s, read_write_gb_s, int8_gmac_s, f32_gmac_s, "

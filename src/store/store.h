@@ -103,7 +103,7 @@ struct CellState {
   std::string key;
   int64_t cell = 0;
   CellStatus status = CellStatus::kInterrupted;
-  int n_deaths = 0;  // how often the program ended without ending a cell with this key
+  int n_deaths = 0;  // how often the program ended while it was at a cell with this key
 };
 
 /// The answer of a search for the largest load that a target bears.
@@ -206,6 +206,8 @@ class Store {
   Result<int64_t> BeginCell(int64_t run, int64_t model, const CellRow& cell);
   Status EndCell(int64_t cell, CellStatus status, const std::string& reason,
                  const std::vector<Flag>& flags);
+  /// Cells that have no attempts.
+  Status RemoveCells(const std::vector<int64_t>& cells);
   Status AddFlag(int64_t cell, const Flag& flag);
   /// Takes a whole repeat out of all figures.
   Status RejectAttempt(int64_t attempt, const std::string& reason);

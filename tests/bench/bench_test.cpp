@@ -21,6 +21,7 @@ namespace {
 using nlohmann::ordered_json;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class BenchTest : public testing::Test {
  protected:
@@ -175,6 +176,21 @@ TEST_F(BenchTest, ShortAnswersAreTooShort) {
   EXPECT_THAT(brief.reason, HasSubstr("--gen-tokens"));
 }
 
+TEST_F(BenchTest, RequestsThatWaitForNobodyNeedNoWindowOfAllUsers) {
+  Add();
+  options_.users = {2};
+  options_.requests_per_user = 3;
+  rate_ = 5;
+  options_.precision = 0.05;
+  options_.repeats = options_.most_repeats = 5;
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kOk) << cell.reason;
+  EXPECT_EQ(cell.Find("aggregate_tok_s"), nullptr) << "each request is a user of its own";
+  ASSERT_NE(cell.Find("ttft_ms"), nullptr);
+  EXPECT_EQ(cell.Find("ttft_ms")->n, 5 * 6);
+  EXPECT_THAT(cell.flags, testing::IsEmpty());
+}
+
 TEST_F(BenchTest, LogitsThatDifferAreFlagged) {
   Add().script_.hash_changes = true;
   options_.users = {1};
@@ -236,6 +252,34 @@ TEST_F(BenchTest, AStopWhileLoadingLeavesNoCell) {
   instruments_.stop_after_ = 2;  // asked before each subject and while loading
   EXPECT_THAT(Run(), testing::IsEmpty());
   EXPECT_TRUE(outcome_.interrupted);
+}
+
+/// Says what a kill would leave behind while it is loaded and while it is started.
+class WatchedSubject : public NullSubject {
+ public:
+  Status Load(const OnProgress& on_progress) override {
+    when_(true);
+    return NullSubject::Load(on_progress);
+  }
+  Result<std::unique_ptr<Target>> Start(int users, int64_t tokens) override {
+    when_(false);
+    return NullSubject::Start(users, tokens);
+  }
+  std::function<void(bool loading)> when_;
+};
+
+TEST_F(BenchTest, WhereItDiesThereIsARow) {
+  auto subject = std::make_unique<WatchedSubject>();
+  std::vector<int64_t> loading, starting;
+  subject->when_ = [&](bool is_loading) {
+    (is_loading ? loading : starting).push_back(*store_.database().QueryInt(
+        "SELECT count(*) FROM cell c WHERE reason IS NULL AND NOT EXISTS (SELECT 1 FROM attempt WHERE cell = c.id)"));
+  };
+  subjects_.push_back(std::move(subject));
+  options_.repeats = 1;
+  EXPECT_EQ(Run().size(), 2u) << "those that waited for the model are gone";
+  EXPECT_THAT(loading, ElementsAre(2)) << "both need the model";
+  EXPECT_THAT(starting, ElementsAre(2, 1, 1)) << "for the fixed questions, and one after the other";
 }
 
 /// Tokens of the first repeat while it is running; nothing at other times.
@@ -463,6 +507,21 @@ TEST_F(BenchTest, AServerThatCannotHaveReadItsWeightsIsRejected) {
   EXPECT_EQ(Run()[0].Find("limit_tok_s") == nullptr, DefaultThreads() > instruments_.threads());
 }
 
+TEST_F(BenchTest, AnswersThatCameAllAtOnceHaveNoDecodeRate) {
+  NullSubject& subject = Add();
+  subject.script_.shows_steps = false;
+  subject.script_.gathers = true;
+  subject.gates_ = false;
+  subject.least_weight_bytes_ = 80'000'000;
+  instruments_.cache_bytes_ = 500'000'000;  // which explains nothing here
+  options_.users = {1};
+  target_ = "http://somewhere";
+  const CellResult cell = Run()[0];
+  EXPECT_EQ(cell.status, CellStatus::kFailed);
+  EXPECT_THAT(cell.reason, HasSubstr("answers came all at once (clumped_stream)"));
+  EXPECT_TRUE(cell.decode_samples.empty());
+}
+
 TEST_F(BenchTest, AServerThatSpeculatesIsFlaggedOnly) {
   NullSubject& subject = Add();
   subject.script_.shows_steps = false;
@@ -519,12 +578,12 @@ TEST_F(BenchTest, OtherBitsFromTheSameBuildAreAWrongAnswer) {
 }
 
 TEST_F(BenchTest, ProgressNeverGoesBackwardsPastTheEnd) {
-  Add();
+  Add("/a/folder/null.gguf");
   std::vector<std::pair<int64_t, int64_t>> told;
   const RunRow run{"m", {}, {}, "{}", "weir", "plain", 1, 1};
   ASSERT_TRUE(RunBench(options_, run, Cells(), store_, instruments_,
                        [&](const BenchProgress& progress) {
-                         EXPECT_THAT(progress.doing, HasSubstr("null.gguf"));
+                         EXPECT_THAT(progress.doing, testing::AllOf(HasSubstr("null.gguf"), Not(HasSubstr("folder"))));
                          EXPECT_LE(progress.n_ended, progress.n_cells);
                          told.emplace_back(progress.done_ms, progress.total_ms);
                        })

@@ -22,6 +22,7 @@ struct NullScript {
   std::string hash = "0123456789abcdef";
   bool hash_changes = false;
   bool shows_steps = true;
+  bool gathers = false;     // an answer is sent when it is complete, all of it at once
   int tokens_per_step = 1;  // of a user
   std::vector<Query> requests;  // all that were submitted
   int n_attempts = 0;             // begun
@@ -81,6 +82,13 @@ class NullTarget : public Target {
   void Prefill(Sequence& sequence) {
     const auto n_prompt = static_cast<int64_t>(sequence.request.ids.size());
     AddStep(n_prompt * script_.prefill_ns_per_token, 0, static_cast<int>(n_prompt), {});
+    if (script_.gathers) {
+      script_.clock_ns += (sequence.request.max_tokens - 1) * script_.decode_ns;
+      for (int64_t left = sequence.request.max_tokens; left > 1; --left) {
+        Give(sequence);
+        script_.clock_ns += 1000;
+      }
+    }
     Give(sequence);
     End();
   }

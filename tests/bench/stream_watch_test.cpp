@@ -53,6 +53,21 @@ TEST(StreamWatch, LumpsAre) {
   EXPECT_THAT(Names({whole}), ElementsAre("clumped_stream", "tokens_per_chunk"));
 }
 
+TEST(StreamWatch, AnAnswerThatIsSentWhenItIsCompleteIsALump) {
+  const auto gathered = [](int64_t first_ns) {
+    RequestRecord record = At(Lumps(40, 1));
+    for (size_t i = 0; i < 40; ++i) record.arrivals[i].time_ns = first_ns + static_cast<int64_t>(i) * 2000;
+    return record;
+  };
+  EXPECT_THAT(Names({gathered(400 * kMs)}), ElementsAre("clumped_stream"));
+  EXPECT_THAT(Names({gathered(kMs / 2)}), IsEmpty()) << "a target that is that fast";
+  StreamWatch watch;
+  watch.Add(gathered(400 * kMs));
+  EXPECT_TRUE(watch.AllAtOnce());
+  watch.Add(At(Lumps(40, 1)));
+  EXPECT_FALSE(watch.AllAtOnce());
+}
+
 TEST(StreamWatch, SpeculationThatSucceedsNowAndThenIsSeen) {
   const auto several = [](const RequestRecord& record) {
     StreamWatch watch;

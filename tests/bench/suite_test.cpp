@@ -106,6 +106,30 @@ TEST(Suite, ATraceIsLookedForBesideItsFileAndSaysHowLongRequestsAre) {
   EXPECT_NE(KeyOf(parse(folder / "moved/s.toml")->cells[0]), KeyOf(suite->cells[0])) << "another trace of that name";
 }
 
+TEST(RoughSeconds, GrowsWithAllThatTakesTime) {
+  ModelRow model;
+  model.n_params = 1'000'000'000;
+  model.file_tensor_bytes = 500'000'000;
+  Workload plain{2, 3, 64, 32, 1};
+  const double seconds = RoughSeconds(model, plain);
+  const auto with = [&](auto&& change) {
+    Workload load = plain;
+    change(load);
+    return RoughSeconds(model, load);
+  };
+  const double deep = with([](Workload& load) { load.depth_tokens = 1024; });
+  EXPECT_GT(deep, seconds);
+  EXPECT_GT(with([](Workload& load) { load.depth_tokens = 4096; }), 3 * deep);
+  EXPECT_GT(with([](Workload& load) { load.turns = 3; }), seconds) << "what was said before is sent again";
+  EXPECT_GT(with([](Workload& load) { load.warm_up_rounds = 1; }), seconds);
+  EXPECT_DOUBLE_EQ(with([](Workload& load) { load.think_s = 10; }), seconds + 20);
+  const auto open = [](Workload& load) {
+    load.arrivals = Arrivals::kPoisson;
+    load.rate = 0.01;
+  };
+  EXPECT_DOUBLE_EQ(with(open), 500) << "six requests";
+}
+
 TEST(Suite, MistakesAboutATraceAreSaidWithTheirLine) {
   const TempFolder folder;
   std::ofstream(folder / "t.jsonl") << Traced(9);

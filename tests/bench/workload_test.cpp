@@ -175,6 +175,18 @@ TEST(PlanLoad, ATurnSendsAllThatWasSaidBeforeIt) {
   EXPECT_TRUE(std::equal(script.requests[1].ids.begin(), script.requests[1].ids.end(), script.requests[2].ids.begin()));
 }
 
+TEST(PlanLoad, AConversationHasItsDepthOnce) {
+  NullScript script;
+  NullTarget target(script);
+  Workload load{1, 2, 4, 5, 3};
+  load.turns = 2;
+  load.depth_tokens = 3;
+  Record(target, load, kIds, Never);
+  ASSERT_EQ(script.requests.size(), 2u);
+  EXPECT_EQ(script.requests[0].ids.size(), 7u);
+  EXPECT_EQ(script.requests[1].ids.size(), 11u);
+}
+
 TEST(PlanLoad, LatencyIsCountedFromTheScheduleHoweverLateTheTargetIs) {
   NullScript script;  // 4 ms for a prompt, 10 ms for a token: one request takes 44 ms
   NullTarget target(script);

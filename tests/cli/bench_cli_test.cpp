@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "store/store.h"
@@ -117,7 +118,8 @@ TEST(BenchCli, WhatCannotBeMeantIsOneErrorBeforeAnythingRuns) {
        {" --users 0", " --users ''", " --users 1,1", " --users 1,x", " --users 4-2", " --users 2-",
         " --users 1-2,2", " --prompt-tokens 0",
         " --gen-tokens -1", " --repeats 0", " --requests 0", " --probe-mb 1", " --threads 0",
-        " --prompt-tokens 1000000"}) {
+        " --prompt-tokens 1000000", " --burst 4", " --arrivals closed --rate 2", " --arrivals poisson --rate 2 --burst 4",
+        " --max-repeats 5", " --model-name x", " --tokenizer x"}) {
     check(kTiny + flags, 2);
   }
   check("/no/such/model.gguf", 2);
@@ -127,6 +129,46 @@ TEST(BenchCli, WhatCannotBeMeantIsOneErrorBeforeAnythingRuns) {
   check(kTiny + " --db " + (folder / "no/such/results.db"), 2);
   check(kTiny + " --db " + kTiny, 2);
   check(kTiny + " --db /proc/results.db", 1);  // nobody may write there, not even root
+}
+
+TEST(BenchCli, AServerThatDoesNotAnswerIsNotTooLarge) {
+  const TempFolder folder;
+  const std::string bench = "bench --target http://127.0.0.1:1 --users 1,2 --json --db " + (folder / "results.db");
+  const Outcome outcome = Weir(bench);
+  EXPECT_EQ(outcome.exit_code, 1);
+  const auto cells = nlohmann::ordered_json::parse(outcome.out)["cells"];
+  ASSERT_EQ(cells.size(), 2u);
+  for (const auto& cell : cells) {
+    EXPECT_EQ(cell["status"], "failed");
+    EXPECT_THAT(cell["reason"].get<std::string>(), HasSubstr("127.0.0.1:1"));
+  }
+  const Outcome planned = Weir("bench --target http://127.0.0.1:1 --users 1,2 --dry-run");
+  EXPECT_EQ(planned.exit_code, 1);
+  EXPECT_THAT(planned.out, HasSubstr("cannot run: "));
+  EXPECT_THAT(planned.out, testing::Not(HasSubstr("too much")));
+}
+
+TEST(BenchCli, ARateAloneIsOneOfRandomArrivals) {
+  const TempFolder folder;
+  const std::string db = " --db " + (folder / "results.db");
+  ASSERT_EQ(Weir("bench " + kTiny + kSmall + "--users 1 --requests 2 --repeats 1 --rate 1000 --json" + db).exit_code, 0);
+  EXPECT_THAT(Weir("sql 'SELECT config FROM cell' --csv" + db).out, HasSubstr("poisson"));
+}
+
+TEST(BenchCli, PromptsOfAFileHaveTheirOwnLengths) {
+  const TempFolder folder;
+  const std::string db = " --db " + (folder / "results.db"), file = folder / "prompts.jsonl";
+  std::string words;
+  for (int i = 0; i < 60; ++i) words += "word ";
+  std::ofstream(file) << "{\"prompt\":\"Why?\"}\n{\"prompt\":\"" << words << "\"}\n";
+  const Outcome outcome = Weir("bench " + kTiny + kSmall + "--users 2 --requests 1 --repeats 1 --json --prompts " + file + db);
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto cells = nlohmann::ordered_json::parse(outcome.out)["cells"];
+  EXPECT_EQ(cells[0]["status"], "ok") << cells[0]["reason"];
+  const Outcome rows = Weir("sql --csv 'SELECT c.prompt_tokens > 33, c.prompt_tokens = (SELECT max(prompt_tokens) FROM request), "
+                            "(SELECT min(prompt_tokens) < 16 FROM request) FROM cell c'" + db);
+  EXPECT_THAT(rows.out, testing::EndsWith("\n1,1,1\n"));
+  EXPECT_EQ(Weir("bench " + kTiny + " --prompts " + (folder / "none.jsonl") + db).exit_code, 2);
 }
 
 int64_t CountTokens(const std::string& db) {

@@ -36,7 +36,7 @@ TEST(CompareCli, AGateThatComparesNothingDoesNotPass) {
   ASSERT_EQ(Weir(bench + " --prompt-tokens 32").exit_code, 0);
   const Outcome outcome = Weir("compare 1 2 --fail-if-slower 5% --db " + db);
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.out, HasSubstr("prompt=16 against prompt=32"));
+  EXPECT_THAT(OneLine(outcome.out), HasSubstr("prompt=16 against prompt=32"));
 }
 
 TEST(CompareCli, WrongSidesAreNamed) {

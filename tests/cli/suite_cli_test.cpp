@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 
 #include "pseudo_terminal.h"
 #include "store/store.h"
@@ -41,6 +42,22 @@ TEST(SuiteCli, DryRunShowsCellsAndMakesNoDatabase) {
   EXPECT_THAT(table.out, HasSubstr("2 cells, about"));
 }
 
+TEST(SuiteCli, DryRunTellsCellsApartWithinEightyColumns) {
+  const TempFolder folder;
+  std::ofstream(folder / "s.toml") << SuiteOf("1") << "depth_tokens = [0, 64]\nrate = [1, 2]\ntarget = [\"engine\", \"null\"]\n";
+  const std::string bench = "bench " + (folder / "s.toml") + " --dry-run";
+  const auto cells = JsonOf(Weir(bench + " --json"))["cells"];
+  ASSERT_EQ(cells.size(), 8u);
+  EXPECT_LT(cells[0]["seconds"].get<double>(), cells[2]["seconds"].get<double>()) << "there is more context to compute";
+  const std::string text = Weir(bench).out;
+  std::istringstream table(text);
+  std::string line;
+  while (std::getline(table, line)) EXPECT_LE(line.size(), 80u) << line;
+  EXPECT_THAT(OneLine(text), testing::StartsWith("users depth prompt gen repeats seconds memory model"));
+  for (const char* words : {" engine, 1/s", " engine, 2/s", " null, 1/s", " null, 2/s"}) EXPECT_THAT(OneLine(text), HasSubstr(words));
+  EXPECT_THAT(text, testing::Not(HasSubstr(folder / "")));
+}
+
 TEST(SuiteCli, ReplaysRecordedTrafficThatIsBesideTheSuite) {
   const TempFolder folder;
   std::ofstream(folder / "monday.jsonl") << "{\"at_s\":1,\"prompt_tokens\":5,\"gen_tokens\":3}\n"
@@ -52,7 +69,7 @@ TEST(SuiteCli, ReplaysRecordedTrafficThatIsBesideTheSuite) {
   EXPECT_EQ(planned[0]["trace"], folder / "monday.jsonl");
   EXPECT_EQ(planned[0]["trace_requests"], 2);
   EXPECT_EQ(planned[0]["prompt_tokens"], 9);
-  EXPECT_THAT(Weir(bench + " --dry-run").out, HasSubstr("2 requests within 0.1 s of " + (folder / "monday.jsonl")));
+  EXPECT_THAT(OneLine(Weir(bench + " --dry-run").out), HasSubstr("2 requests within 0.1 s of " + (folder / "monday.jsonl")));
 
   ASSERT_EQ(JsonOf(Weir(bench + " --json"))["cells"].size(), 1u);
   const std::string sql = "sql --json 'SELECT prompt_tokens, answer_tokens FROM request q JOIN attempt a "
@@ -75,6 +92,20 @@ TEST(SuiteCli, MistakesAreUsageErrorsWithTheirLine) {
   EXPECT_EQ(Weir("bench --suite qick").exit_code, 2);
   EXPECT_EQ(Weir("bench " + kTiny + " --resume").exit_code, 2);
   EXPECT_EQ(Weir("bench " + kTiny + " --precision much").exit_code, 2);
+}
+
+TEST(SuiteCli, AFlagThatASuiteWouldIgnoreIsAnError) {
+  const TempFolder folder;
+  std::ofstream(folder / "s.toml") << SuiteOf("1");
+  const std::string suite = folder / "s.toml";
+  for (const char* flags : {"--users 2", "--gen-tokens 3", "--requests 2", "--chat", "--target null", "--depth 8"}) {
+    const Outcome outcome = Weir("bench " + suite + " --dry-run " + flags);
+    EXPECT_EQ(outcome.exit_code, 2) << flags;
+    EXPECT_THAT(outcome.err, HasSubstr(std::string(flags).substr(0, std::string(flags).find(' ')) + ": a suite says that itself"));
+  }
+  EXPECT_EQ(Weir("bench " + kTiny + " --suite " + suite + " --dry-run").exit_code, 2);
+  EXPECT_EQ(Weir("bench " + suite + " --dry-run --max-repeats 9").exit_code, 2);
+  EXPECT_EQ(Weir("bench " + suite + " --dry-run --max-repeats 9 --precision 3%").exit_code, 0);
 }
 
 /// Starts a command, kills it with signal 9 as soon as `n_cells` cells of the database are ok, and waits for its end.
@@ -129,6 +160,17 @@ TEST(SuiteCli, ResumeStartsFreshWhereNothingIs) {
   EXPECT_EQ(json["run"]["suite"], "tiny");
 }
 
+TEST(SuiteCli, TheNameOfACampaignCannotCommandATerminal) {
+  const TempFolder folder;
+  std::ofstream(folder / "s.toml") << "name = \"h\\u001b[31mred\"\nrepeats = 1\n[[cells]]\nmodel = \"" + kTiny +
+                                          "\"\nprompt_tokens = 16\ngen_tokens = 20\n";
+  const std::string bench = "bench " + (folder / "s.toml") + " --probe-mb 16 --resume --db " + (folder / "r.db");
+  ASSERT_EQ(Weir(bench).exit_code, 0);
+  const Outcome again = Weir(bench);
+  EXPECT_THAT(again.err, HasSubstr("campaign h\\x1b[31mred"));
+  EXPECT_THAT(again.err + again.out, testing::Not(HasSubstr("\x1b")));
+}
+
 TEST(RowsCli, RowsSqlExportAndImport) {
   const TempFolder folder;
   const std::string db = " --db " + (folder / "r.db");
@@ -146,7 +188,10 @@ TEST(RowsCli, RowsSqlExportAndImport) {
   EXPECT_THAT(Weir("sql 'SELECT sha256, bytes FROM model_file'" + db).out, HasSubstr("5424576"));
   EXPECT_EQ(Weir("sql 'DELETE FROM cell'" + db).exit_code, 2);
   EXPECT_EQ(Weir("sql 'SELECT no_such_column'" + db).exit_code, 2);
-  EXPECT_EQ(JsonOf(Weir("sql --json 'SELECT count(*) FROM cell'" + db))["rows"][0][0], 2);
+  const Outcome two = Weir("sql 'SELECT 1; SELECT 2'" + db);
+  EXPECT_EQ(two.exit_code, 2) << "the second would be ignored";
+  EXPECT_THAT(two.err, HasSubstr("expected one SQL statement"));
+  EXPECT_EQ(JsonOf(Weir("sql --json 'SELECT count(*) FROM cell; -- ; how many'" + db))["rows"][0][0], 2);
 
   ASSERT_EQ(Weir("export ppb --to " + (folder / "ppb.csv") + db).exit_code, 0);
   ASSERT_EQ(Weir("export parquet --to " + (folder / "rows.parquet") + db).exit_code, 0);
@@ -156,6 +201,7 @@ TEST(RowsCli, RowsSqlExportAndImport) {
   EXPECT_THAT(llama.err, HasSubstr("1 of 2 cells"));
   EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'), 3);
   EXPECT_THAT(Weir("import " + (folder / "ppb.csv") + db).out, HasSubstr("2 rows of poor-pauls-benchmark"));
+  EXPECT_THAT(Weir("import " + (folder / "ppb.csv") + db).out, testing::AllOf(HasSubstr("0 rows of"), HasSubstr("2 more were there already")));
   const auto rows = JsonOf(Weir("rows --json" + db))["cells"];
   ASSERT_EQ(rows.size(), 4u);
   EXPECT_EQ(rows[3]["foreign_tool"], "poor-pauls-benchmark");

@@ -84,6 +84,33 @@ TEST_F(StoreTest, WhatACrashLeavesIsMarkedInterrupted) {
   EXPECT_EQ(*store.database().QueryInt("SELECT ended_at IS NULL FROM run"), 1);
 }
 
+TEST_F(StoreTest, ACampaignDiedAtTheCellThatWasInFlightOnly) {
+  Store store = OpenOrDie(Path());
+  RunRow run_row = SomeRun();
+  run_row.campaign = *store.AddCampaign("c", "");
+  const int64_t run = *store.BeginRun(run_row), model = *store.AddModel(SomeModel());
+  const auto begin = [&](const std::string& key) {
+    CellRow row{1, 8, 32, 2, 3, std::nullopt};
+    row.key = key;
+    return *store.BeginCell(run, model, row);
+  };
+  WholeAttempt whole;
+  whole.status = AttemptStatus::kOk;
+  const int64_t waits = begin("waits"), measured = begin("measured"), stopped = begin("stopped");
+  AddAttempt(store, waits, 0, whole);
+  AddAttempt(store, measured, 0, whole);
+  (void)store.BeginAttempt(stopped, 0, {});
+  ASSERT_TRUE(store.EndCell(stopped, CellStatus::kInterrupted, "Ctrl-C", {}).ok());
+  (void)store.BeginAttempt(measured, 1, {});
+  begin("started");
+  ASSERT_TRUE(store.RemoveCells({begin("removed")}).ok());
+  const Result<std::vector<CellState>> states = store.CampaignStates(*run_row.campaign);
+  ASSERT_TRUE(states.ok());
+  std::map<std::string, int> deaths;
+  for (const CellState& state : *states) deaths[state.key] = state.n_deaths;
+  EXPECT_EQ(deaths, (std::map<std::string, int>{{"measured", 1}, {"started", 1}, {"stopped", 0}, {"waits", 0}}));
+}
+
 TEST_F(StoreTest, AStatementThatWasUsedBeforeIsLikeANewOne) {
   Database database = Database::InMemory("some.db").value();
   ASSERT_TRUE(database.Run("CREATE TABLE t (x); INSERT INTO t VALUES (1), (2), (3)").ok());
