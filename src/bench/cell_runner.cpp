@@ -142,7 +142,7 @@ Status CellRunner::Open(Side& side) {
   return EndImpossible(side);
 }
 
-/// Rows of the cells that need the model, for the time until it is loaded and has answered: what ends this program there,
+/// Rows of the cells that need the model, for the time until it is loaded and has answered: what ends this program then,
 /// for want of memory say, leaves them behind, and a campaign that goes on knows where it died.
 Result<std::vector<int64_t>> CellRunner::BeginWaiting(Side& side) {
   std::vector<int64_t> ids;
@@ -453,15 +453,15 @@ Status CellRunner::CountWhole(RunningCell& cell, int64_t attempt, std::string re
 }
 
 /// A decode rate that this machine's memory and multipliers cannot give; empty if it can. A server that speculates gets
-/// more than one token out of a step, which is nothing impossible and shows in its stream. Of answers that came whole the
-/// rate is nobody's, whatever the caches hold.
+/// more than one token out of a step, which is nothing impossible and shows in its stream. Of answers that came whole
+/// the rate is nobody's, whatever the caches hold.
 std::string CellRunner::WhyImpossible(const RunningCell& cell, const Store::Decoding& decoding) const {
   if (!decoding.tok_s || !decoding.limit_tok_s || !decoding.step_bytes) return "";
   if (*decoding.tok_s <= kImpossibleShare * *decoding.limit_tok_s) return "";
   if (cell.spec.target != "engine" && cell.watch.AllAtOnce()) {
     return fmt::format(
-        "impossible: {:.4g} tok/s, where the rates measured around it allow {:.4g}: answers came all at once (clumped_stream), "
-        "so that decode cannot be seen: does a proxy gather them?",
+        "impossible: {:.4g} tok/s, where the rates measured around it allow {:.4g}: answers came all at once "
+        "(clumped_stream), so that decode cannot be seen: does a proxy gather them?",
         *decoding.tok_s, *decoding.limit_tok_s);
   }
   if (*decoding.step_bytes < static_cast<double>(kCacheTimes * instruments_.cache_bytes())) return "";

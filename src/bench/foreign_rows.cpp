@@ -130,7 +130,8 @@ std::string RawText(const ForeignRow& row) { return row.raw.dump(-1, ' ', false,
 
 /// The rows of a tool that are in the store, as they came.
 Result<std::unordered_set<std::string>> KnownRows(const std::string& tool, Store& store) {
-  WEIR_TRY(Statement query, store.database().Prepare("SELECT foreign_row FROM cell WHERE target = ? AND foreign_row IS NOT NULL"));
+  WEIR_TRY(Statement query, store.database().Prepare(
+                                "SELECT foreign_row FROM cell WHERE target = ? AND foreign_row IS NOT NULL"));
   query.Bind(tool);
   std::unordered_set<std::string> known;
   WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) { known.insert(row.Text(0)); }));

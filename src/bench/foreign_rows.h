@@ -16,7 +16,8 @@ struct ImportOutcome {
 };
 
 /// Poor Paul's Benchmark's CSV, or llama-bench's JSON lines (`-o jsonl`): told apart by their content. kBadInput with the
-/// line of what cannot be read; then nothing is imported. Rows that an earlier import brought are left out. `file` is for messages and the record.
+/// line of what cannot be read; then nothing is imported. Rows that an earlier import brought are left out. `file` is for
+/// messages and the record.
 Result<ImportOutcome> ImportForeignRows(const std::string& text, const std::string& file, Store& store);
 
 }  // namespace weir

@@ -34,7 +34,8 @@ Result<int64_t> LongestPrompt(const Workload& load, const Subject& subject) {
       if (text.size() > longest_text.size()) longest_text = std::move(text);
     }
     const Tokenizer* const tokenizer = subject.tokenizer();
-    const size_t n_tokens = tokenizer ? tokenizer->Encode(longest_text, false).size() : longest_text.size() / kBytesPerToken;
+    const size_t n_tokens =
+        tokenizer ? tokenizer->Encode(longest_text, false).size() : longest_text.size() / kBytesPerToken;
     return std::max(longest, static_cast<int64_t>(n_tokens));
   }
   for (const uint64_t seed : {load.seed, WarmUpSeed(load)}) {

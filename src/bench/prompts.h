@@ -26,8 +26,8 @@ Result<std::vector<FilePrompt>> ParsePromptFile(std::string_view text, const std
 /// What `prompts` becomes where the subject decides (PromptKind::kAuto).
 PromptKind ResolvePrompts(PromptKind prompts, const Subject& subject);
 
-/// Of a load with prompts of a file, the tokens of the longest one that it sends, warm-ups too. Where new ones are sent in
-/// each repeat it is the longest of the file, and without a tokenizer a guess.
+/// Of a load with prompts of a file, the tokens of the longest one that it sends, warm-ups too. Where new ones are sent
+/// in each repeat it is the longest of the file, and without a tokenizer a guess.
 Result<int64_t> LongestPrompt(const Workload& load, const Subject& subject);
 
 class Prompts {
@@ -37,8 +37,8 @@ class Prompts {
   static Result<Prompts> Create(const Workload& load, const Subject& subject, uint64_t salt);
 
   /// The prompt of request `index` of the load: the same for the same index. Its length is that of the
-  /// workload where there is a tokenizer; without one it is a guess, and Query::prompt_tokens is 0. One that `continues`
-  /// a conversation has no depth of its own: what was said before is its context.
+  /// workload where there is a tokenizer; without one it is a guess, and Query::prompt_tokens is 0. One that
+  /// `continues` a conversation has no depth of its own: what was said before is its context.
   Result<Query> Make(int64_t index, bool continues = false) const;
 
   /// The prompts of the file, if they are of one.

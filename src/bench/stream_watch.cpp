@@ -10,7 +10,8 @@ namespace {
 
 constexpr int64_t kFewestGaps = 8;            // of an answer, to judge its pace
 constexpr int64_t kLeastMeanGapNs = 100'000;  // faster than that, threads and sockets make the pace
-constexpr int64_t kLeastGatheringNs = 1'000'000, kGathered = 10;  // a wait that long, and so many times the stream itself
+constexpr int64_t kLeastGatheringNs = 1'000'000;  // a wait that long before a stream ...
+constexpr int64_t kGathered = 10;                 // ... and so many times as long as it
 constexpr double kShortGap = 0.1;             // of the mean
 constexpr double kClumped = 0.6;              // of all gaps
 constexpr double kTokensPerPiece = 1.2;
@@ -76,8 +77,9 @@ bool StreamWatch::AllAtOnce() const { return 2 * n_at_once_ > n_requests_; }
 std::vector<Flag> StreamWatch::Flags() const {
   std::vector<Flag> flags;
   if (AllAtOnce()) {
-    flags.push_back({"clumped_stream", fmt::format("{} of {} answers came all at once: neither ITL nor decode is the pace",
-                                                   n_at_once_, n_requests_)});
+    flags.push_back({"clumped_stream",
+                     fmt::format("{} of {} answers came all at once: neither ITL nor decode is the pace", n_at_once_,
+                                 n_requests_)});
   } else if (const double clumped = Share(n_short_gaps_, n_gaps_); clumped > kClumped) {
     flags.push_back({"clumped_stream",
                      fmt::format("{:.0f} % of tokens came in lumps, right behind another: ITL is not the pace",

@@ -342,9 +342,10 @@ Command AddBench(CLI::App& app) {
       "nothing could be measured because something failed; 2 for wrong usage; 130 after Ctrl-C.");
   const CLI::Option* warm_up = app.get_option("--warm-up");
   std::vector<const CLI::Option*> of_cells;
-  for (const char* name : {"MODEL", "--target", "--model-name", "--tokenizer", "--serves", "--arrivals", "--rate", "--burst",
-                           "--trace", "--think", "--ramp", "--turns", "--warm-up", "--prompts", "--shared-tokens", "--depth",
-                           "--chat", "--natural", "--users", "--prompt-tokens", "--gen-tokens", "--requests"}) {
+  for (const char* name : {"MODEL", "--target", "--model-name", "--tokenizer", "--serves", "--arrivals", "--rate",
+                           "--burst", "--trace", "--think", "--ramp", "--turns", "--warm-up", "--prompts",
+                           "--shared-tokens", "--depth", "--chat", "--natural", "--users", "--prompt-tokens",
+                           "--gen-tokens", "--requests"}) {
     of_cells.push_back(app.get_option(name));
   }
   return [flags, repeats, most, users, warm_up, of_cells] {

@@ -38,13 +38,14 @@ std::string Sparkline(const std::vector<double>& values, size_t most) {
 
 std::string LiveLine(const BenchProgress& progress, int width) {
   // What changes comes first: the end of a line may not fit.
-  std::string line = fmt::format("cell {} of {}, {} left", std::min(progress.n_ended + 1, progress.n_cells), progress.n_cells,
-                                 Duration(progress.total_ms - progress.done_ms));
+  std::string line = fmt::format("cell {} of {}, {} left", std::min(progress.n_ended + 1, progress.n_cells),
+                                 progress.n_cells, Duration(progress.total_ms - progress.done_ms));
   if (progress.tok_s > 0) line += fmt::format(", {:.3g} tok/s", progress.tok_s);
   if (progress.ttft_ms) line += fmt::format(", TTFT {:.3g} ms", *progress.ttft_ms);
   if (progress.history.size() > 1) line += " " + Sparkline(progress.history, kSparks);
   if (!progress.flags.empty()) {
-    line += fmt::format(", {} flag{}: {}", progress.flags.size(), progress.flags.size() == 1 ? "" : "s", progress.flags.back());
+    line += fmt::format(", {} flag{}: {}", progress.flags.size(), progress.flags.size() == 1 ? "" : "s",
+                        progress.flags.back());
   }
   line += ", " + Escaped(progress.doing);
   return Shorten(line, width);

@@ -88,10 +88,12 @@ Status CheckTargetFlags(const TargetFlags& flags, const std::vector<std::string>
   if (!flags.serves.empty() && std::none_of(targets.begin(), targets.end(), IsAddress)) {
     return WithHint(BadInput("--serves: says what a server at http:// computes"), "name it: --target http://HOST:PORT");
   }
-  if (std::any_of(targets.begin(), targets.end(), [](const std::string& target) { return target != "engine"; })) return {};
+  const auto is_engine = [](const std::string& target) { return target == "engine"; };
+  if (!std::all_of(targets.begin(), targets.end(), is_engine)) return {};
   for (const auto& [name, value] : {std::pair("--model-name", flags.model_name), {"--tokenizer", flags.tokenizer}}) {
     if (!value.empty()) {
-      return WithHint(BadInput("{}: of a server, and only the engine is measured", name), "name it: --target http://HOST:PORT");
+      return WithHint(BadInput("{}: of a server, and only the engine is measured", name),
+                      "name it: --target http://HOST:PORT");
     }
   }
   return {};
@@ -178,7 +180,8 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
     if (!flags.slo.empty()) return WithHint(BadInput("--slo: a suite says that itself"), "write slo = \"...\" into its [[cells]]");
     for (const std::string& flag : flags.of_cells) {
       if (flag == "MODEL" && flags.suite.empty()) continue;  // the suite itself
-      return WithHint(BadInput("{}: a suite says that itself", flag), "write it into the [[cells]] of a file (docs/suites.md)");
+      return WithHint(BadInput("{}: a suite says that itself", flag),
+                      "write it into the [[cells]] of a file (docs/suites.md)");
     }
     WEIR_TRY(const SuiteText text, FindSuite(name));
     WEIR_TRY(suite, ParseSuite(text.text, text.file, DefaultsOf(flags)));
@@ -191,7 +194,8 @@ Result<Suite> MakeSuite(const BenchFlags& flags) {
     WEIR_TRY(suite.options.precision, ParsePercent("--precision", flags.precision));
   }
   if (flags.has_max_repeats && !suite.options.precision) {
-    return WithHint(BadInput("--max-repeats: repeats are added for a precision only"), "say --precision 3%, or --repeats");
+    return WithHint(BadInput("--max-repeats: repeats are added for a precision only"),
+                    "say --precision 3%, or --repeats");
   }
   if (flags.timeout_s > 0) suite.options.timeout_ns = int64_t{flags.timeout_s} * 1'000'000'000;
   suite.options.order_seed = flags.load.seed;
@@ -324,7 +328,7 @@ int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
     rest.insert(rest.end(), differences[i].begin(), differences[i].end());
     if (has_trace) {
       rest.push_back(fmt::format("{} requests within {:.4g} s of {}", load.traced.n_requests, load.traced.seconds,
-                                 EscapedControls(load.trace)));
+                                 EscapedControls(std::filesystem::path(load.trace).filename().string())));
     }
     print(users, load.depth_tokens, load.prompt_tokens, load.gen_tokens, suite.options.repeats,
           bytes ? fmt::format("{:.0f}", seconds) : "-", bytes ? ByteSize(*bytes) : refused ? "too much" : "-",
@@ -336,7 +340,9 @@ int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
     PrintJson({{"suite", suite.name.empty() ? Json(nullptr) : Json(suite.name)}, {"cells", cells}, {"seconds", total}});
     return exit_code;
   }
-  for (const std::string& failure : failures) fmt::print("{}\n", Wrap("cannot run: " + EscapedControls(failure), TerminalWidth(), 2));
+  for (const std::string& failure : failures) {
+    fmt::print("{}\n", Wrap("cannot run: " + EscapedControls(failure), TerminalWidth(), 2));
+  }
   fmt::print("{} cells, about {:.0f} minutes on a machine of ordinary speed{}\n", plan.cells.size(), std::max(1.0, total / 60),
              suite.options.precision ? ", more if repeats spread" : "");
   return exit_code;

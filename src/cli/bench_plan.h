@@ -52,8 +52,8 @@ struct ResumePlan {
 ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states,
                       const std::vector<CapacityRow>& found);
 
-/// Prints cells with their time and memory, without measuring anything. The exit code: kExitFailed if none of them could
-/// run because something is wrong, a server that does not answer for instance.
+/// Prints cells with their time and memory, without measuring anything. The exit code: kExitFailed if none of them
+/// could run because something is wrong, a server that does not answer for instance.
 int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json);
 
 }  // namespace weir

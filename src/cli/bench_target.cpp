@@ -110,7 +110,8 @@ void AddLoadFlags(CLI::App& app, Workload& load) {
                                           : PromptKind::kFile;
         load.file = load.prompts == PromptKind::kFile ? kind : "";
       },
-      "text (of a novel, recombined), random (tokens), or a file with lengths of its own: ShareGPT's JSON, or JSON lines")
+      "text (of a novel, recombined), random (tokens), or a file with lengths of its own: ShareGPT's JSON, or JSON "
+      "lines")
       ->option_text("text|random|FILE");
   app.add_option("--shared-tokens", load.shared_tokens, "Of each prompt, the same for all users: a warm prefix");
   app.add_option("--depth", load.depth_tokens, "Tokens of context before the prompt");

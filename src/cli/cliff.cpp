@@ -243,7 +243,9 @@ Result<int> RunCliff(Flags& flags) {
     WEIR_RETURN_IF_ERROR(sent.status);
     return kExitOk;
   }
-  const auto print = [](const std::string& line) { fmt::print("{}\n", Wrap(EscapedControls(line), TerminalWidth(), 2)); };
+  const auto print = [](const std::string& line) {
+    fmt::print("{}\n", Wrap(EscapedControls(line), TerminalWidth(), 2));
+  };
   for (const std::string& line : CapacityLines(answers, cells)) print(line);
   print(fmt::format("rows: {}, run {}", store.path(), cliff.run()));
   WEIR_RETURN_IF_ERROR(sent.status);

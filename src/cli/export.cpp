@@ -95,7 +95,8 @@ Result<int> Import(const ImportFlags& flags) {
   const SentRows sent = SendRows(flags.db, store);
   if (flags.json) {
     PrintJson({{"db", path}, {"tool", outcome.tool}, {"rows", outcome.n_rows},
-               {"rows_without_figure", outcome.n_without_figure}, {"rows_known", outcome.n_known}, {"fleet", SentJson(sent)}});
+               {"rows_without_figure", outcome.n_without_figure}, {"rows_known", outcome.n_known},
+               {"fleet", SentJson(sent)}});
     WEIR_RETURN_IF_ERROR(sent.status);
     return kExitOk;
   }

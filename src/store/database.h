@@ -131,7 +131,8 @@ class Database {
 
   /// Runs statements without parameters.
   Status Run(const std::string& sql);
-  /// Of one statement; kBadInput if there is another behind it. Costs little for a statement that was prepared, used and destroyed before.
+  /// Of one statement; kBadInput if there is another behind it. Costs little for a statement that was prepared, used
+  /// and destroyed before.
   Result<Statement> Prepare(std::string_view sql);
   /// Prepares and runs one statement.
   template <class... Args>

@@ -44,17 +44,20 @@ TEST(SuiteCli, DryRunShowsCellsAndMakesNoDatabase) {
 
 TEST(SuiteCli, DryRunTellsCellsApartWithinEightyColumns) {
   const TempFolder folder;
-  std::ofstream(folder / "s.toml") << SuiteOf("1") << "depth_tokens = [0, 64]\nrate = [1, 2]\ntarget = [\"engine\", \"null\"]\n";
+  std::ofstream(folder / "s.toml") << SuiteOf("1") << "depth_tokens = [0, 64]\nrate = [1, 2]\n"
+                                   << "target = [\"engine\", \"null\"]\n";
   const std::string bench = "bench " + (folder / "s.toml") + " --dry-run";
   const auto cells = JsonOf(Weir(bench + " --json"))["cells"];
   ASSERT_EQ(cells.size(), 8u);
-  EXPECT_LT(cells[0]["seconds"].get<double>(), cells[2]["seconds"].get<double>()) << "there is more context to compute";
+  EXPECT_GT(cells[2]["seconds"].get<double>(), cells[3]["seconds"].get<double>()) << "requests come at half the rate";
   const std::string text = Weir(bench).out;
   std::istringstream table(text);
   std::string line;
   while (std::getline(table, line)) EXPECT_LE(line.size(), 80u) << line;
   EXPECT_THAT(OneLine(text), testing::StartsWith("users depth prompt gen repeats seconds memory model"));
-  for (const char* words : {" engine, 1/s", " engine, 2/s", " null, 1/s", " null, 2/s"}) EXPECT_THAT(OneLine(text), HasSubstr(words));
+  for (const char* words : {" engine, 1/s", " engine, 2/s", " null, 1/s", " null, 2/s"}) {
+    EXPECT_THAT(OneLine(text), HasSubstr(words));
+  }
   EXPECT_THAT(text, testing::Not(HasSubstr(folder / "")));
 }
 
@@ -69,7 +72,7 @@ TEST(SuiteCli, ReplaysRecordedTrafficThatIsBesideTheSuite) {
   EXPECT_EQ(planned[0]["trace"], folder / "monday.jsonl");
   EXPECT_EQ(planned[0]["trace_requests"], 2);
   EXPECT_EQ(planned[0]["prompt_tokens"], 9);
-  EXPECT_THAT(OneLine(Weir(bench + " --dry-run").out), HasSubstr("2 requests within 0.1 s of " + (folder / "monday.jsonl")));
+  EXPECT_THAT(OneLine(Weir(bench + " --dry-run").out), HasSubstr("2 requests within 0.1 s of monday.jsonl"));
 
   ASSERT_EQ(JsonOf(Weir(bench + " --json"))["cells"].size(), 1u);
   const std::string sql = "sql --json 'SELECT prompt_tokens, answer_tokens FROM request q JOIN attempt a "
@@ -101,7 +104,8 @@ TEST(SuiteCli, AFlagThatASuiteWouldIgnoreIsAnError) {
   for (const char* flags : {"--users 2", "--gen-tokens 3", "--requests 2", "--chat", "--target null", "--depth 8"}) {
     const Outcome outcome = Weir("bench " + suite + " --dry-run " + flags);
     EXPECT_EQ(outcome.exit_code, 2) << flags;
-    EXPECT_THAT(outcome.err, HasSubstr(std::string(flags).substr(0, std::string(flags).find(' ')) + ": a suite says that itself"));
+    const std::string name = std::string(flags).substr(0, std::string(flags).find(' '));
+    EXPECT_THAT(outcome.err, HasSubstr(name + ": a suite says that itself"));
   }
   EXPECT_EQ(Weir("bench " + kTiny + " --suite " + suite + " --dry-run").exit_code, 2);
   EXPECT_EQ(Weir("bench " + suite + " --dry-run --max-repeats 9").exit_code, 2);
@@ -201,7 +205,8 @@ TEST(RowsCli, RowsSqlExportAndImport) {
   EXPECT_THAT(llama.err, HasSubstr("1 of 2 cells"));
   EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'), 3);
   EXPECT_THAT(Weir("import " + (folder / "ppb.csv") + db).out, HasSubstr("2 rows of poor-pauls-benchmark"));
-  EXPECT_THAT(Weir("import " + (folder / "ppb.csv") + db).out, testing::AllOf(HasSubstr("0 rows of"), HasSubstr("2 more were there already")));
+  EXPECT_THAT(Weir("import " + (folder / "ppb.csv") + db).out,
+              testing::AllOf(HasSubstr("0 rows of"), HasSubstr("2 more were there already")));
   const auto rows = JsonOf(Weir("rows --json" + db))["cells"];
   ASSERT_EQ(rows.size(), 4u);
   EXPECT_EQ(rows[3]["foreign_tool"], "poor-pauls-benchmark");
