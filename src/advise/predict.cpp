@@ -1,5 +1,6 @@
 #include "advise/predict.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/limit.h"
@@ -66,10 +67,24 @@ SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rate
   return Estimate(question, machine);
 }
 
+std::vector<Experience> SameCells(const SpeedQuestion& question, const MachineExperience& experience) {
+  const CellTraits traits = TraitsOf(question, question.users);
+  std::vector<Experience> same;
+  for (const Experience& row : experience.decode_share) {
+    if (row.traits == traits) same.push_back(row);
+  }
+  return same;
+}
+
 std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const MachineExperience& experience) {
   std::optional<Lesson> share = Learn(experience.decode_share, TraitsOf(question, question.users));
   std::optional<Lesson> prefill = Learn(experience.prefill_gmac_s, TraitsOf(question, 1));
   if (!share || !prefill) return std::nullopt;
+  // What was seen is possible, whatever its neighbours say.
+  for (const Experience& row : SameCells(question, experience)) {
+    share->range = {std::min(share->range.low, row.value), std::max(share->range.high, row.value)};
+  }
+  if (share->range.high > kWidestLesson * share->range.low) return std::nullopt;
   return SpeedLessons{*std::move(share), *std::move(prefill)};
 }
 

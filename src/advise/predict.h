@@ -37,6 +37,9 @@ SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& 
 /// On a machine that weir runs on, in the terms of the catalogue.
 SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rates);
 
+/// The rows of this very model and number of users.
+std::vector<Experience> SameCells(const SpeedQuestion& question, const MachineExperience& experience);
+
 /// What rows teach about a model with so many users, whatever its context.
 struct SpeedLessons {
   Lesson decode_share, prefill_gmac_s;

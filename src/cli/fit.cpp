@@ -48,6 +48,7 @@ struct Answer {
   int64_t most_users = 0;  // with the context asked for
   std::vector<std::pair<int, int64_t>> longest_contexts = {};  // by users
   std::vector<SpeedPrediction> speeds = {};                    // by users, those asked for among them
+  std::vector<int64_t> same_cells = {};                        // rows of this very model and number of users
 
   const SpeedPrediction& asked_speed(int users) const {
     return *std::find_if(speeds.begin(), speeds.end(), [&](const auto& speed) { return speed.users == users; });
@@ -145,6 +146,9 @@ Result<Answer> Ask(const Flags& flags, const ModelSource& source, const Place& p
     WEIR_TRY(const int64_t longest, LongestContext(question, place.memory, n));
     answer.longest_contexts.emplace_back(n, longest);
     speed.users = n;
+    if (n == flags.users) {
+      for (const Experience& row : SameCells(speed, place.experience)) answer.same_cells.push_back(row.cell);
+    }
     answer.speeds.push_back(SpeedOf(speed, place));
   }
   return answer;
@@ -160,9 +164,13 @@ std::vector<std::string> Notes(const Answer& answer, const Place& place, int use
   const bool learned = !answer.asked_speed(users).cells.empty();
   if (place.catalogued) {
     notes.push_back("speed: estimated from stated peaks; nothing was measured on that machine, and engines differ");
+  } else if (!learned && !answer.same_cells.empty()) {
+    notes.push_back(fmt::format("speed: estimated; rows of this machine are too few to learn from, or scatter too much. "
+                                "Cell {} has what this model reached with {} {}",
+                                answer.same_cells.back(), users, users == 1 ? "user" : "users"));
   } else if (!learned) {
-    notes.push_back(fmt::format("speed: estimated; no rows of this machine are near enough. `weir bench {} --users {}` "
-                                "would measure it", answer.source->name(), users));
+    notes.push_back(fmt::format("speed: estimated; rows of this machine are too few, too far or scatter too much. "
+                                "`weir bench {} --users {}` would measure it", answer.source->name(), users));
   }
   return notes;
 }

@@ -50,13 +50,13 @@ TEST(FitCli, RowsOfThisMachineNarrowTheRange) {
   const ordered_json json = Fit(tiny + " --depth 20" + db);
   EXPECT_EQ(json["machine"]["name"], "this machine");
   const double width = json["predicted_tok_s"]["high"].get<double>() / json["predicted_tok_s"]["low"].get<double>();
-  // Two rows may disagree too much to teach anything: then it says so and names the run that would help.
+  // Two rows may disagree too much to teach anything: then it says so and names the row of this very cell.
   if (json["predictions"][0]["basis"] == "rows") {
     EXPECT_LE(width, 1.5);
     EXPECT_FALSE(json["predictions"][0]["cells"].empty());
   } else {
     EXPECT_NEAR(width, 2.5, 1e-6);
-    EXPECT_THAT(json["notes"][0].get<std::string>(), HasSubstr("weir bench"));
+    EXPECT_THAT(json["notes"][0].get<std::string>(), HasSubstr("has what this model reached with 1 user"));
   }
 }
 
