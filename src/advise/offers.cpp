@@ -38,7 +38,7 @@ std::optional<double> ParamsInName(const std::string& name) {
 
 SpeedQuestion QuestionOf(const Candidate& candidate, const Need& need) {
   return {candidate.config, candidate.footprint, candidate.cost,
-          KvType::kF16,     need.users,          need.prompt_tokens};
+          KvType::kF16,     need.users,          std::min(need.prompt_tokens, candidate.config.context_length)};
 }
 
 Speed FromPrediction(const SpeedPrediction& prediction, Basis basis) {
@@ -46,8 +46,7 @@ Speed FromPrediction(const SpeedPrediction& prediction, Basis basis) {
   speed.basis = basis;
   const double users = prediction.users;
   speed.tok_s_each = {prediction.decode_tok_s.low / users, prediction.decode_tok_s.high / users};
-  // Prompts that come at once are computed one after the other.
-  speed.ttft_ms = {prediction.ttft_ms.low * users, prediction.ttft_ms.high * users};
+  speed.ttft_ms = prediction.all_ttft_ms;
   speed.limit_tok_s_each = prediction.limit_tok_s / users;
   speed.cells = prediction.cells;
   return speed;

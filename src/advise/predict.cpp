@@ -30,8 +30,23 @@ CellTraits TraitsOf(const SpeedQuestion& question, double users) {
   return {8 * bytes / static_cast<double>(question.footprint.n_params), bytes, users};
 }
 
-Range Milliseconds(double macs, Range gmac_s) {
-  return {macs / gmac_s.high * 1e-6, macs / gmac_s.low * 1e-6};
+/// All of them in one step: no other way to compute them reads less.
+StepCost PromptStep(const SpeedQuestion& question, int n_prompts) {
+  const int64_t n_tokens = std::max<int64_t>(1, question.depth);
+  const std::vector<SliceShape> slices(static_cast<size_t>(n_prompts), {n_tokens, 0, 1});
+  return question.cost.Step(question.config, question.kv_type, slices,
+                            ExpectedExperts(question.config, n_prompts * n_tokens));
+}
+
+double Macs(const StepCost& cost) { return static_cast<double>(cost.int8_macs + cost.f32_macs); }
+
+/// What is multiplied at these rates; but a short prompt waits for the weights, as each step does: a range that begins
+/// before the limit moves up to it as a whole.
+Range FirstTokenMs(const SpeedQuestion& question, int n_prompts, const MachineRates& rates, Range gmac_s) {
+  const StepCost cost = PromptStep(question, n_prompts);
+  const double low = Macs(cost) / gmac_s.high * 1e-6, high = Macs(cost) / gmac_s.low * 1e-6;
+  const double limit_ms = LimitNs(cost, rates) * 1e-6;
+  return low >= limit_ms ? Range{low, high} : Range{limit_ms, high * limit_ms / low};
 }
 
 }  // namespace
@@ -40,11 +55,8 @@ double DecodeLimitSeconds(const SpeedQuestion& question, const MachineRates& rat
   return LimitNs(DecodeStep(question), rates) * 1e-9;
 }
 
-double PrefillMacs(const SpeedQuestion& question) {
-  const SliceShape prompt{std::max<int64_t>(1, question.depth), 0, 1};
-  const StepCost cost = question.cost.Step(question.config, question.kv_type, {&prompt, 1},
-                                           ExpectedExperts(question.config, prompt.n_tokens));
-  return static_cast<double>(cost.int8_macs + cost.f32_macs);
+double PromptLimitSeconds(const SpeedQuestion& question, const MachineRates& rates) {
+  return LimitNs(PromptStep(question, 1), rates) * 1e-9;
 }
 
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine) {
@@ -55,8 +67,8 @@ SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& 
   const double layers = cpu ? 0 : static_cast<double>(question.config.n_layers);
   const double step = limit / share + layers * kLayerSeconds;
   const double prefill = rates.int8_gmac_s * (machine.int8_tops ? kPrefillInt8Share : kPrefillFloatShare);
-  return {question.users, users / limit, Around(users / step),
-          Milliseconds(PrefillMacs(question), Around(prefill)), {}};
+  return {question.users, users / limit, Around(users / step), FirstTokenMs(question, 1, rates, Around(prefill)),
+          FirstTokenMs(question, question.users, rates, Around(prefill)), {}};
 }
 
 SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rates) {
@@ -92,11 +104,11 @@ SpeedPrediction PredictFrom(const SpeedQuestion& question, const MachineRates& r
   const StepCost step = DecodeStep(question);
   const double limit_s = LimitNs(step, rates) * 1e-9;
   const Range &share = lessons.decode_share.range, &gmac_s = lessons.prefill_gmac_s.range;
-  const double attainable_s =
-      limit_s + static_cast<double>(step.int8_macs + step.f32_macs) * 1e-9 / std::sqrt(gmac_s.low * gmac_s.high);
+  const double attainable_s = limit_s + Macs(step) * 1e-9 / std::sqrt(gmac_s.low * gmac_s.high);
   const double users = question.users;
   return {question.users, users / limit_s, {users * share.low / attainable_s, users * share.high / attainable_s},
-          Milliseconds(PrefillMacs(question), gmac_s), lessons.decode_share.cells};
+          FirstTokenMs(question, 1, rates, gmac_s), FirstTokenMs(question, question.users, rates, gmac_s),
+          lessons.decode_share.cells};
 }
 
 std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const MachineRates& rates,

@@ -27,6 +27,7 @@ struct SpeedPrediction {
   double limit_tok_s = 0;        // of all users together: tokens over T*
   Range decode_tok_s;            // of all users together
   Range ttft_ms;                 // of a prompt of `depth` tokens that has the machine for itself
+  Range all_ttft_ms;             // of the last user's, where all users bring one at once
   std::vector<int64_t> cells;    // rows that it rests on; none: kEstimate
 };
 
@@ -53,6 +54,6 @@ std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const Mach
 
 /// T* in seconds of a decode step of all users, and of prefilling one prompt of `depth` tokens.
 double DecodeLimitSeconds(const SpeedQuestion& question, const MachineRates& rates);
-double PrefillMacs(const SpeedQuestion& question);
+double PromptLimitSeconds(const SpeedQuestion& question, const MachineRates& rates);
 
 }  // namespace weir

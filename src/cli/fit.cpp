@@ -127,6 +127,10 @@ Result<Answer> Ask(const Flags& flags, const ModelSource& source, const Place& p
   FitQuestion& question = answer.question;
   question.config = *answer.facts.config;
   WEIR_TRY(question.footprint, Model::Plan(source, question.dtype));
+  if (flags.depth > question.config.context_length) {
+    return BadInput("--depth {}: {} has {} tokens of context at most", flags.depth, source.name(),
+                    question.config.context_length);
+  }
   question.options.max_sequences = flags.users;
   question.options.context_tokens =
       flags.context > 0 ? flags.context : std::min(kDefaultContext, question.config.context_length);

@@ -67,6 +67,9 @@ TEST(FitCli, WrongNamesAreAnsweredWithWhatThereIs) {
   const Outcome model = Weir("fit gpt-9 Q8_0 --machine rtx-5090-32gb");
   EXPECT_EQ(model.exit_code, 2);
   EXPECT_THAT(model.err, HasSubstr("qwen3.5-27b"));
+  const Outcome depth = Weir("fit qwen3.5-9b Q8_0 --machine rtx-5090-32gb --depth 9999999");
+  EXPECT_EQ(depth.exit_code, 2);
+  EXPECT_THAT(depth.err, HasSubstr("has 262144 tokens of context at most"));
   EXPECT_EQ(Weir("fit").exit_code, 2);
   EXPECT_THAT(Weir("fit --list").out, HasSubstr("dgx-spark-128gb"));
 }
