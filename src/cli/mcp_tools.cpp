@@ -295,9 +295,9 @@ Result<Json> RunCompare(const McpPlaces& places, const Json& given) {
 Json AuditTool() {
   return Tool(
       "audit", "What published numbers rest on",
-      "Which tokens per second that somebody published are possible: the least bandwidth that each "
-      "needs, against the "
-      "machine's. Peaks without medians are flagged.",
+      "Which tokens per second that somebody published are possible: the least bandwidth and the "
+      "fewest multiplications that each needs, against the machine's, and what its memory holds. "
+      "Peaks without medians are flagged.",
       {{"csv", Property("string",
                         "Lines of numbers below the heading "
                         "machine,model,quant,users,tok_s,figure,ttft_ms; the last two "
