@@ -179,7 +179,8 @@ std::vector<Sentence> RuleSpeed(const Facts& facts) {
   const Offer* choice = facts.choice();
   if (choice && FastEnough(choice->speed, need) == FastEnough(named->speed, need)) named = choice;
   sentence.because =
-      fmt::format("{} gives {}", ModelText(*named->candidate), SpeedText(named->speed));
+      fmt::format("{} gives {}{}", ModelText(*named->candidate), SpeedText(named->speed),
+                  CaveatsText(facts, named->speed));
   sentence.cells = named->speed.cells;
   sentence.numbers = {{"low", named->speed.tok_s_each.low}, {"high", named->speed.tok_s_each.high}};
   if (*need.min_tok_s <= low) {
@@ -227,9 +228,9 @@ std::vector<Sentence> RuleFirstToken(const Facts& facts) {
                                                : Side::kOpen;
   const Speed& speed = named->speed;
   sentence.because =
-      fmt::format("with {} the first token comes after {} s ({}{})", ModelText(*named->candidate),
-                  RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}),
-                  Name(speed.basis), speed.cells.empty() ? "" : ", " + RowsText(speed.cells));
+      fmt::format("with {} the first token comes after {} s ({}{}){}", ModelText(*named->candidate),
+                  RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}), Name(speed.basis),
+                  speed.cells.empty() ? "" : ", " + RowsText(speed.cells), CaveatsText(facts, speed));
   sentence.cells = speed.cells;
   sentence.numbers = {{"ttft_low_ms", speed.ttft_ms.low}, {"ttft_high_ms", speed.ttft_ms.high}};
   AddFirstTokenFlips(facts, high_ms, low_ms, speed.basis == Basis::kMeasured, &sentence);
@@ -275,6 +276,7 @@ std::vector<Sentence> RuleLimit(const Facts& facts) {
         "; {:.0f} % of it is reached ({}, {}), so that better software gains {} times at most",
         100 * share, Name(named->speed.basis), RowsText(named->speed.cells),
         Digits(std::max(1.0, 1 / share)));
+    sentence.because += CaveatsText(facts, named->speed, CaveatOf::kLimit);
     sentence.numbers.emplace_back("share", share);
   }
   sentence.flips.push_back({"min-tps", limit, true, "no software is fast enough"});

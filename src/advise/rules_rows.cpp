@@ -41,19 +41,6 @@ std::string EachText(const MeasuredCell& cell) {
                      cell.id);
 }
 
-/// Flags that make speeds uncertain, in brackets; empty where there are none.
-std::string CaveatsText(const Cells& cells) {
-  std::string text;
-  for (const MeasuredCell* cell : cells) {
-    for (const std::string& flag : cell->caveats) {
-      if (flag != "cliff" && flag != "probe_buffer_small" && flag != "rates_drifted" &&
-          flag != "rates_missing")
-        text += fmt::format("{}row {} {}", text.empty() ? "" : ", ", cell->id, flag);
-    }
-  }
-  return text.empty() ? "" : " [flagged: " + text + "]";
-}
-
 /// How many of the cells, by users, give each user what is needed, as far as all before them do.
 size_t Served(const Cells& cells, const Need& need) {
   size_t n_served = 0;

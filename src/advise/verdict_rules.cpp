@@ -49,6 +49,31 @@ std::string WantText(const Need& need) {
                      need.users == 1 ? "" : " each", SizeText(need));
 }
 
+std::string CaveatsText(const std::vector<const MeasuredCell*>& cells, CaveatOf of) {
+  constexpr std::string_view kOfNeither[] = {"cliff", "probe_buffer_small"};
+  constexpr std::string_view kOfRates[] = {"rates_drifted", "rates_missing"};
+  const auto is_one_of = [](const std::string& flag, const auto& names) {
+    return std::find(std::begin(names), std::end(names), flag) != std::end(names);
+  };
+  std::string text;
+  for (const MeasuredCell* cell : cells) {
+    for (const std::string& flag : cell->caveats) {
+      if (is_one_of(flag, kOfNeither) || (of == CaveatOf::kSpeed && is_one_of(flag, kOfRates))) continue;
+      text += fmt::format("{}row {} {}", text.empty() ? "" : ", ", cell->id, flag);
+    }
+  }
+  return text.empty() ? "" : " [flagged: " + text + "]";
+}
+
+std::string CaveatsText(const Facts& facts, const Speed& speed, CaveatOf of) {
+  if (speed.basis != Basis::kMeasured) return "";
+  std::vector<const MeasuredCell*> cells;
+  for (const MeasuredCell& cell : facts.evidence.cells) {
+    if (cell.id == speed.cells[0]) cells.push_back(&cell);
+  }
+  return CaveatsText(cells, of);
+}
+
 std::string ModelText(const Candidate& candidate) {
   return candidate.synthetic ? candidate.model + " " + candidate.quant : candidate.model;
 }

@@ -42,6 +42,12 @@ std::string BytesText(int64_t bytes);
 std::string RowsText(const std::vector<int64_t>& cells);
 /// "12.1 tok/s each (measured 11.9 to 12.4, row 3)".
 std::string SpeedText(const Speed& speed);
+/// Flags that make the speeds of cells uncertain, in brackets; empty where there are none. A limit is uncertain where the
+/// rates moved, too.
+enum class CaveatOf { kSpeed, kLimit };
+std::string CaveatsText(const std::vector<const MeasuredCell*>& cells, CaveatOf of = CaveatOf::kSpeed);
+/// Of the row that a measured speed is; empty for others.
+std::string CaveatsText(const Facts& facts, const Speed& speed, CaveatOf of = CaveatOf::kSpeed);
 /// The command that would measure a candidate for a need.
 std::string BenchCommand(const Candidate& candidate, const Need& need);
 

@@ -280,6 +280,26 @@ TEST(Verdict, LimitTurnsAtTheLimit) {
   EXPECT_NEAR(FlipOf(world.Says("limit"), "min-tps", false).at / limit, 2, 1e-9);
 }
 
+TEST(Verdict, TheLimitOfARowIsThatOfTheBestRatesAndFlagsAreSaid) {
+  World world;
+  world.need.users = 1;
+  world.need.least_params = 9e9;
+  world.candidates = {SomeCandidates()[4]};
+  world.evidence.cells = {Cell(7, "synth:qwen3.5-9b:Q4_K_M", 1, 10, 11, 12)};
+  MeasuredCell& cell = world.evidence.cells[0];
+  cell.limit_tok_s = Figure{5, 13, 20, 13, 20};
+  cell.caveats = {"other_load", "rates_drifted"};
+  const auto limit = [&] { return FlipOf(world.Says("limit"), "min-tps", true).at; };
+  EXPECT_DOUBLE_EQ(limit(), 20);
+  EXPECT_THAT(world.Says("limit").because, HasSubstr("[flagged: row 7 other_load, row 7 rates_drifted]"));
+  EXPECT_THAT(world.Says("speed").because, HasSubstr("[flagged: row 7 other_load]"));
+  // At another moment of the run the memory gave more.
+  cell.step = StepCost{4'000'000'000, 0, 0, 1, 1};
+  world.evidence.experience.rates = world.home.rates;
+  world.evidence.experience.rates->read_gb_s = 120;
+  EXPECT_NEAR(limit(), 30, 1e-6);
+}
+
 TEST(Verdict, UsersTurnWithTheNeedAndWithEachRow) {
   World world;
   world.need.min_tok_s = 5;
