@@ -368,6 +368,22 @@ TEST_F(ReportTest, MixturesOfOneFamilyAreComparedUnderOneLoad) {
   EXPECT_EQ(CellTitle(data.cells[1]), "Tiny-9B-q4_k_m") << "which names its mixture";
 }
 
+TEST_F(ReportTest, TargetsOfOneRunAreToldApart) {
+  const int64_t run = AddRun();
+  AddCell(run, SomeModel(), {.step_ms = {60, 60, 61}, .key = "a", .target = "an-other-engine", .planned_bytes = 0});
+  const int64_t engine = AddCell(run, SomeModel(), {.key = "b", .planned_bytes = 100'000'000});
+  AddCell(run, SomeModel(), {.step_ms = {20, 20, 21}, .key = "c", .target = "peer:third", .planned_bytes = 0});
+  const Json report = JsonReport(Data());
+  const std::string ranking = SectionOf(report, "throughput")["notes"].dump();
+  for (const char* target : {"an-other-engine", "peer:third"}) EXPECT_THAT(ranking, HasSubstr(target));
+  const Json& frontier = SectionOf(report, "frontier")["charts"][0];
+  EXPECT_EQ(frontier["cells"], Json{engine}) << "weir's own engine speaks for the model";
+  EXPECT_THAT(frontier.dump(), HasSubstr("1 user, engine"));
+  const Json& memory = SectionOf(report, "memory");
+  EXPECT_EQ(memory["charts"][0]["cells"], Json{engine}) << "who plans nothing has no bar";
+  EXPECT_THAT(SentencesOf(memory), HasSubstr("under 1 % of this machine"));
+}
+
 TEST_F(ReportTest, QualityIsAnAxisOfTheFrontier) {
   const int64_t run = AddRun();
   const ModelRow model = SomeModel("/m/Tiny-9B.Q8_0.gguf");
