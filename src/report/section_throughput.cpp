@@ -22,7 +22,7 @@ std::string StatusText(const CellResult& cell) {
 
 ReportTable ThroughputTable(const ReportView& view) {
   ReportTable table{"Tokens per second of all users together. The median is over repeats, the best one never stands without it; "
-              "the interval is the 95 % one of the median. Decode: all users generate, nothing else runs. Aggregate: prompts included.",
+              "the interval is the 95 % one of the median, of three repeats the least and the greatest. Decode: all users generate, nothing else runs. Aggregate: prompts included.",
               {{"model", "", "model", false}, {"users", "", "users"}, {"decode", "tok/s", "decode_tok_s_median"},
                {"95 %", "", "decode_ci95"}, {"best", "", "decode_tok_s_peak"}, {"each", "tok/s", "decode_tok_s_per_user"},
                {"aggregate", "tok/s", "aggregate_tok_s_median"}, {"best", "", "aggregate_tok_s_peak"},

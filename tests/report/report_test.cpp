@@ -244,19 +244,21 @@ TEST_F(FilledReport, WhatWasMeasuredAgainIsReplacedAndNamed) {
 
 TEST_F(ReportTest, ACliffIsNamedAndProvenByItsRepeats) {
   const int64_t run = AddRun();
-  AddCell(run, SomeModel(), {1, {10, 10, 10}});
-  AddCell(run, SomeModel(), {2, {25, 26, 27}});  // 80, 77, 74 tok/s after 100
-  AddCell(run, SomeModel(), {4, {50, 55, 60}});  // 80, 73, 67: lower by what repeats differ
+  AddCell(run, SomeModel(), {1, {10, 10, 10, 10, 10}});
+  AddCell(run, SomeModel(), {2, {25, 25, 26, 26, 27}});  // 74 to 80 tok/s after 100
+  AddCell(run, SomeModel(), {4, {50, 51, 55, 60, 60}});  // 67 to 80: lower by what repeats differ
+  AddCell(run, SomeModel(), {8, {150, 150, 150}});       // 53: too few for an interval
   const Json report = JsonReport(Data());
   const Json& cliff = SectionOf(report, "cliff");
   std::vector<Json> decode;
   for (const Json& row : cliff["tables"][0]["rows"]) {
     if (row["figure"] == "decode") decode.push_back(row);
   }
-  ASSERT_EQ(decode.size(), 2u);
+  ASSERT_EQ(decode.size(), 3u);
   EXPECT_EQ(decode[0]["proven"], "yes");
   EXPECT_NEAR(decode[0]["change"], 2 / 0.026 / 100 - 1, 1e-9);
   EXPECT_THAT(decode[1]["proven"].get<std::string>(), HasSubstr("noise"));
+  EXPECT_THAT(decode[2]["proven"].get<std::string>(), HasSubstr("too few repeats")) << "as weir compare says";
 }
 
 TEST_F(ReportTest, NoCliffIsSaidToo) {
