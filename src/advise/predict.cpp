@@ -1,6 +1,7 @@
 #include "advise/predict.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "model/limit.h"
@@ -59,15 +60,30 @@ double PromptLimitSeconds(const SpeedQuestion& question, const MachineRates& rat
   return LimitNs(PromptStep(question, 1), rates) * 1e-9;
 }
 
+namespace {
+
+/// The middle for a decode step of all users.
+double EstimatedStepSeconds(const SpeedQuestion& question, const CatalogueMachine& machine) {
+  const bool cpu = machine.kind == MachineKind::kCpu;
+  const double share = kDecodeShare * std::pow(question.users, cpu ? kCpuUsersExponent : kUsersExponent);
+  const double layers = cpu ? 0 : static_cast<double>(question.config.n_layers);
+  return DecodeLimitSeconds(question, machine.Rates()) / share + layers * kLayerSeconds;
+}
+
+}  // namespace
+
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine) {
   const MachineRates rates = machine.Rates();
-  const double limit = DecodeLimitSeconds(question, rates), users = question.users;
-  const bool cpu = machine.kind == MachineKind::kCpu;
-  const double share = kDecodeShare * std::pow(users, cpu ? kCpuUsersExponent : kUsersExponent);
-  const double layers = cpu ? 0 : static_cast<double>(question.config.n_layers);
-  const double step = limit / share + layers * kLayerSeconds;
+  double tok_s = question.users / EstimatedStepSeconds(question, machine);
+  // Where multiplications are the limit a falling share would let all users together have less than fewer of them; but an
+  // engine can serve these in turns.
+  for (SpeedQuestion fewer = question; fewer.users > 1;) {
+    fewer.users = static_cast<int>(std::bit_floor(static_cast<unsigned>(fewer.users - 1)));
+    tok_s = std::max(tok_s, fewer.users / EstimatedStepSeconds(fewer, machine));
+  }
   const double prefill = rates.int8_gmac_s * (machine.int8_tops ? kPrefillInt8Share : kPrefillFloatShare);
-  return {question.users, users / limit, Around(users / step), FirstTokenMs(question, 1, rates, Around(prefill)),
+  return {question.users, question.users / DecodeLimitSeconds(question, rates), Around(tok_s),
+          FirstTokenMs(question, 1, rates, Around(prefill)),
           FirstTokenMs(question, question.users, rates, Around(prefill)), {}};
 }
 

@@ -50,6 +50,11 @@ struct Answer {
   std::vector<SpeedPrediction> speeds = {};                    // by users, those asked for among them
   std::vector<int64_t> same_cells = {};                        // rows of this very model and number of users
 
+  /// Whether so many users can have the context that speeds are predicted for; else there is no such speed.
+  bool has_room(int users) const {
+    return std::any_of(longest_contexts.begin(), longest_contexts.end(),
+                       [&](const auto& longest) { return longest.first == users && longest.second >= depth; });
+  }
   const SpeedPrediction& asked_speed(int users) const {
     return *std::find_if(speeds.begin(), speeds.end(), [&](const auto& speed) { return speed.users == users; });
   }
@@ -183,11 +188,11 @@ std::vector<std::string> Notes(const Answer& answer, const Place& place, int use
 
 Json RangeJson(const Range& range) { return Json{{"low", range.low}, {"high", range.high}}; }
 
-Json SpeedJson(const SpeedPrediction& speed) {
+Json SpeedJson(const SpeedPrediction& speed, bool has_room) {
   return Json{{"users", speed.users},
-              {"limit_tok_s", speed.limit_tok_s},
-              {"predicted_tok_s", RangeJson(speed.decode_tok_s)},
-              {"predicted_ttft_ms", RangeJson(speed.ttft_ms)},
+              {"limit_tok_s", has_room ? Json(speed.limit_tok_s) : Json()},
+              {"predicted_tok_s", has_room ? RangeJson(speed.decode_tok_s) : Json()},
+              {"predicted_ttft_ms", has_room ? RangeJson(speed.ttft_ms) : Json()},
               {"basis", speed.cells.empty() ? "estimate" : "rows"},
               {"cells", speed.cells}};
 }
@@ -218,8 +223,8 @@ Json Document(const Answer& answer, const Place& place, int users) {
   for (const auto& [n, tokens] : answer.longest_contexts) {
     contexts.push_back({{"users", n}, {"context_tokens", tokens}});
   }
-  for (const SpeedPrediction& speed : answer.speeds) speeds.push_back(SpeedJson(speed));
-  const SpeedPrediction& asked = answer.asked_speed(users);
+  for (const SpeedPrediction& speed : answer.speeds) speeds.push_back(SpeedJson(speed, answer.has_room(speed.users)));
+  const Json asked = SpeedJson(answer.asked_speed(users), answer.has_room(users));
   return Json{{"model", answer.source->name()},
               {"machine", PlaceJson(place)},
               {"users", users},
@@ -239,9 +244,9 @@ Json Document(const Answer& answer, const Place& place, int users) {
               {"most_users", answer.most_users},
               {"longest_context", contexts},
               {"depth_tokens", answer.depth},
-              {"limit_tok_s", asked.limit_tok_s},
-              {"predicted_tok_s", RangeJson(asked.decode_tok_s)},
-              {"predicted_ttft_ms", RangeJson(asked.ttft_ms)},
+              {"limit_tok_s", asked["limit_tok_s"]},
+              {"predicted_tok_s", asked["predicted_tok_s"]},
+              {"predicted_ttft_ms", asked["predicted_ttft_ms"]},
               {"predictions", speeds},
               {"notes", Notes(answer, place, users)}};
 }
@@ -294,10 +299,14 @@ void PrintTable(const Answer& answer) {
       fmt::print("{:>5}  {:>15}\n", users, "does not fit");
       continue;
     }
+    if (!answer.has_room(users)) {
+      fmt::print("{:>5}  {:>15}  {:>16} {:>8}  {:>18}\n", users, Grouped(tokens), "-", "-", "-");
+      continue;
+    }
     fmt::print("{:>5}  {:>15}  {:>16} {:>8}  {:>18}\n", users, Grouped(tokens), RangeText(speed.decode_tok_s),
                Digits(speed.limit_tok_s), RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}));
   }
-  fmt::print("speeds with {} tokens of context each; the first token is that of such a prompt, alone\n",
+  fmt::print("speeds with {} tokens of context each (-: no room for these); the first token is that of such a prompt, alone\n",
              Grouped(answer.depth));
 }
 

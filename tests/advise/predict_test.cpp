@@ -83,6 +83,19 @@ TEST(Predict, EstimatesAreAsWideAsTheySayAndBelowTheLimit) {
   }
 }
 
+TEST(Predict, EstimatesOfAllUsersNeverFallWithUsers) {
+  const auto catalogue = MachineCatalogue::Load("");
+  for (const CatalogueMachine& machine : catalogue->machines()) {
+    double last = 0;
+    for (const int users : {1, 2, 4, 8, 16, 24, 32, 64}) {
+      const SpeedPrediction speed = Estimate(QuestionAbout("synth:qwen3.5-27b:Q8_0", users, 1024), machine);
+      EXPECT_GE(speed.decode_tok_s.high, last) << machine.name << " " << users;
+      EXPECT_LE(speed.decode_tok_s.high, speed.limit_tok_s) << machine.name << " " << users;
+      last = speed.decode_tok_s.high;
+    }
+  }
+}
+
 // A short prompt multiplies next to nothing, and reads all weights; so do many short prompts, which share one reading.
 TEST(Predict, NoFirstTokenComesBeforeTheLimitOfItsStep) {
   const auto catalogue = MachineCatalogue::Load("");

@@ -42,6 +42,16 @@ TEST(FitCli, NoIsAnAnswer) {
   EXPECT_THAT(text.out, HasSubstr("too much"));
 }
 
+TEST(FitCli, ThereIsNoSpeedWithAContextThatDoesNotFit) {
+  const ordered_json json = Fit("qwen3.5-27b Q5_K_M --machine rtx-3090-24gb");
+  const ordered_json &first = json["predictions"].front(), &last = json["predictions"].back();
+  EXPECT_GT(first["predicted_tok_s"]["low"], 0);
+  ASSERT_LT(json["longest_context"].back()["context_tokens"], json["depth_tokens"]);
+  for (const char* figure : {"predicted_tok_s", "limit_tok_s", "predicted_ttft_ms"}) {
+    EXPECT_TRUE(last[figure].is_null()) << figure;
+  }
+}
+
 TEST(FitCli, RowsOfThisMachineNarrowTheRange) {
   const TempFolder folder;
   const std::string db = " --db " + (folder / "rows.db");
