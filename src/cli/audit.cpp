@@ -166,7 +166,7 @@ void PrintList(const char* heading, const std::vector<Finding>& findings, void (
 }
 
 Result<int> RunAudit(const Flags& flags) {
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(flags.machines_folder));
   WEIR_TRY(const std::string text, ReadText(flags.file));
   const bool csv = flags.file.ends_with(".csv");
   WEIR_TRY(const Article article, csv ? ParseArticleCsv(text, flags.file) : ParseArticle(text, flags.file));

@@ -129,7 +129,7 @@ Command AddCompare(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   app.add_option("A B", flags->sides, "[DB][#RUN][@QUANT]: a run of a database; the last run of the usual one unless it says otherwise")
       ->required()
-      ->expected(1, 64);
+      ->expected(-1);  // one or more
   app.add_option("--figure", flags->options.figure, "what is compared")
       ->check(CLI::IsMember({"decode_tok_s", "aggregate_tok_s"}))
       ->capture_default_str();

@@ -16,6 +16,7 @@
 #include "cli/machines_folder.h"
 #include "cli/model_text.h"
 #include "cli/progress.h"
+#include "cli/result_database.h"
 #include "machine/memory_use.h"
 #include "model/synth/synth_model.h"
 #include "store/store.h"
@@ -91,8 +92,7 @@ Result<Place> ThisMachine(const Flags& flags) {
   place.title = machine.cpu_model;
   place.memory.available_bytes = AvailableMemory();
   place.memory.memory_bytes = machine.memory_bytes.value_or(place.memory.available_bytes);
-  WEIR_TRY(const std::string path, flags.db.empty() ? Store::DefaultPath() : Result<std::string>(flags.db));
-  if (Result<Store> store = Store::OpenReadOnly(path, {.machine = Fingerprint(machine)})) {
+  if (Result<Store> store = OpenResults(flags.db, {.machine = Fingerprint(machine)})) {
     Progress progress("reading rows");
     FigureReader figures(progress.UntilInterrupted());
     WEIR_TRY(place.experience, ReadExperience(store->database(), Fingerprint(machine), std::string(Name(isa)),
@@ -363,7 +363,7 @@ Result<Asked> AskFlags(const Flags& flags, const MachineCatalogue& catalogue) {
 
 Result<int> RunFit(const Flags& flags) {
   CatchInterrupts();
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(flags.machines_folder));
   if (flags.list) return PrintCatalogue(catalogue, flags.json);
   WEIR_TRY(const Asked asked, AskFlags(flags, catalogue));
   if (flags.json) {

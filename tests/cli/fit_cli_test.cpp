@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "weir_process.h"
 
 namespace weir {
@@ -81,6 +83,15 @@ TEST(FitCli, WrongNamesAreAnsweredWithWhatThereIs) {
   EXPECT_EQ(depth.exit_code, 2);
   EXPECT_THAT(depth.err, HasSubstr("has 262144 tokens of context at most"));
   EXPECT_EQ(Weir("fit").exit_code, 2);
+  EXPECT_THAT(Weir("fit qwen3.5-9b Q8_0 --db /nowhere.db").err, HasSubstr("there is none yet"));
+  EXPECT_THAT(Weir("verdict --db /nowhere.db").err, HasSubstr("there is none yet"));
+  EXPECT_THAT(Weir("compare --help").out, HasSubstr("A B...\n"));
+  EXPECT_THAT(Weir("mcp --help").out, HasSubstr("compare"));
+  const TempFolder folder;
+  std::ofstream(folder / "torn.toml") << "title = \"A ca";
+  const Outcome torn = Weir("fit --list --machines " + (folder / ""));
+  EXPECT_THAT(torn.out, HasSubstr("dgx-spark-128gb"));
+  EXPECT_THAT(torn.err, HasSubstr("left out: "));
   EXPECT_THAT(Weir("fit --list").out, HasSubstr("dgx-spark-128gb"));
 }
 
