@@ -37,7 +37,8 @@ std::map<std::pair<std::string, int64_t>, Cells> CellsByModel(const Facts& facts
 double Each(const MeasuredCell& cell) { return cell.decode_tok_s.median / cell.users; }
 
 std::string EachText(const MeasuredCell& cell) {
-  return fmt::format("{} to each of {} (row {})", Digits(Each(cell)), UsersText(cell.users),
+  return fmt::format("{} to {} (row {})", Digits(Each(cell)),
+                     cell.users == 1 ? "1 user" : "each of " + UsersText(cell.users),
                      cell.id);
 }
 

@@ -89,7 +89,17 @@ std::string SizeText(const Need& need) {
              : "a model";
 }
 
-std::string BytesText(int64_t bytes) { return Digits(static_cast<double>(bytes) * 1e-9) + " GB"; }
+std::string Thousands(double whole) {
+  std::string digits = fmt::format("{:.0f}", whole);
+  const std::ptrdiff_t first = whole < 0 ? 1 : 0;
+  for (auto i = std::ssize(digits) - 3; i > first; i -= 3) digits.insert(static_cast<size_t>(i), 1, ',');
+  return digits;
+}
+
+std::string BytesText(int64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  return value < 999.5e6 ? Digits(value * 1e-6) + " MB" : Digits(value * 1e-9) + " GB";
+}
 
 std::string RowsText(const std::vector<int64_t>& cells) {
   std::string text = cells.size() == 1 ? "row" : "rows";

@@ -24,6 +24,8 @@ std::vector<Sentence> RuleSmallerFaster(const Facts& facts);
 std::vector<Sentence> RuleTokensPerDollar(const Facts& facts);
 std::vector<Sentence> RuleTokensPerWattHour(const Facts& facts);
 
+/// The price of a machine, with the computer around a card as far as somebody said what that costs; nothing if unknown.
+std::optional<double> UsdOf(const CatalogueMachine& machine, const Need& need);
 /// "4 users", "1 user".
 std::string UsersText(int users);
 /// "4 users want 10 tok/s each from a model of 9B or more".
@@ -36,7 +38,9 @@ std::string ModelText(const Candidate& candidate);
 std::string RangeText(Range range);
 /// "a model of 9B or more"; "a model" where any will do.
 std::string SizeText(const Need& need);
-/// "28.6 GB".
+/// "262,144".
+std::string Thousands(double whole);
+/// "28.6 GB", "729 MB".
 std::string BytesText(int64_t bytes);
 /// "row 3", "rows 3, 5 and 7".
 std::string RowsText(const std::vector<int64_t>& cells);
