@@ -73,8 +73,9 @@ struct Audit {
 
 /// kBadInput for a machine that is not catalogued, and for a model of a claim that is not. A step of a dense model must
 /// read all its weights, one of a mixture those that a single token needs, and multiply with them for each user; keys,
-/// values and states come on top and are left out, so a share is the least that the row can have used. No speculation is
-/// assumed. Nor can a machine compute with weights that its memory does not hold, or answer before it has read them once.
+/// values and states come on top and are left out, so a share is the least that the row can have used. No speculation
+/// is assumed. Nor can a machine compute with weights that its memory does not hold, or answer before it has read them
+/// once.
 Result<Audit> AuditArticle(const Article& article, const MachineCatalogue& catalogue);
 
 }  // namespace weir

@@ -165,8 +165,8 @@ Result<MachineExperience> ReadExperience(Database& database, const std::string& 
     decode.traits.weight_bytes = row.Real(1);
     decode.traits.bits_per_weight = 8 * row.Real(1) / row.Real(2);
     decode.traits.users = row.Real(3);
-    // Under the rates that predictions divide by, not those of the cell's moment: where rates move between cells, a share
-    // of the lower ones times a limit of the higher ones is a speed that nobody has seen.
+    // Under the rates that predictions divide by, not those of the cell's moment: where rates move between cells, a
+    // share of the lower ones times a limit of the higher ones is a speed that nobody has seen.
     const double limit_s = LimitNs(*cell->step, *experience.rates) * 1e-9;
     decode.value = cell->decode_tok_s->median * (limit_s / decode.traits.users + 1 / prefill);
     Experience prompt = decode;

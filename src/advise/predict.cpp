@@ -75,8 +75,8 @@ double EstimatedStepSeconds(const SpeedQuestion& question, const CatalogueMachin
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine) {
   const MachineRates rates = machine.Rates();
   double tok_s = question.users / EstimatedStepSeconds(question, machine);
-  // Where multiplications are the limit a falling share would let all users together have less than fewer of them; but an
-  // engine can serve these in turns.
+  // Where multiplications are the limit a falling share would let all users together have less than fewer of them; but
+  // an engine can serve these in turns.
   for (SpeedQuestion fewer = question; fewer.users > 1;) {
     fewer.users = static_cast<int>(std::bit_floor(static_cast<unsigned>(fewer.users - 1)));
     tok_s = std::max(tok_s, fewer.users / EstimatedStepSeconds(fewer, machine));

@@ -46,8 +46,8 @@ std::string BytesText(int64_t bytes);
 std::string RowsText(const std::vector<int64_t>& cells);
 /// "12.1 tok/s each (measured 11.9 to 12.4, row 3)".
 std::string SpeedText(const Speed& speed);
-/// Flags that make the speeds of cells uncertain, in brackets; empty where there are none. A limit is uncertain where the
-/// rates moved, too.
+/// Flags that make the speeds of cells uncertain, in brackets; empty where there are none. A limit is uncertain where
+/// the rates moved, too.
 enum class CaveatOf { kSpeed, kLimit };
 std::string CaveatsText(const std::vector<const MeasuredCell*>& cells, CaveatOf of = CaveatOf::kSpeed);
 /// Of the row that a measured speed is; empty for others.

@@ -205,7 +205,8 @@ Command AddAudit(CLI::App& app) {
       "Examples:\n"
       "  weir audit data/articles/mac-mini-m4-pro.toml\n"
       "  weir audit numbers.csv --json\n\n"
-      "Shares count the weights alone, the least that a step must read and multiply with. Impossible is an answer: the exit code is 0.");
+      "Shares count the weights alone, the least that a step must read and multiply with. Impossible is an answer: the\n"
+      "exit code is 0.");
   return [flags] { return RunAudit(*flags); };
 }
 

@@ -146,8 +146,8 @@ Command AddCompare(CLI::App& app) {
       "  weir compare 15@Q8_0 15@Q4_K_M --across-quants\n"
       "  weir compare main.db new.db --fail-if-slower 5%\n\n"
       "Beside the rates: how far the greedy answers to the fixed questions agree (docs/metrics.md).\n"
-      "Only cells of the same model under the same load are compared, and of the same target where a side has several;\n"
-      "what is left out says why. Flags of the cells, and rates of memory that differ, stand below the ratio.\n"
+      "Only cells of the same model under the same load are compared, and of the same target where a side has\n"
+      "several; what is left out says why. Flags of the cells, and rates of memory that differ, stand below the ratio.\n"
       "Exit code: 3 if --fail-if-slower was exceeded: by the whole 95 % interval, or by the ratio where there are too\n"
       "few repeats for one.");
   return [flags] { return RunCompare(*flags); };

@@ -174,8 +174,8 @@ std::vector<std::string> Notes(const Answer& answer, const Place& place, int use
   if (place.catalogued) {
     notes.push_back("speed: estimated from stated peaks; nothing was measured on that machine, and engines differ");
   } else if (!learned && !answer.same_cells.empty()) {
-    notes.push_back(fmt::format("speed: estimated; rows of this machine are too few to learn from, or scatter too much. "
-                                "Cell {} has what this model reached with {} {}",
+    notes.push_back(fmt::format("speed: estimated; rows of this machine are too few to learn from, or scatter too "
+                                "much. Cell {} has what this model reached with {} {}",
                                 answer.same_cells.back(), users, users == 1 ? "user" : "users"));
   } else if (!learned) {
     notes.push_back(fmt::format("speed: estimated; rows of this machine are too few, too far or scatter too much. "
@@ -306,7 +306,8 @@ void PrintTable(const Answer& answer) {
     fmt::print("{:>5}  {:>15}  {:>16} {:>8}  {:>18}\n", users, Grouped(tokens), RangeText(speed.decode_tok_s),
                Digits(speed.limit_tok_s), RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}));
   }
-  fmt::print("speeds with {} tokens of context each (-: no room for these); the first token is that of such a prompt, alone\n",
+  fmt::print("speeds with {} tokens of context each (-: no room for these); the first token is that of such a prompt, "
+             "alone\n",
              Grouped(answer.depth));
 }
 

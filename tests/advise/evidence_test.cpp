@@ -178,7 +178,8 @@ TEST(Evidence, ARowAnswersForItsCellAsTheDatabaseHasIt) {
   EXPECT_DOUBLE_EQ(speed.ttft_ms.high, 100);
 }
 
-// A machine's bandwidth doubles and halves while it is measured, as that of a rented one does, and speeds do not follow.
+// A machine's bandwidth doubles and halves while it is measured, as that of a rented one does, and speeds do not
+// follow.
 TEST(Evidence, APredictionHoldsTheRowsItRestsOnWhereRatesMoved) {
   Rows rows;
   const Candidate model = *OpenCandidate(kModel);

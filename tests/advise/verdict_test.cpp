@@ -422,7 +422,8 @@ TEST(Verdict, NumbersHaveSeparators) {
   EXPECT_EQ(Digits(1109.4), "1,109");
   EXPECT_EQ(Digits(-1234567), "-1,234,567");
   EXPECT_EQ(Digits(999.4), "999");
-  EXPECT_EQ(FlipText({"ctx", 262144, true, "none fits"}), "flips above 262,144 tokens of context for each user: then none fits");
+  EXPECT_EQ(FlipText({"ctx", 262144, true, "none fits"}),
+            "flips above 262,144 tokens of context for each user: then none fits");
 }
 
 TEST(Verdict, APurchaseThatNobodyIsSureOfSaysWhatIsMissing) {
@@ -469,7 +470,8 @@ TEST(Verdict, ASmallerFasterCardLosesWhereTheContextNoLongerFits) {
   with_host.need.host_usd = 2000;
   EXPECT_EQ(with_host.Says("smaller-faster").because.find("A card"), std::string::npos) << "429 + 2000 is too much";
   with_host.need.budget_usd = 2430;
-  EXPECT_THAT(with_host.Says("smaller-faster").because, HasSubstr("(2,429 USD for the card and the computer around it)"));
+  EXPECT_THAT(with_host.Says("smaller-faster").because,
+              HasSubstr("(2,429 USD for the card and the computer around it)"));
   const Sign largest = [](const Sentence& sentence) { return sentence.condition; };
   ExpectTurn(world, "smaller-faster", "ctx", SetContext, 8192, 1 << 18, largest);
 }
