@@ -53,7 +53,7 @@ td{white-space:nowrap}
 td.tx{white-space:normal;min-width:8rem}
 td.nm{min-width:13rem}
 @media (min-width:1000px){td.nm{min-width:19rem}}
-.duo td.nm{min-width:12rem}
+.duo td.nm{min-width:8rem}.duo th,.duo td{padding:.28rem .4rem}
 .rep,.no{color:var(--soft)}
 tbody tr:hover{background:var(--panel)}
 details{font-size:.82rem;margin:.4rem 0;color:var(--soft)}
