@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "advise/verdict.h"
 #include "model/model.h"
 
 namespace weir {
@@ -15,11 +16,19 @@ Result<std::unique_ptr<ModelSource>> SourceOf(const std::string& model, const st
   return OpenModel(fmt::format("synth:{}:{}", model, quant));
 }
 
-Result<int64_t> LeastWeightBytes(const PublishedRow& row) {
+struct LeastWork {
+  int64_t file_bytes = 0;    // all weights
+  int64_t weight_bytes = 0;  // read in a step, of one token
+  double macs = 0;           // multiplied in a step of all users
+};
+Result<LeastWork> LeastWorkOf(const PublishedRow& row) {
   WEIR_TRY(const std::unique_ptr<ModelSource> source, SourceOf(row.model, row.quant));
   WEIR_TRY(const ModelConfig config, ReadConfig(*source));
+  WEIR_TRY(const ModelFootprint footprint, Model::Plan(*source, Dtype::kInt8));
   WEIR_TRY(const ModelCost cost, Model::Cost(*source, Dtype::kInt8));
-  return cost.Weights(config, 1, 1, ExpectedExperts(config, 1)).weight_bytes;
+  const StepCost step = cost.Weights(config, 1, 1, ExpectedExperts(config, 1));
+  return LeastWork{footprint.file_tensor_bytes, step.weight_bytes,
+                   row.users * static_cast<double>(step.int8_macs + step.f32_macs)};
 }
 
 bool SameCell(const PublishedRow& a, const PublishedRow& b) {
@@ -32,16 +41,45 @@ bool IsLonePeak(const PublishedRow& row, const std::vector<PublishedRow>& rows) 
          });
 }
 
+/// Each reason for which no software can have measured it.
+std::vector<std::string> WhyImpossible(const RowFinding& finding, const LeastWork& work,
+                                       const CatalogueMachine& machine) {
+  std::vector<std::string> reasons;
+  if (work.file_bytes > machine.memory_bytes) {
+    reasons.push_back(fmt::format("its weights are {:.1f} GB, and the memory {:.1f} GB",
+                                  1e-9 * static_cast<double>(work.file_bytes),
+                                  1e-9 * static_cast<double>(machine.memory_bytes)));
+  }
+  if (finding.uses[0].share > 1) reasons.push_back("its weights cannot be read that often");
+  if (!finding.arithmetic.possible()) reasons.push_back("the machine cannot multiply that often");
+  const double once_ms = 1e-6 * static_cast<double>(work.weight_bytes) / machine.bandwidth_gb_s;
+  if (finding.row.ttft_ms && *finding.row.ttft_ms < once_ms) {
+    reasons.push_back(fmt::format("the first token comes after {} ms, and reading the weights once takes {} ms",
+                                  Digits(*finding.row.ttft_ms), Digits(once_ms)));
+  }
+  return reasons;
+}
+
 Result<RowFinding> JudgeRow(const PublishedRow& row, const Article& article, const MachineCatalogue& catalogue) {
   WEIR_TRY(const CatalogueMachine* machine, catalogue.Find(row.machine));
   RowFinding finding;
   finding.row = row;
-  WEIR_TRY(finding.weight_bytes, LeastWeightBytes(row));
   finding.steps_per_s = row.tok_s / row.users;
   finding.lone_peak = IsLonePeak(row, article.rows);
+  const Result<LeastWork> work = LeastWorkOf(row);
+  if (!work) {
+    finding.verdict = "unknown_model";
+    finding.reasons.push_back(work.error().message);
+    return finding;
+  }
+  finding.weight_bytes = work->weight_bytes;
   const double gb_s = static_cast<double>(finding.weight_bytes) * finding.steps_per_s * 1e-9;
-  finding.verdict = gb_s > machine->bandwidth_gb_s ? "impossible" : "possible";
   finding.uses.push_back({"catalogue", machine->bandwidth_gb_s, gb_s / machine->bandwidth_gb_s});
+  const double gmac_s = machine->Rates().int8_gmac_s;
+  finding.arithmetic = {gmac_s, work->macs * finding.steps_per_s * 1e-9 / gmac_s, machine->int8_tops.has_value()};
+  finding.side = finding.arithmetic.share > finding.uses[0].share ? "arithmetic" : "bandwidth";
+  finding.reasons = WhyImpossible(finding, *work, *machine);
+  finding.verdict = finding.reasons.empty() ? "possible" : "impossible";
   if (row.machine != article.machine) return finding;
   for (const ClaimedBandwidth& claimed : article.bandwidths) {
     finding.uses.push_back({claimed.name, claimed.gb_s, gb_s / claimed.gb_s});

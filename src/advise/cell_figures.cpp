@@ -1,5 +1,7 @@
 #include "advise/cell_figures.h"
 
+#include <cmath>
+
 namespace weir {
 namespace {
 
@@ -12,7 +14,13 @@ constexpr const char* kFigures = R"sql(
   WHERE cell = ?1 AND (figure = 'decode_tok_s' OR figure = 'limit_tok_s' OR figure = 'step_macs'
                        OR figure = 'prefill_tok_s' OR figure = 'ttft_ms' OR figure LIKE '%_j_per_token'))sql";
 
-Result<CellFigures> ReadFigures(Statement& query, int64_t cell) {
+/// The steps that the view decode_step counts, without the rates of their moment.
+constexpr const char* kStep = R"sql(
+  SELECT avg(s.weight_bytes), avg(s.kv_bytes), avg(s.state_bytes), avg(s.int8_macs), avg(s.f32_macs)
+  FROM whole_repeat r JOIN step s ON s.attempt = r.attempt
+  WHERE r.cell = ?1 AND s.decode_rows = r.users AND s.prefill_rows = 0)sql";
+
+Result<CellFigures> ReadFigures(Statement& query, Statement& step, int64_t cell) {
   CellFigures figures;
   const std::pair<std::string_view, std::optional<Figure>*> places[] = {{"decode_tok_s", &figures.decode_tok_s},
                                                                         {"limit_tok_s", &figures.limit_tok_s},
@@ -29,6 +37,12 @@ Result<CellFigures> ReadFigures(Statement& query, int64_t cell) {
     if (name.ends_with(kEnergy) && !name.ends_with(kNetEnergy)) {
       figures.joules_per_token.emplace_back(name.substr(0, name.size() - kEnergy.size()), figure.median);
     }
+  }));
+  step.Bind(cell);
+  WEIR_RETURN_IF_ERROR(step.ForEach([&](const Statement& row) {
+    if (row.IsNull(0)) return;
+    const auto whole = [&](int column) { return static_cast<int64_t>(std::llround(row.Real(column))); };
+    figures.step = StepCost{whole(0), whole(1), whole(2), whole(3), whole(4)};
   }));
   return figures;
 }
@@ -54,11 +68,12 @@ Status FigureReader::Read(Database& database, const std::string& machine, const 
   }));
   known_.clear();
   WEIR_TRY(Statement query, database.Prepare(kFigures));
+  WEIR_TRY(Statement step, database.Prepare(kStep));
   for (size_t i = 0; i < unknown.size(); ++i) {
     if (progress_ && !progress_(static_cast<int64_t>(i), std::ssize(unknown))) {
       return Error{ErrorCode::kInterrupted, "interrupted", {}};
     }
-    WEIR_TRY(wanted[unknown[i]].figures, ReadFigures(query, unknown[i]));
+    WEIR_TRY(wanted[unknown[i]].figures, ReadFigures(query, step, unknown[i]));
   }
   known_ = std::move(wanted);
   return {};

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/model.h"
 #include "store/read_progress.h"
 #include "store/store.h"
 
@@ -16,6 +17,7 @@ namespace weir {
 /// Over the repeats of one cell; nothing where nothing was measured.
 struct CellFigures {
   std::optional<Figure> decode_tok_s, limit_tok_s, step_macs, prefill_tok_s, ttft_ms;
+  std::optional<StepCost> step;  // the mean of its decode steps
   std::vector<std::pair<std::string, double>> joules_per_token;  // by boundary, gross, median
 };
 

@@ -79,6 +79,7 @@ Status ReadCells(Database& database, const Home& home, const FigureReader& figur
     cell.decode_tok_s = *found->decode_tok_s;
     cell.ttft_ms = found->ttft_ms;
     cell.limit_tok_s = found->limit_tok_s;
+    cell.step = found->step;
     cell.joules_per_token = found->joules_per_token;
     newest.insert_or_assign({cell.name, cell.users, cell.prompt_tokens}, std::move(cell));
   }

@@ -39,6 +39,7 @@ struct MeasuredCell {
   int64_t prompt_tokens = 0;
   Figure decode_tok_s;  // of all users together, over repeats
   std::optional<Figure> ttft_ms, limit_tok_s;
+  std::optional<StepCost> step;  // the mean of its decode steps
   std::vector<std::string> caveats;                              // flags that its reader must know
   std::vector<std::pair<std::string, double>> joules_per_token;  // by boundary, gross, median
 };

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "model/limit.h"
+
 namespace weir {
 namespace {
 
@@ -142,6 +144,7 @@ Result<MachineExperience> ReadExperience(Database& database, const std::string& 
   MachineExperience experience;
   WEIR_TRY(experience.rates, ReadRates(database, machine, threads));
   WEIR_RETURN_IF_ERROR(figures.Read(database, machine, isa, threads));
+  if (!experience.rates) return experience;
   WEIR_TRY(Statement cells, database.Prepare(R"sql(
     SELECT cell.id, model.file_tensor_bytes, model.n_params, cell.users
     FROM cell JOIN run ON run.id = cell.run JOIN machine ON machine.id = run.machine
@@ -154,15 +157,18 @@ Result<MachineExperience> ReadExperience(Database& database, const std::string& 
   cells.Bind(machine, isa, threads);
   WEIR_RETURN_IF_ERROR(cells.ForEach([&](const Statement& row) {
     const CellFigures* cell = figures.Find(row.Int(0));
-    if (!cell || !cell->decode_tok_s || !cell->limit_tok_s || !cell->step_macs || !cell->prefill_tok_s) return;
-    const double limit = cell->limit_tok_s->median, prefill = cell->prefill_tok_s->median;
-    if (limit <= 0 || prefill <= 0) return;
+    if (!cell || !cell->decode_tok_s || !cell->step || !cell->step_macs || !cell->prefill_tok_s) return;
+    const double prefill = cell->prefill_tok_s->median;
+    if (prefill <= 0) return;
     Experience decode;
     decode.cell = row.Int(0);
     decode.traits.weight_bytes = row.Real(1);
     decode.traits.bits_per_weight = 8 * row.Real(1) / row.Real(2);
     decode.traits.users = row.Real(3);
-    decode.value = cell->decode_tok_s->median * (1 / limit + 1 / prefill);
+    // Under the rates that predictions divide by, not those of the cell's moment: where rates move between cells, a
+    // share of the lower ones times a limit of the higher ones is a speed that nobody has seen.
+    const double limit_s = LimitNs(*cell->step, *experience.rates) * 1e-9;
+    decode.value = cell->decode_tok_s->median * (limit_s / decode.traits.users + 1 / prefill);
     Experience prompt = decode;
     prompt.traits.users = 1;  // a prompt's rows are what is multiplied, whoever else waits
     prompt.value = prefill * cell->step_macs->median / decode.traits.users / 1e9;

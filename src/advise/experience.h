@@ -23,6 +23,7 @@ struct CellTraits {
   double bits_per_weight = 0;  // of the file
   double weight_bytes = 0;     // of the file
   double users = 1;
+  bool operator==(const CellTraits&) const = default;
 };
 
 /// A measured figure, above 0.
@@ -46,7 +47,7 @@ std::optional<Lesson> Learn(std::span<const Experience> rows, const CellTraits& 
 
 /// What cells of a machine reached. The attainable time of a decode step is T* and, on top, its multiply-accumulates at
 /// the rate that prompts reach: weights stream while nothing is multiplied, so the share of T* alone falls with users,
-/// the sooner the fewer bits a weight has, and rows of few users would say little about many.
+/// the sooner the fewer bits a weight has, and rows of few users would say little about many. T* is that of `rates`.
 struct MachineExperience {
   std::optional<MachineRates> rates;       // the best of the last run that measured all four
   std::vector<Experience> decode_share;    // attainable time of a decode step / its time

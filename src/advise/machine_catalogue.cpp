@@ -99,6 +99,15 @@ Result<CatalogueMachine> ParseMachine(std::string_view text, const std::string& 
   return machine;
 }
 
+namespace {
+
+Result<CatalogueMachine> ReadMachineFile(const fs::path& path) {
+  WEIR_TRY(const std::string text, ReadFile(path.string(), kMostFileBytes));
+  return ParseMachine(text, path.stem().string(), path.string());
+}
+
+}  // namespace
+
 Result<MachineCatalogue> MachineCatalogue::Load(const std::string& folder) {
   MachineCatalogue catalogue;
   std::vector<CatalogueMachine>& machines = catalogue.machines_;
@@ -110,10 +119,13 @@ Result<MachineCatalogue> MachineCatalogue::Load(const std::string& folder) {
   std::error_code missing;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, missing)) {
     if (entry.path().extension() != ".toml") continue;
-    WEIR_TRY(const std::string text, ReadFile(entry.path().string(), kMostFileBytes));
-    WEIR_TRY(CatalogueMachine machine, ParseMachine(text, entry.path().stem().string(), entry.path().string()));
-    std::erase_if(machines, [&](const CatalogueMachine& old) { return old.name == machine.name; });
-    machines.push_back(std::move(machine));
+    Result<CatalogueMachine> machine = ReadMachineFile(entry.path());
+    if (!machine) {
+      catalogue.left_out_.push_back(machine.error());
+      continue;
+    }
+    std::erase_if(machines, [&](const CatalogueMachine& old) { return old.name == machine->name; });
+    machines.push_back(*std::move(machine));
   }
   std::sort(machines.begin(), machines.end(),
             [](const CatalogueMachine& a, const CatalogueMachine& b) { return a.name < b.name; });

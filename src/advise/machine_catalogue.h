@@ -49,15 +49,18 @@ Result<CatalogueMachine> ParseMachine(std::string_view text, const std::string& 
 class MachineCatalogue {
  public:
   /// Those inside the program, and the *.toml of `folder` ("" or one that is missing: none), which replace
-  /// machines of the same name.
+  /// machines of the same name. A file that is no machine is left out: one torn file must not keep all others away.
   static Result<MachineCatalogue> Load(const std::string& folder);
 
   const std::vector<CatalogueMachine>& machines() const { return machines_; }
+  /// What is wrong with the files that were left out.
+  const std::vector<Error>& left_out() const { return left_out_; }
   /// kBadInput with the names that are alike, or all.
   Result<const CatalogueMachine*> Find(std::string_view name) const;
 
  private:
   std::vector<CatalogueMachine> machines_;  // by name
+  std::vector<Error> left_out_;
 };
 
 }  // namespace weir

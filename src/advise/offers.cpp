@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "gguf/quant_name.h"
+#include "model/limit.h"
 #include "model/synth/synth_model.h"
 
 namespace weir {
@@ -38,7 +39,7 @@ std::optional<double> ParamsInName(const std::string& name) {
 
 SpeedQuestion QuestionOf(const Candidate& candidate, const Need& need) {
   return {candidate.config, candidate.footprint, candidate.cost,
-          KvType::kF16,     need.users,          need.prompt_tokens};
+          KvType::kF16,     need.users,          std::min(need.prompt_tokens, candidate.config.context_length)};
 }
 
 Speed FromPrediction(const SpeedPrediction& prediction, Basis basis) {
@@ -46,14 +47,22 @@ Speed FromPrediction(const SpeedPrediction& prediction, Basis basis) {
   speed.basis = basis;
   const double users = prediction.users;
   speed.tok_s_each = {prediction.decode_tok_s.low / users, prediction.decode_tok_s.high / users};
-  // Prompts that come at once are computed one after the other.
-  speed.ttft_ms = {prediction.ttft_ms.low * users, prediction.ttft_ms.high * users};
+  speed.ttft_ms = prediction.all_ttft_ms;
   speed.limit_tok_s_each = prediction.limit_tok_s / users;
   speed.cells = prediction.cells;
   return speed;
 }
 
-Speed FromCell(const MeasuredCell& cell) {
+/// What no software exceeds, of all users: by the best rates that the machine had, in the cell's own repeats or at any
+/// other moment of the last run. The median of the repeats is a limit of half of them only.
+std::optional<double> LimitOf(const MeasuredCell& cell, const std::optional<MachineRates>& best) {
+  if (!cell.limit_tok_s) return std::nullopt;
+  double limit = cell.limit_tok_s->greatest;
+  if (cell.step && best) limit = std::max(limit, cell.users * 1e9 / LimitNs(*cell.step, *best));
+  return limit;
+}
+
+Speed FromCell(const MeasuredCell& cell, const std::optional<MachineRates>& best) {
   Speed speed;
   speed.basis = Basis::kMeasured;
   const double users = cell.users;
@@ -65,7 +74,8 @@ Speed FromCell(const MeasuredCell& cell) {
       std::any_of(cell.caveats.begin(), cell.caveats.end(), [](const std::string& flag) {
         return flag == "share_above_one" || flag == "probe_buffer_small";
       });
-  if (cell.limit_tok_s && !doubtful) speed.limit_tok_s_each = cell.limit_tok_s->median / users;
+  const std::optional<double> limit = LimitOf(cell, best);
+  if (limit && !doubtful) speed.limit_tok_s_each = *limit / users;
   speed.cells = {cell.id};
   return speed;
 }
@@ -189,7 +199,7 @@ const MeasuredCell* SpeedSource::CellOf(const Candidate& candidate, const Need& 
 }
 
 Speed SpeedSource::Of(const Candidate& candidate, const Need& need) {
-  if (const MeasuredCell* cell = CellOf(candidate, need)) return FromCell(*cell);
+  if (const MeasuredCell* cell = CellOf(candidate, need)) return FromCell(*cell, evidence_.experience.rates);
   const SpeedQuestion question = QuestionOf(candidate, need);
   if (home_.catalogued)
     return FromPrediction(Estimate(question, *home_.catalogued), Basis::kEstimated);

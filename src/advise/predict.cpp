@@ -1,5 +1,7 @@
 #include "advise/predict.h"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "model/limit.h"
@@ -29,8 +31,23 @@ CellTraits TraitsOf(const SpeedQuestion& question, double users) {
   return {8 * bytes / static_cast<double>(question.footprint.n_params), bytes, users};
 }
 
-Range Milliseconds(double macs, Range gmac_s) {
-  return {macs / gmac_s.high * 1e-6, macs / gmac_s.low * 1e-6};
+/// All of them in one step: no other way to compute them reads less.
+StepCost PromptStep(const SpeedQuestion& question, int n_prompts) {
+  const int64_t n_tokens = std::max<int64_t>(1, question.depth);
+  const std::vector<SliceShape> slices(static_cast<size_t>(n_prompts), {n_tokens, 0, 1});
+  return question.cost.Step(question.config, question.kv_type, slices,
+                            ExpectedExperts(question.config, n_prompts * n_tokens));
+}
+
+double Macs(const StepCost& cost) { return static_cast<double>(cost.int8_macs + cost.f32_macs); }
+
+/// What is multiplied at these rates; but a short prompt waits for the weights, as each step does: a range that begins
+/// before the limit moves up to it as a whole.
+Range FirstTokenMs(const SpeedQuestion& question, int n_prompts, const MachineRates& rates, Range gmac_s) {
+  const StepCost cost = PromptStep(question, n_prompts);
+  const double low = Macs(cost) / gmac_s.high * 1e-6, high = Macs(cost) / gmac_s.low * 1e-6;
+  const double limit_ms = LimitNs(cost, rates) * 1e-6;
+  return low >= limit_ms ? Range{low, high} : Range{limit_ms, high * limit_ms / low};
 }
 
 }  // namespace
@@ -39,23 +56,35 @@ double DecodeLimitSeconds(const SpeedQuestion& question, const MachineRates& rat
   return LimitNs(DecodeStep(question), rates) * 1e-9;
 }
 
-double PrefillMacs(const SpeedQuestion& question) {
-  const SliceShape prompt{std::max<int64_t>(1, question.depth), 0, 1};
-  const StepCost cost = question.cost.Step(question.config, question.kv_type, {&prompt, 1},
-                                           ExpectedExperts(question.config, prompt.n_tokens));
-  return static_cast<double>(cost.int8_macs + cost.f32_macs);
+double PromptLimitSeconds(const SpeedQuestion& question, const MachineRates& rates) {
+  return LimitNs(PromptStep(question, 1), rates) * 1e-9;
 }
+
+namespace {
+
+/// The middle for a decode step of all users.
+double EstimatedStepSeconds(const SpeedQuestion& question, const CatalogueMachine& machine) {
+  const bool cpu = machine.kind == MachineKind::kCpu;
+  const double share = kDecodeShare * std::pow(question.users, cpu ? kCpuUsersExponent : kUsersExponent);
+  const double layers = cpu ? 0 : static_cast<double>(question.config.n_layers);
+  return DecodeLimitSeconds(question, machine.Rates()) / share + layers * kLayerSeconds;
+}
+
+}  // namespace
 
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine) {
   const MachineRates rates = machine.Rates();
-  const double limit = DecodeLimitSeconds(question, rates), users = question.users;
-  const bool cpu = machine.kind == MachineKind::kCpu;
-  const double share = kDecodeShare * std::pow(users, cpu ? kCpuUsersExponent : kUsersExponent);
-  const double layers = cpu ? 0 : static_cast<double>(question.config.n_layers);
-  const double step = limit / share + layers * kLayerSeconds;
+  double tok_s = question.users / EstimatedStepSeconds(question, machine);
+  // Where multiplications are the limit a falling share would let all users together have less than fewer of them; but
+  // an engine can serve these in turns.
+  for (SpeedQuestion fewer = question; fewer.users > 1;) {
+    fewer.users = static_cast<int>(std::bit_floor(static_cast<unsigned>(fewer.users - 1)));
+    tok_s = std::max(tok_s, fewer.users / EstimatedStepSeconds(fewer, machine));
+  }
   const double prefill = rates.int8_gmac_s * (machine.int8_tops ? kPrefillInt8Share : kPrefillFloatShare);
-  return {question.users, users / limit, Around(users / step),
-          Milliseconds(PrefillMacs(question), Around(prefill)), {}};
+  return {question.users, question.users / DecodeLimitSeconds(question, rates), Around(tok_s),
+          FirstTokenMs(question, 1, rates, Around(prefill)),
+          FirstTokenMs(question, question.users, rates, Around(prefill)), {}};
 }
 
 SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rates) {
@@ -66,10 +95,24 @@ SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rate
   return Estimate(question, machine);
 }
 
+std::vector<Experience> SameCells(const SpeedQuestion& question, const MachineExperience& experience) {
+  const CellTraits traits = TraitsOf(question, question.users);
+  std::vector<Experience> same;
+  for (const Experience& row : experience.decode_share) {
+    if (row.traits == traits) same.push_back(row);
+  }
+  return same;
+}
+
 std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const MachineExperience& experience) {
   std::optional<Lesson> share = Learn(experience.decode_share, TraitsOf(question, question.users));
   std::optional<Lesson> prefill = Learn(experience.prefill_gmac_s, TraitsOf(question, 1));
   if (!share || !prefill) return std::nullopt;
+  // What was seen is possible, whatever its neighbours say.
+  for (const Experience& row : SameCells(question, experience)) {
+    share->range = {std::min(share->range.low, row.value), std::max(share->range.high, row.value)};
+  }
+  if (share->range.high > kWidestLesson * share->range.low) return std::nullopt;
   return SpeedLessons{*std::move(share), *std::move(prefill)};
 }
 
@@ -77,11 +120,11 @@ SpeedPrediction PredictFrom(const SpeedQuestion& question, const MachineRates& r
   const StepCost step = DecodeStep(question);
   const double limit_s = LimitNs(step, rates) * 1e-9;
   const Range &share = lessons.decode_share.range, &gmac_s = lessons.prefill_gmac_s.range;
-  const double attainable_s =
-      limit_s + static_cast<double>(step.int8_macs + step.f32_macs) * 1e-9 / std::sqrt(gmac_s.low * gmac_s.high);
+  const double attainable_s = limit_s + Macs(step) * 1e-9 / std::sqrt(gmac_s.low * gmac_s.high);
   const double users = question.users;
   return {question.users, users / limit_s, {users * share.low / attainable_s, users * share.high / attainable_s},
-          Milliseconds(PrefillMacs(question), gmac_s), lessons.decode_share.cells};
+          FirstTokenMs(question, 1, rates, gmac_s), FirstTokenMs(question, question.users, rates, gmac_s),
+          lessons.decode_share.cells};
 }
 
 std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const MachineRates& rates,

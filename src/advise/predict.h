@@ -27,6 +27,7 @@ struct SpeedPrediction {
   double limit_tok_s = 0;        // of all users together: tokens over T*
   Range decode_tok_s;            // of all users together
   Range ttft_ms;                 // of a prompt of `depth` tokens that has the machine for itself
+  Range all_ttft_ms;             // of the last user's, where all users bring one at once
   std::vector<int64_t> cells;    // rows that it rests on; none: kEstimate
 };
 
@@ -36,6 +37,9 @@ inline constexpr double kWidestEstimate = 2.5;
 SpeedPrediction Estimate(const SpeedQuestion& question, const CatalogueMachine& machine);
 /// On a machine that weir runs on, in the terms of the catalogue.
 SpeedPrediction Estimate(const SpeedQuestion& question, const MachineRates& rates);
+
+/// The rows of this very model and number of users.
+std::vector<Experience> SameCells(const SpeedQuestion& question, const MachineExperience& experience);
 
 /// What rows teach about a model with so many users, whatever its context.
 struct SpeedLessons {
@@ -50,6 +54,6 @@ std::optional<SpeedPrediction> Predict(const SpeedQuestion& question, const Mach
 
 /// T* in seconds of a decode step of all users, and of prefilling one prompt of `depth` tokens.
 double DecodeLimitSeconds(const SpeedQuestion& question, const MachineRates& rates);
-double PrefillMacs(const SpeedQuestion& question);
+double PromptLimitSeconds(const SpeedQuestion& question, const MachineRates& rates);
 
 }  // namespace weir

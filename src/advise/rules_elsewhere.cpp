@@ -16,6 +16,15 @@ constexpr double kLeastLoad = 0.5;
 /// Whether price, or power, are those of a part around which a computer has to be bought.
 bool IsPart(const std::string& of) { return of != "system"; }
 
+}  // namespace
+
+std::optional<double> UsdOf(const CatalogueMachine& machine, const Need& need) {
+  if (!machine.price_usd) return std::nullopt;
+  return *machine.price_usd + (IsPart(machine.price_of) ? need.host_usd.value_or(0) : 0);
+}
+
+namespace {
+
 struct Priced {
   const Offer* offer = nullptr;
   double usd = 0;
@@ -25,14 +34,12 @@ struct Priced {
 std::optional<Priced> PriceOf(const Offer& offer, const Need& need) {
   const CatalogueMachine* machine = offer.catalogued;
   if (!machine || !machine->price_usd) return std::nullopt;
-  const bool part = IsPart(machine->price_of);
-  return Priced{&offer, *machine->price_usd + (part ? need.host_usd.value_or(0) : 0),
-                part && !need.host_usd};
+  return Priced{&offer, *UsdOf(*machine, need), IsPart(machine->price_of) && !need.host_usd};
 }
 
 std::string PriceText(const Priced& priced) {
   return fmt::format(
-      "{:.0f} USD{}", priced.usd,
+      "{} USD{}", Thousands(priced.usd),
       priced.without_host ? " for the " + priced.offer->catalogued->price_of + " alone" : "");
 }
 
@@ -61,6 +68,30 @@ const std::vector<Offer>& OffersBeside(const Facts& facts, const Offer& offer) {
                        });
 }
 
+/// What no machine gives, of what is needed: the first of these that none has together with those before it.
+std::string WhyNoneIsSure(const Facts& facts) {
+  const Need& need = facts.need;
+  if (facts.here.empty()) return "no model is known that is as large";
+  bool fits = false, fast = false, soon = false, faithful = false;
+  for (const std::vector<Offer>& offers : facts.elsewhere) {
+    for (const Offer& offer : offers) {
+      if (!offer.fits()) continue;
+      fits = true;
+      if (FastEnough(offer.speed, need) != Answer::kYes) continue;
+      fast = true;
+      if (SoonEnough(offer.speed, need) != Answer::kYes) continue;
+      soon = true;
+      faithful |= FaithfulEnough(offer.quality, need) == Answer::kYes;
+    }
+  }
+  return !fits       ? "none holds such a model with that context"
+         : !fast     ? "none is sure to be fast enough, as far as estimates go"
+         : !soon     ? "none is sure to answer in time, as far as estimates go"
+         : !faithful ? fmt::format("of no model that is fast enough a divergence of {} nats or less was measured",
+                                   Plain(*need.max_kl))
+                     : "of none that is sure to do the price is known";
+}
+
 std::string NeedText(const Need& need) {
   std::string text = WantText(need);
   if (need.max_ttft_ms)
@@ -76,11 +107,13 @@ std::vector<Sentence> RulePurchase(const Facts& facts) {
   Sentence sentence;
   sentence.condition = NeedText(need);
   if (need.budget_usd)
-    sentence.condition += fmt::format(" and {:.0f} USD can be spent", *need.budget_usd);
+    sentence.condition += fmt::format(" and {} USD can be spent", Thousands(*need.budget_usd));
   if (sure.empty() || !Affordable(sure[0], need)) {
     sentence.side = Side::kOpen;
     sentence.subject = "Any machine of the catalogue";
-    sentence.because = "none that can be paid is sure to do, as far as estimates go";
+    sentence.because = sure.empty() ? WhyNoneIsSure(facts)
+                                    : fmt::format("what is sure to do, as far as estimates go, costs {} USD or more",
+                                                  Thousands(sure[0].usd));
     if (!sure.empty()) {
       sentence.flips.push_back({"budget", std::nextafter(sure[0].usd, 0), true,
                                 fmt::format("{} is sure to do", sure[0].offer->title)});
@@ -100,14 +133,20 @@ std::vector<Sentence> RulePurchase(const Facts& facts) {
   if (need.budget_usd)
     sentence.flips.push_back(
         {"budget", cheapest.usd, false, "no machine of the catalogue is sure to do"});
+  // Of the model that is named, and then of any that the machine would do with.
   double fastest = 0, longest = 0;
+  const double own_fastest = offer.speed.tok_s_each.low;
+  const auto own_longest = static_cast<double>(offer.longest_context);
   for (const Offer& other : OffersBeside(facts, offer)) {
     if (!other.fits() || SoonEnough(other.speed, need) != Answer::kYes) continue;
     fastest = std::max(fastest, other.speed.tok_s_each.low);
     if (other.meets == Answer::kYes)
       longest = std::max(longest, static_cast<double>(other.longest_context));
   }
+  const char* kAnother = "another model or quantisation has to do";
+  if (own_fastest < fastest) sentence.flips.push_back({"min-tps", own_fastest, true, kAnother});
   sentence.flips.push_back({"min-tps", fastest, true, "it is not sure to be fast enough"});
+  if (own_longest < longest) sentence.flips.push_back({"ctx", own_longest, true, kAnother});
   sentence.flips.push_back({"ctx", longest, true, "it does not hold what is fast enough"});
   return {sentence};
 }
@@ -159,17 +198,18 @@ std::vector<const CatalogueMachine*> SmallerFaster(const Facts& facts) {
       facts.evidence.experience.rates ? facts.evidence.experience.rates : facts.home.rates;
   for (const CatalogueMachine& machine : facts.catalogue.machines()) {
     const bool smaller = machine.AvailableBytes() < facts.home.memory.available_bytes;
-    const bool affordable = machine.price_usd && (!facts.need.budget_usd ||
-                                                  *machine.price_usd <= *facts.need.budget_usd);
+    const std::optional<double> usd = UsdOf(machine, facts.need);
+    const bool affordable = usd && (!facts.need.budget_usd || *usd <= *facts.need.budget_usd);
     if (rates && smaller && affordable && machine.bandwidth_gb_s > rates->read_gb_s)
       found.push_back(&machine);
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto* a, const auto* b) { return *a->price_usd < *b->price_usd; });
+  std::stable_sort(found.begin(), found.end(), [&](const auto* a, const auto* b) {
+    return *UsdOf(*a, facts.need) < *UsdOf(*b, facts.need);
+  });
   return found;
 }
 
-Sentence WinsUpTo(const CatalogueMachine& machine, const std::vector<Duel>& duels,
+Sentence WinsUpTo(const Need& need, const CatalogueMachine& machine, const std::vector<Duel>& duels,
                   const Duel& won) {
   const auto kept = std::find_if(duels.rbegin(), duels.rend(), [](const Duel& duel) {
     return duel.here.fits() && !duel.there.fits();
@@ -178,8 +218,10 @@ Sentence WinsUpTo(const CatalogueMachine& machine, const std::vector<Duel>& duel
   sentence.side = Side::kWrong;
   sentence.condition = fmt::format("{} is the largest that will be run", ModelText(*won.candidate));
   sentence.because =
-      fmt::format("{} ({:.0f} USD for the {}) gives {}, this machine {}", machine.title,
-                  *machine.price_usd, machine.price_of, SpeedText(won.there.speed),
+      fmt::format("{} ({} USD for the {}{}) gives {}, this machine {}", machine.title,
+                  Thousands(*UsdOf(machine, need)), machine.price_of,
+                  IsPart(machine.price_of) && need.host_usd ? " and the computer around it" : "",
+                  SpeedText(won.there.speed),
                   won.here.fits() ? SpeedText(won.here.speed) : "does not hold it");
   if (kept != duels.rend() && kept->candidate->params > won.candidate->params) {
     sentence.because +=
@@ -202,7 +244,7 @@ std::vector<Sentence> RuleSmallerFaster(const Facts& facts) {
     const std::vector<Duel> duels = DuelsWith(facts, *machine, quant);
     const auto won = std::find_if(duels.rbegin(), duels.rend(),
                                   [](const Duel& duel) { return duel.there_wins(); });
-    if (won != duels.rend()) return {WinsUpTo(*machine, duels, *won)};
+    if (won != duels.rend()) return {WinsUpTo(facts.need, *machine, duels, *won)};
   }
   return {};
 }

@@ -140,7 +140,7 @@ std::vector<Sentence> RuleMemory(const Facts& facts) {
   Sentence sentence;
   sentence.condition = fmt::format(
       "{} want{} {} with {} tokens of context{}", UsersText(need.users), need.users == 1 ? "s" : "",
-      SizeText(need), need.context_tokens, need.users == 1 ? "" : " each");
+      SizeText(need), Thousands(static_cast<double>(need.context_tokens)), need.users == 1 ? "" : " each");
   const Offer* offer = facts.choice() ? facts.choice() : FirstFitting(facts.here);
   const auto at_longest = static_cast<double>(longest->longest_context);
   if (!offer) {
@@ -179,7 +179,8 @@ std::vector<Sentence> RuleSpeed(const Facts& facts) {
   const Offer* choice = facts.choice();
   if (choice && FastEnough(choice->speed, need) == FastEnough(named->speed, need)) named = choice;
   sentence.because =
-      fmt::format("{} gives {}", ModelText(*named->candidate), SpeedText(named->speed));
+      fmt::format("{} gives {}{}", ModelText(*named->candidate), SpeedText(named->speed),
+                  CaveatsText(facts, named->speed));
   sentence.cells = named->speed.cells;
   sentence.numbers = {{"low", named->speed.tok_s_each.low}, {"high", named->speed.tok_s_each.high}};
   if (*need.min_tok_s <= low) {
@@ -210,7 +211,7 @@ std::vector<Sentence> RuleFirstToken(const Facts& facts) {
   const Need& need = facts.need;
   if (!need.max_ttft_ms || !FirstFitting(facts.here)) return {};
   std::string condition = fmt::format(
-      "a prompt of {} tokens must be answered within {}{}", need.prompt_tokens,
+      "a prompt of {} tokens must be answered within {}{}", Thousands(static_cast<double>(need.prompt_tokens)),
       Seconds(*need.max_ttft_ms),
       need.users == 1 ? ""
                       : fmt::format(", of {} who ask at once the last", UsersText(need.users)));
@@ -225,14 +226,24 @@ std::vector<Sentence> RuleFirstToken(const Facts& facts) {
   sentence.side = *need.max_ttft_ms >= high_ms ? Side::kRight
                   : *need.max_ttft_ms < low_ms ? Side::kWrong
                                                : Side::kOpen;
+  const bool measured = named->speed.basis == Basis::kMeasured;
+  // As the rule of speed: the model that would be chosen speaks, unless its answer is another one.
+  const Offer* choice = facts.choice();
+  if (choice && choice->speed.basis != Basis::kNone &&
+      SoonEnough(choice->speed, need) == SoonEnough(named->speed, need))
+    named = choice;
   const Speed& speed = named->speed;
   sentence.because =
-      fmt::format("with {} the first token comes after {} s ({}{})", ModelText(*named->candidate),
-                  RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}),
-                  Name(speed.basis), speed.cells.empty() ? "" : ", " + RowsText(speed.cells));
+      fmt::format("with {} the first token comes after {} s ({}{}){}", ModelText(*named->candidate),
+                  RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}), Name(speed.basis),
+                  speed.cells.empty() ? "" : ", " + RowsText(speed.cells), CaveatsText(facts, speed));
   sentence.cells = speed.cells;
   sentence.numbers = {{"ttft_low_ms", speed.ttft_ms.low}, {"ttft_high_ms", speed.ttft_ms.high}};
-  AddFirstTokenFlips(facts, high_ms, low_ms, speed.basis == Basis::kMeasured, &sentence);
+  AddFirstTokenFlips(facts, high_ms, low_ms, measured, &sentence);
+  if (sentence.side == Side::kRight && speed.ttft_ms.high > high_ms) {
+    sentence.flips.insert(sentence.flips.begin(), {"max-ttft", speed.ttft_ms.high * 1e-3, false,
+                                                   "another model or quantisation has to do"});
+  }
   if (sentence.side != Side::kRight && speed.basis != Basis::kMeasured) {
     sentence.wanted = BenchCommand(*named->candidate, need);
   }
@@ -275,6 +286,7 @@ std::vector<Sentence> RuleLimit(const Facts& facts) {
         "; {:.0f} % of it is reached ({}, {}), so that better software gains {} times at most",
         100 * share, Name(named->speed.basis), RowsText(named->speed.cells),
         Digits(std::max(1.0, 1 / share)));
+    sentence.because += CaveatsText(facts, named->speed, CaveatOf::kLimit);
     sentence.numbers.emplace_back("share", share);
   }
   sentence.flips.push_back({"min-tps", limit, true, "no software is fast enough"});

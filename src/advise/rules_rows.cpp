@@ -37,21 +37,9 @@ std::map<std::pair<std::string, int64_t>, Cells> CellsByModel(const Facts& facts
 double Each(const MeasuredCell& cell) { return cell.decode_tok_s.median / cell.users; }
 
 std::string EachText(const MeasuredCell& cell) {
-  return fmt::format("{} to each of {} (row {})", Digits(Each(cell)), UsersText(cell.users),
+  return fmt::format("{} to {} (row {})", Digits(Each(cell)),
+                     cell.users == 1 ? "1 user" : "each of " + UsersText(cell.users),
                      cell.id);
-}
-
-/// Flags that make speeds uncertain, in brackets; empty where there are none.
-std::string CaveatsText(const Cells& cells) {
-  std::string text;
-  for (const MeasuredCell* cell : cells) {
-    for (const std::string& flag : cell->caveats) {
-      if (flag != "cliff" && flag != "probe_buffer_small" && flag != "rates_drifted" &&
-          flag != "rates_missing")
-        text += fmt::format("{}row {} {}", text.empty() ? "" : ", ", cell->id, flag);
-    }
-  }
-  return text.empty() ? "" : " [flagged: " + text + "]";
 }
 
 /// How many of the cells, by users, give each user what is needed, as far as all before them do.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "advise/verdict_rules.h"
+
 namespace weir {
 namespace {
 
@@ -68,6 +70,7 @@ std::string_view Name(Side side) {
 }
 
 std::string Digits(double value) {
+  if (std::abs(value) >= 999.5) return Thousands(value);
   const int decimals =
       value != 0 ? 2 - static_cast<int>(std::floor(std::log10(std::abs(value)))) : 0;
   return fmt::format("{:.{}f}", value, std::clamp(decimals, 0, 4));
@@ -92,7 +95,7 @@ std::string SentenceText(const Sentence& sentence) {
 std::string FlipText(const Flip& flip) {
   // Whole numbers of tokens and users are exact; the rest is rounded for readers.
   const bool whole = flip.at == std::floor(flip.at) && std::abs(flip.at) < 1e9;
-  const std::string at = whole ? fmt::format("{:.0f}", flip.at) : Digits(flip.at);
+  const std::string at = whole ? Thousands(flip.at) : Digits(flip.at);
   return fmt::format("flips {} {}{}: then {}", flip.above ? "above" : "below", at, Unit(flip.input),
                      flip.becomes);
 }
@@ -115,8 +118,8 @@ Result<MachineVerdict> JudgeMachine(Need need, const Home& home, const Evidence&
     const Evidence nothing;
     SpeedSource estimates(other, nothing);
     facts.elsewhere.push_back(OffersOf(other, evidence, estimates, need, candidates));
-    const bool affordable =
-        !need.budget_usd || !machine.price_usd || *machine.price_usd <= *need.budget_usd;
+    const std::optional<double> usd = UsdOf(machine, need);
+    const bool affordable = !need.budget_usd || !usd || *usd <= *need.budget_usd;
     const Offer* choice = Choose(facts.elsewhere.back());
     if (choice && affordable) verdict.elsewhere.push_back(*choice);
   }

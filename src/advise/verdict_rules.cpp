@@ -49,6 +49,31 @@ std::string WantText(const Need& need) {
                      need.users == 1 ? "" : " each", SizeText(need));
 }
 
+std::string CaveatsText(const std::vector<const MeasuredCell*>& cells, CaveatOf of) {
+  constexpr std::string_view kOfNeither[] = {"cliff", "probe_buffer_small"};
+  constexpr std::string_view kOfRates[] = {"rates_drifted", "rates_missing"};
+  const auto is_one_of = [](const std::string& flag, const auto& names) {
+    return std::find(std::begin(names), std::end(names), flag) != std::end(names);
+  };
+  std::string text;
+  for (const MeasuredCell* cell : cells) {
+    for (const std::string& flag : cell->caveats) {
+      if (is_one_of(flag, kOfNeither) || (of == CaveatOf::kSpeed && is_one_of(flag, kOfRates))) continue;
+      text += fmt::format("{}row {} {}", text.empty() ? "" : ", ", cell->id, flag);
+    }
+  }
+  return text.empty() ? "" : " [flagged: " + text + "]";
+}
+
+std::string CaveatsText(const Facts& facts, const Speed& speed, CaveatOf of) {
+  if (speed.basis != Basis::kMeasured) return "";
+  std::vector<const MeasuredCell*> cells;
+  for (const MeasuredCell& cell : facts.evidence.cells) {
+    if (cell.id == speed.cells[0]) cells.push_back(&cell);
+  }
+  return CaveatsText(cells, of);
+}
+
 std::string ModelText(const Candidate& candidate) {
   return candidate.synthetic ? candidate.model + " " + candidate.quant : candidate.model;
 }
@@ -64,7 +89,17 @@ std::string SizeText(const Need& need) {
              : "a model";
 }
 
-std::string BytesText(int64_t bytes) { return Digits(static_cast<double>(bytes) * 1e-9) + " GB"; }
+std::string Thousands(double whole) {
+  std::string digits = fmt::format("{:.0f}", whole);
+  const std::ptrdiff_t first = whole < 0 ? 1 : 0;
+  for (auto i = std::ssize(digits) - 3; i > first; i -= 3) digits.insert(static_cast<size_t>(i), 1, ',');
+  return digits;
+}
+
+std::string BytesText(int64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  return value < 999.5e6 ? Digits(value * 1e-6) + " MB" : Digits(value * 1e-9) + " GB";
+}
 
 std::string RowsText(const std::vector<int64_t>& cells) {
   std::string text = cells.size() == 1 ? "row" : "rows";

@@ -76,14 +76,20 @@ struct Partner {
   const CellResult* cell = nullptr;
   std::string why;
 };
-Partner FindPartner(const CellResult& cell, const std::vector<CellResult>& others, const CompareOptions& options) {
+Partner FindPartner(const CellResult& cell, const std::vector<CellResult>& others, const CompareOptions& options,
+                    bool any_target) {
   if (!HasFigure(cell, options)) {
     return {nullptr, fmt::format("has no {} ({})", options.figure, Name(cell.status))};
   }
-  Partner partner{nullptr, "the other side has no such model"};
+  constexpr const char* kNoModel = "the other side has no such model";
+  Partner partner{nullptr, kNoModel};
   const std::string load = LoadOf(cell);
   for (const CellResult& other : others) {
     if (!SameModel(cell, other, options)) continue;
+    if (!any_target && other.row.target != cell.row.target) {
+      if (partner.why == kNoModel) partner.why = fmt::format("the other side has it at {} only", other.row.target);
+      continue;
+    }
     if (!HasFigure(other, options)) {
       if (LoadOf(other) == load) partner.why = fmt::format("the other side's cell is {}", Name(other.status));
       continue;
@@ -131,8 +137,10 @@ Comparison Compare(const std::vector<CellResult>& base, const std::vector<CellRe
                    const CompareOptions& options) {
   Comparison comparison;
   double log_sum = 0;
+  // Where each side has one target only, these may be what is compared.
+  const bool any_target = options.across_targets || (ByTarget(base).size() == 1 && ByTarget(other).size() == 1);
   for (const CellResult& cell : base) {
-    const Partner partner = FindPartner(cell, other, options);
+    const Partner partner = FindPartner(cell, other, options, any_target);
     if (!partner.cell) {
       comparison.left_out.push_back({cell, partner.why});
       continue;

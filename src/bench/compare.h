@@ -45,7 +45,7 @@ struct CompareOptions {
 };
 
 /// Partners are good cells of the same model (name and mixture, or architecture and size across mixtures) under the same
-/// load. Where only the load differs, left_out says in what.
+/// load, of the same target where a side has several. Where only the load differs, left_out says in what.
 Comparison Compare(const std::vector<CellResult>& base, const std::vector<CellResult>& other,
                    const CompareOptions& options);
 

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "advise/verdict.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/machines_folder.h"
@@ -17,6 +18,12 @@ struct Flags {
   bool json = false;
 };
 
+double WeightsGbS(const RowFinding& finding) {
+  return static_cast<double>(finding.weight_bytes) * finding.steps_per_s * 1e-9;
+}
+
+const char* RateText(const ArithmeticUse& use) { return use.int8 ? "int8" : "float"; }
+
 // ---- As JSON.
 
 Json RowJson(const RowFinding& finding) {
@@ -27,6 +34,12 @@ Json RowJson(const RowFinding& finding) {
   Json flags = Json::array();
   if (finding.lone_peak) flags.push_back("peak_without_median");
   const PublishedRow& row = finding.row;
+  const bool known = finding.verdict != "unknown_model";
+  Json arithmetic;
+  if (known) {
+    const ArithmeticUse& use = finding.arithmetic;
+    arithmetic = {{"gmac_s", use.gmac_s}, {"of", RateText(use)}, {"share", use.share}, {"possible", use.possible()}};
+  }
   return Json{{"machine", row.machine},
               {"model", row.model},
               {"quant", row.quant},
@@ -35,11 +48,14 @@ Json RowJson(const RowFinding& finding) {
               {"tok_s_per_user", row.tok_s / row.users},
               {"figure", OrNull(row.figure)},
               {"ttft_ms", OrNull(row.ttft_ms)},
-              {"weight_bytes", finding.weight_bytes},
+              {"weight_bytes", known ? Json(finding.weight_bytes) : Json()},
               {"steps_per_s", finding.steps_per_s},
-              {"weights_gb_s", static_cast<double>(finding.weight_bytes) * finding.steps_per_s * 1e-9},
+              {"weights_gb_s", known ? Json(WeightsGbS(finding)) : Json()},
               {"bandwidths", uses},
+              {"arithmetic", arithmetic},
+              {"side", OrNull(finding.side)},
               {"verdict", finding.verdict},
+              {"reasons", finding.reasons},
               {"flags", flags}};
 }
 
@@ -94,19 +110,26 @@ Json ListJson(const std::vector<Finding>& findings, Json (*to_json)(const Findin
 
 std::string_view VerdictText(const RowFinding& finding) {
   if (finding.verdict == "possible") return "possible";
+  if (finding.verdict == "unknown_model") return "unknown model";
   return finding.verdict == "impossible" ? "IMPOSSIBLE on that machine" : "more than the article's own bandwidth allows";
 }
 
 void PrintRow(const RowFinding& finding) {
   const PublishedRow& row = finding.row;
-  fmt::print("{} {}, {} {}: {:.4g} tok/s{}{}: {}\n", row.model, row.quant, row.users, row.users == 1 ? "user" : "users",
-             row.tok_s, row.users == 1 ? "" : fmt::format(" ({:.3g} each)", row.tok_s / row.users),
+  fmt::print("{} {}, {} {}: {} tok/s{}{}: {}\n", EscapedControls(row.model), EscapedControls(row.quant), row.users,
+             row.users == 1 ? "user" : "users", Digits(row.tok_s),
+             row.users == 1 ? "" : fmt::format(" ({} each)", Digits(row.tok_s / row.users)),
              row.figure.empty() ? "" : ", " + row.figure, VerdictText(finding));
-  fmt::print("  {:.3g} steps a second x {} of weights = {:.3g} GB/s\n", finding.steps_per_s,
-             ByteSize(finding.weight_bytes), static_cast<double>(finding.weight_bytes) * finding.steps_per_s * 1e-9);
+  for (const std::string& reason : finding.reasons) fmt::print("  {}\n", EscapedControls(reason));
+  if (finding.verdict == "unknown_model") return;
+  fmt::print("  {} steps a second x {} of weights = {} GB/s\n", Digits(finding.steps_per_s),
+             ByteSize(finding.weight_bytes), Digits(WeightsGbS(finding)));
   for (const BandwidthUse& use : finding.uses) {
-    fmt::print("  {:<25} {:.0f} % of {:.4g} GB/s\n", use.name, 100 * use.share, use.gb_s);
+    fmt::print("  {:<25} {:.0f} % of {} GB/s\n", use.name, 100 * use.share, Digits(use.gb_s));
   }
+  const ArithmeticUse& arithmetic = finding.arithmetic;
+  fmt::print("  {:<25} {:.0f} % of {} GMAC/s ({}): it sits on the side of {}\n", "multiplications",
+             100 * arithmetic.share, Digits(arithmetic.gmac_s), RateText(arithmetic), finding.side);
   fmt::print("{}", finding.lone_peak ? "  a peak without its median\n" : "");
 }
 
@@ -143,7 +166,7 @@ void PrintList(const char* heading, const std::vector<Finding>& findings, void (
 }
 
 Result<int> RunAudit(const Flags& flags) {
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(flags.machines_folder));
   WEIR_TRY(const std::string text, ReadText(flags.file));
   const bool csv = flags.file.ends_with(".csv");
   WEIR_TRY(const Article article, csv ? ParseArticleCsv(text, flags.file) : ParseArticle(text, flags.file));
@@ -182,7 +205,8 @@ Command AddAudit(CLI::App& app) {
       "Examples:\n"
       "  weir audit data/articles/mac-mini-m4-pro.toml\n"
       "  weir audit numbers.csv --json\n\n"
-      "Shares count the weights alone, the least that a step must read. Impossible is an answer: the exit code is 0.");
+      "Shares count the weights alone, the least that a step must read and multiply with. Impossible is an answer: the\n"
+      "exit code is 0.");
   return [flags] { return RunAudit(*flags); };
 }
 

@@ -129,7 +129,7 @@ Command AddCompare(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   app.add_option("A B", flags->sides, "[DB][#RUN][@QUANT]: a run of a database; the last run of the usual one unless it says otherwise")
       ->required()
-      ->expected(1, 64);
+      ->expected(-1);  // one or more
   app.add_option("--figure", flags->options.figure, "what is compared")
       ->check(CLI::IsMember({"decode_tok_s", "aggregate_tok_s"}))
       ->capture_default_str();
@@ -146,7 +146,8 @@ Command AddCompare(CLI::App& app) {
       "  weir compare 15@Q8_0 15@Q4_K_M --across-quants\n"
       "  weir compare main.db new.db --fail-if-slower 5%\n\n"
       "Beside the rates: how far the greedy answers to the fixed questions agree (docs/metrics.md).\n"
-      "Only cells of the same model under the same load are compared; what is left out says why.\n"
+      "Only cells of the same model under the same load are compared, and of the same target where a side has\n"
+      "several; what is left out says why. Flags of the cells, and rates of memory that differ, stand below the ratio.\n"
       "Exit code: 3 if --fail-if-slower was exceeded: by the whole 95 % interval, or by the ratio where there are too\n"
       "few repeats for one.");
   return [flags] { return RunCompare(*flags); };

@@ -1,5 +1,7 @@
 #include "cli/compare_text.h"
 
+#include <cmath>
+
 #include "bench/document.h"
 #include "cli/format.h"
 #include "cli/model_text.h"
@@ -8,17 +10,43 @@
 namespace weir {
 namespace {
 
+Json FlagsJson(const CellResult& cell) {
+  Json flags = Json::array();
+  for (const Flag& flag : cell.flags) flags.push_back(flag.name);
+  return flags;
+}
+
+/// What a reader must know of a side before believing the ratio: "80.1 GB/s, flagged rates_drifted, stolen".
+std::string SideText(const CellResult& cell) {
+  std::string text = cell.read_gb_s ? fmt::format("{:.1f} GB/s", *cell.read_gb_s) : "";
+  for (size_t i = 0; i < cell.flags.size(); ++i) {
+    text += fmt::format("{}{}{}", text.empty() ? "" : ", ", i == 0 ? "flagged " : "", cell.flags[i].name);
+  }
+  return text.empty() ? "not flagged" : text;
+}
+
+/// Sides whose memory gave the same, and without flags, need no line.
+bool NeedsSides(const ComparedCell& cell) {
+  constexpr double kSameRate = 0.05;
+  const auto &a = cell.base.read_gb_s, &b = cell.other.read_gb_s;
+  return !cell.base.flags.empty() || !cell.other.flags.empty() || (a && b && std::abs(*b / *a - 1) > kSameRate);
+}
+
 Json CellJson(const ComparedCell& cell, const std::string& figure) {
   return Json{{"model", cell.base.model.name},
               {"quant", cell.base.model.quant},
               {"against_quant", cell.other.model.quant},
+              {"target", cell.base.row.target},
+              {"against_target", cell.other.row.target},
               {"users", cell.base.row.users},
               {"cells", {cell.base.id, cell.other.id}},
               {"base", cell.base.Find(figure)->median},
               {"other", cell.other.Find(figure)->median},
               {"ratio", cell.ratio},
               {"ci95", cell.interval ? Json{cell.interval->low, cell.interval->high} : Json()},
-              {"outcome", Name(cell.outcome)}};
+              {"outcome", Name(cell.outcome)},
+              {"read_gb_s", {OrNull(cell.base.read_gb_s), OrNull(cell.other.read_gb_s)}},
+              {"flags", {FlagsJson(cell.base), FlagsJson(cell.other)}}};
 }
 
 std::string OutcomeText(const ComparedCell& cell) {
@@ -56,15 +84,22 @@ void PrintComparison(const Comparison& comparison, const std::string& base, cons
   }
   std::string model;
   for (const ComparedCell& cell : comparison.cells) {
-    const std::string name = cell.base.model.quant == cell.other.model.quant
-                                 ? cell.base.model.name
-                                 : fmt::format("{} against {}", cell.other.model.name, cell.base.model.name);
+    std::string name = cell.base.model.quant == cell.other.model.quant
+                           ? cell.base.model.name
+                           : fmt::format("{} against {}", cell.other.model.name, cell.base.model.name);
+    // Where the targets differ, a line above says so.
+    if (cell.base.row.target == cell.other.row.target && cell.base.row.target != "engine") {
+      name = fmt::format("{}, {}", cell.base.row.target, name);
+    }
     if (name != model) fmt::print("{}\n", Shorten(EscapedControls(name), width));
     model = name;
     fmt::print("{:>5} {:>9.4g} {:>9.4g} {:>7.3f} {:>15}  {}\n", cell.base.row.users, cell.base.Find(figure)->median,
                cell.other.Find(figure)->median, cell.ratio,
                cell.interval ? fmt::format("{:.3f} to {:.3f}", cell.interval->low, cell.interval->high) : "-",
                OutcomeText(cell));
+    if (NeedsSides(cell)) {
+      fmt::print("      base: {}; other: {}\n", SideText(cell.base), SideText(cell.other));
+    }
   }
   if (comparison.geometric_mean) {
     fmt::print("geometric mean of {} {}: {:.3f}\n", comparison.cells.size(), comparison.cells.size() == 1 ? "ratio" : "ratios",

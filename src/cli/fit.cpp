@@ -16,6 +16,7 @@
 #include "cli/machines_folder.h"
 #include "cli/model_text.h"
 #include "cli/progress.h"
+#include "cli/result_database.h"
 #include "machine/memory_use.h"
 #include "model/synth/synth_model.h"
 #include "store/store.h"
@@ -48,7 +49,13 @@ struct Answer {
   int64_t most_users = 0;  // with the context asked for
   std::vector<std::pair<int, int64_t>> longest_contexts = {};  // by users
   std::vector<SpeedPrediction> speeds = {};                    // by users, those asked for among them
+  std::vector<int64_t> same_cells = {};                        // rows of this very model and number of users
 
+  /// Whether so many users can have the context that speeds are predicted for; else there is no such speed.
+  bool has_room(int users) const {
+    return std::any_of(longest_contexts.begin(), longest_contexts.end(),
+                       [&](const auto& longest) { return longest.first == users && longest.second >= depth; });
+  }
   const SpeedPrediction& asked_speed(int users) const {
     return *std::find_if(speeds.begin(), speeds.end(), [&](const auto& speed) { return speed.users == users; });
   }
@@ -85,8 +92,7 @@ Result<Place> ThisMachine(const Flags& flags) {
   place.title = machine.cpu_model;
   place.memory.available_bytes = AvailableMemory();
   place.memory.memory_bytes = machine.memory_bytes.value_or(place.memory.available_bytes);
-  WEIR_TRY(const std::string path, flags.db.empty() ? Store::DefaultPath() : Result<std::string>(flags.db));
-  if (Result<Store> store = Store::OpenReadOnly(path, {.machine = Fingerprint(machine)})) {
+  if (Result<Store> store = OpenResults(flags.db, {.machine = Fingerprint(machine)})) {
     Progress progress("reading rows");
     FigureReader figures(progress.UntilInterrupted());
     WEIR_TRY(place.experience, ReadExperience(store->database(), Fingerprint(machine), std::string(Name(isa)),
@@ -126,6 +132,10 @@ Result<Answer> Ask(const Flags& flags, const ModelSource& source, const Place& p
   FitQuestion& question = answer.question;
   question.config = *answer.facts.config;
   WEIR_TRY(question.footprint, Model::Plan(source, question.dtype));
+  if (flags.depth > question.config.context_length) {
+    return BadInput("--depth {}: {} has {} tokens of context at most", flags.depth, source.name(),
+                    question.config.context_length);
+  }
   question.options.max_sequences = flags.users;
   question.options.context_tokens =
       flags.context > 0 ? flags.context : std::min(kDefaultContext, question.config.context_length);
@@ -145,6 +155,9 @@ Result<Answer> Ask(const Flags& flags, const ModelSource& source, const Place& p
     WEIR_TRY(const int64_t longest, LongestContext(question, place.memory, n));
     answer.longest_contexts.emplace_back(n, longest);
     speed.users = n;
+    if (n == flags.users) {
+      for (const Experience& row : SameCells(speed, place.experience)) answer.same_cells.push_back(row.cell);
+    }
     answer.speeds.push_back(SpeedOf(speed, place));
   }
   return answer;
@@ -160,9 +173,13 @@ std::vector<std::string> Notes(const Answer& answer, const Place& place, int use
   const bool learned = !answer.asked_speed(users).cells.empty();
   if (place.catalogued) {
     notes.push_back("speed: estimated from stated peaks; nothing was measured on that machine, and engines differ");
+  } else if (!learned && !answer.same_cells.empty()) {
+    notes.push_back(fmt::format("speed: estimated; rows of this machine are too few to learn from, or scatter too "
+                                "much. Cell {} has what this model reached with {} {}",
+                                answer.same_cells.back(), users, users == 1 ? "user" : "users"));
   } else if (!learned) {
-    notes.push_back(fmt::format("speed: estimated; no rows of this machine are near enough. `weir bench {} --users {}` "
-                                "would measure it", answer.source->name(), users));
+    notes.push_back(fmt::format("speed: estimated; rows of this machine are too few, too far or scatter too much. "
+                                "`weir bench {} --users {}` would measure it", answer.source->name(), users));
   }
   return notes;
 }
@@ -171,11 +188,11 @@ std::vector<std::string> Notes(const Answer& answer, const Place& place, int use
 
 Json RangeJson(const Range& range) { return Json{{"low", range.low}, {"high", range.high}}; }
 
-Json SpeedJson(const SpeedPrediction& speed) {
+Json SpeedJson(const SpeedPrediction& speed, bool has_room) {
   return Json{{"users", speed.users},
-              {"limit_tok_s", speed.limit_tok_s},
-              {"predicted_tok_s", RangeJson(speed.decode_tok_s)},
-              {"predicted_ttft_ms", RangeJson(speed.ttft_ms)},
+              {"limit_tok_s", has_room ? Json(speed.limit_tok_s) : Json()},
+              {"predicted_tok_s", has_room ? RangeJson(speed.decode_tok_s) : Json()},
+              {"predicted_ttft_ms", has_room ? RangeJson(speed.ttft_ms) : Json()},
               {"basis", speed.cells.empty() ? "estimate" : "rows"},
               {"cells", speed.cells}};
 }
@@ -206,8 +223,8 @@ Json Document(const Answer& answer, const Place& place, int users) {
   for (const auto& [n, tokens] : answer.longest_contexts) {
     contexts.push_back({{"users", n}, {"context_tokens", tokens}});
   }
-  for (const SpeedPrediction& speed : answer.speeds) speeds.push_back(SpeedJson(speed));
-  const SpeedPrediction& asked = answer.asked_speed(users);
+  for (const SpeedPrediction& speed : answer.speeds) speeds.push_back(SpeedJson(speed, answer.has_room(speed.users)));
+  const Json asked = SpeedJson(answer.asked_speed(users), answer.has_room(users));
   return Json{{"model", answer.source->name()},
               {"machine", PlaceJson(place)},
               {"users", users},
@@ -227,9 +244,9 @@ Json Document(const Answer& answer, const Place& place, int users) {
               {"most_users", answer.most_users},
               {"longest_context", contexts},
               {"depth_tokens", answer.depth},
-              {"limit_tok_s", asked.limit_tok_s},
-              {"predicted_tok_s", RangeJson(asked.decode_tok_s)},
-              {"predicted_ttft_ms", RangeJson(asked.ttft_ms)},
+              {"limit_tok_s", asked["limit_tok_s"]},
+              {"predicted_tok_s", asked["predicted_tok_s"]},
+              {"predicted_ttft_ms", asked["predicted_ttft_ms"]},
               {"predictions", speeds},
               {"notes", Notes(answer, place, users)}};
 }
@@ -282,10 +299,15 @@ void PrintTable(const Answer& answer) {
       fmt::print("{:>5}  {:>15}\n", users, "does not fit");
       continue;
     }
+    if (!answer.has_room(users)) {
+      fmt::print("{:>5}  {:>15}  {:>16} {:>8}  {:>18}\n", users, Grouped(tokens), "-", "-", "-");
+      continue;
+    }
     fmt::print("{:>5}  {:>15}  {:>16} {:>8}  {:>18}\n", users, Grouped(tokens), RangeText(speed.decode_tok_s),
                Digits(speed.limit_tok_s), RangeText({speed.ttft_ms.low * 1e-3, speed.ttft_ms.high * 1e-3}));
   }
-  fmt::print("speeds with {} tokens of context each; the first token is that of such a prompt, alone\n",
+  fmt::print("speeds with {} tokens of context each (-: no room for these); the first token is that of such a prompt, "
+             "alone\n",
              Grouped(answer.depth));
 }
 
@@ -342,7 +364,7 @@ Result<Asked> AskFlags(const Flags& flags, const MachineCatalogue& catalogue) {
 
 Result<int> RunFit(const Flags& flags) {
   CatchInterrupts();
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(flags.machines_folder));
   if (flags.list) return PrintCatalogue(catalogue, flags.json);
   WEIR_TRY(const Asked asked, AskFlags(flags, catalogue));
   if (flags.json) {

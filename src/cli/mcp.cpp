@@ -160,8 +160,8 @@ Command AddMcp(CLI::App& app) {
       ->capture_default_str();
   app.footer(
       "Serves the Model Context Protocol on stdin and stdout until stdin ends: tools query_rows, "
-      "fit, verdict, audit\n"
-      "and machines. An assistant starts it itself (docs/mcp.md); nothing can be changed through "
+      "fit, verdict, compare,\n"
+      "audit and machines. An assistant starts it itself (docs/mcp.md); nothing can be changed through "
       "it.\n\nExamples:\n"
       "  {\"mcpServers\": {\"weir\": {\"command\": \"weir\", \"args\": [\"mcp\"]}}}    # an "
       "assistant's settings\n"

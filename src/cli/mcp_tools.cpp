@@ -6,6 +6,7 @@
 #include "cli/audit.h"
 #include "cli/compare_text.h"
 #include "cli/fit.h"
+#include "cli/machines_folder.h"
 #include "cli/result_database.h"
 #include "cli/sql.h"
 #include "cli/verdict_document.h"
@@ -182,7 +183,7 @@ Result<Json> Fit(const McpPlaces& places, const Json& given) {
   arguments.Int("ctx", 1, 1 << 30, &flags.context);
   arguments.Int("depth", 1, 1 << 30, &flags.depth);
   WEIR_RETURN_IF_ERROR(arguments.Finish());
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(places.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(places.machines_folder));
   return FitDocument(flags, catalogue);
 }
 
@@ -242,7 +243,7 @@ Result<Json> Verdict(const McpPlaces& places, const Json& given) {
   if (!size.empty()) {
     WEIR_TRY(need.least_params, ParseParameters("model_at_least", size));
   }
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(places.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(places.machines_folder));
   FigureReader figures;
   WEIR_TRY(const MachineVerdict verdict, VerdictOn(need, machine, places.db, catalogue, figures));
   return VerdictJson(verdict);
@@ -295,9 +296,9 @@ Result<Json> RunCompare(const McpPlaces& places, const Json& given) {
 Json AuditTool() {
   return Tool(
       "audit", "What published numbers rest on",
-      "Which tokens per second that somebody published are possible: the least bandwidth that each "
-      "needs, against the "
-      "machine's. Peaks without medians are flagged.",
+      "Which tokens per second that somebody published are possible: the least bandwidth and the "
+      "fewest multiplications that each needs, against the machine's, and what its memory holds. "
+      "Peaks without medians are flagged.",
       {{"csv", Property("string",
                         "Lines of numbers below the heading "
                         "machine,model,quant,users,tok_s,figure,ttft_ms; the last two "
@@ -310,7 +311,7 @@ Result<Json> RunAudit(const McpPlaces& places, const Json& given) {
   Arguments arguments(given);
   arguments.Text("csv", &csv);
   WEIR_RETURN_IF_ERROR(arguments.Finish());
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(places.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(places.machines_folder));
   WEIR_TRY(const Article article, ParseArticleCsv(csv, "csv"));
   WEIR_TRY(const Audit audit, AuditArticle(article, catalogue));
   return AuditDocument(article, audit);
@@ -328,7 +329,7 @@ Json MachinesTool() {
 Result<Json> Machines(const McpPlaces& places, const Json& given) {
   Arguments arguments(given);
   WEIR_RETURN_IF_ERROR(arguments.Finish());
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(places.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(places.machines_folder));
   return Json{{"machines", CatalogueJson(catalogue)}};
 }
 

@@ -54,7 +54,7 @@ Status WriteForm(const std::string& text, const std::string& file, const ReportD
 
 Result<int> RunReport(const Flags& flags) {
   if (flags.serve) return ServeReportPage(flags.report);
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(DefaultMachinesFolder()));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(DefaultMachinesFolder()));
   CatchInterrupts();
   WEIR_TRY(const ReportData data, ReadWithProgress(flags.report.rows, catalogue));
   const Report article = MakeReport(data);

@@ -109,7 +109,7 @@ struct StopAtEnd {
 
 Result<int> ServeReportPage(const ServeReport& options) {
   CatchInterrupts();
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(DefaultMachinesFolder()));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(DefaultMachinesFolder()));
   LiveReport report(options, catalogue);
   Page page;
   page.Set(report.Html());

@@ -1,6 +1,7 @@
 // weir verdict: for whom this machine, or one of the catalogue, is the right choice and for whom
 // the wrong one.
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "cli/format.h"
@@ -89,7 +90,7 @@ void PrintOffers(const char* heading, const std::vector<Offer>& offers, bool pri
     std::string last = QualityColumn(offer);
     if (prices) {
       last =
-          offer.catalogued->price_usd ? fmt::format("{:.0f}", *offer.catalogued->price_usd) : "-";
+          offer.catalogued->price_usd ? Grouped(std::llround(*offer.catalogued->price_usd)) : "-";
       if (offer.catalogued->price_usd && offer.catalogued->price_of != "system")
         last += " (" + offer.catalogued->price_of + ")";
     }
@@ -132,7 +133,12 @@ void PrintVerdict(const MachineVerdict& verdict) {
               2));
   for (const Side side : {Side::kRight, Side::kWrong, Side::kOpen}) PrintSentences(verdict, side);
   PrintOffers("here", verdict.here, false);
-  PrintOffers("instead", verdict.elsewhere, true);
+  std::vector<Offer> priced = verdict.elsewhere, unpriced;
+  std::copy_if(priced.begin(), priced.end(), std::back_inserter(unpriced),
+               [](const Offer& offer) { return !offer.catalogued->price_usd; });
+  std::erase_if(priced, [](const Offer& offer) { return !offer.catalogued->price_usd; });
+  PrintOffers("instead", priced, true);
+  PrintOffers("instead, price unknown", unpriced, true);
   if (!verdict.set_aside.empty()) fmt::print("\n");
   PrintSetAside(verdict.set_aside);
 }
@@ -166,7 +172,7 @@ Result<int> RunVerdict(Flags& flags) {
   if (!flags.max_ttft.empty()) {
     WEIR_TRY(need.max_ttft_ms, ParseMilliseconds("--max-ttft", flags.max_ttft));
   }
-  WEIR_TRY(const MachineCatalogue catalogue, MachineCatalogue::Load(flags.machines_folder));
+  WEIR_TRY(const MachineCatalogue catalogue, LoadMachines(flags.machines_folder));
   WEIR_TRY(const MachineVerdict verdict, JudgeWithProgress(flags, catalogue));
   if (flags.json) {
     PrintJson(VerdictJson(verdict));

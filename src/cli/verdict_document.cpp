@@ -124,7 +124,7 @@ Result<MachineVerdict> VerdictOn(const Need& need, const std::string& machine,
   if (db.empty() && !std::filesystem::exists(path, error)) {
     return JudgeMachine(need, home, Evidence{}, catalogue, FindCandidates({}));
   }
-  WEIR_TRY(Store store, Store::OpenReadOnly(path, {.machine = home.fingerprint}));
+  WEIR_TRY(Store store, OpenResults(path, {.machine = home.fingerprint}));
   return JudgeMachine(need, home, store, catalogue, figures);
 }
 

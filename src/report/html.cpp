@@ -15,7 +15,7 @@ constexpr std::string_view kPageStyle = R"css(
 :root{color-scheme:light dark;--ink:#1a2027;--soft:#56606b;--line:#d9dee3;--paper:#fff;--panel:#f5f7f9;--link:#0b57a4}
 @media (prefers-color-scheme:dark){:root{--ink:#e6eaee;--soft:#a4aeb9;--line:#2c333b;--paper:#14181d;--panel:#1b2026;--link:#6fb3ff}}
 *{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",Arial,sans-serif}
+body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Liberation Sans",Arial,sans-serif;overflow-wrap:anywhere}
 main{max-width:1340px;margin:0 auto;padding:28px 24px 64px}
 h1{font-size:1.9rem;line-height:1.2;margin:0 0 .3rem;text-wrap:balance}
 h2{font-size:1.3rem;margin:3rem 0 .6rem;padding-top:.7rem;border-top:1px solid var(--line)}
@@ -46,14 +46,14 @@ figure{margin:0;min-width:0}
 @media (min-width:1150px){.duo{display:grid;grid-template-columns:34rem minmax(0,1fr);gap:2.5rem}}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .7rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:600;vertical-align:bottom;color:var(--soft);line-height:1.25}
+th{font-weight:600;vertical-align:bottom;color:var(--soft);line-height:1.25;overflow-wrap:normal}
 th small{display:block;font-weight:400}
 td{white-space:nowrap}
 .tx{text-align:left}
-td.tx{white-space:normal;min-width:8rem;overflow-wrap:break-word}
+td.tx{white-space:normal;min-width:8rem}
 td.nm{min-width:13rem}
 @media (min-width:1000px){td.nm{min-width:19rem}}
-.duo td.nm{min-width:12rem}
+.duo td.nm{min-width:8rem}.duo th,.duo td{padding:.28rem .4rem}
 .rep,.no{color:var(--soft)}
 tbody tr:hover{background:var(--panel)}
 details{font-size:.82rem;margin:.4rem 0;color:var(--soft)}

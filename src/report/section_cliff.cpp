@@ -8,11 +8,11 @@
 namespace weir {
 namespace {
 
-/// Whether repeats prove that `after` is slower: by the interval of the ratio, by all of three repeats and more.
-bool IsProven(const std::vector<double>& before, const std::vector<double>& after) {
-  if (const auto interval = RatioInterval(after, before)) return interval->high < 1;
-  if (std::min(before.size(), after.size()) < 3) return false;
-  return *std::max_element(after.begin(), after.end()) < *std::min_element(before.begin(), before.end());
+/// Whether repeats prove that `after` is slower, as weir compare has it: by the 95 % interval of the ratio.
+const char* ProofText(const std::vector<double>& before, const std::vector<double>& after) {
+  const auto interval = RatioInterval(after, before);
+  if (!interval) return "no: too few repeats, fewer than 5";
+  return interval->high < 1 ? "yes" : "no: within the noise of the repeats";
 }
 
 void AddFalls(const CellSeries& series, std::string_view figure, const char* what, ReportTable& table) {
@@ -24,11 +24,11 @@ void AddFalls(const CellSeries& series, std::string_view figure, const char* wha
       const double then = *MedianOf(*before, figure);
       if (*now < then) {
         const bool decode = figure == "decode_tok_s";
-        const bool proven = IsProven(decode ? before->decode_samples : before->aggregate_samples,
-                                     decode ? cell->decode_samples : cell->aggregate_samples);
+        const char* proof = ProofText(decode ? before->decode_samples : before->aggregate_samples,
+                                      decode ? cell->decode_samples : cell->aggregate_samples);
         table.rows.push_back({TextValue(series.name), TextValue(what), IntValue(before->row.users), IntValue(cell->row.users),
                               NumberValue(then), NumberValue(now), {PercentText(*now / then - 1), *now / then - 1},
-                              TextValue(proven ? "yes" : "no: within the noise of the repeats"),
+                              TextValue(proof),
                               TextValue(fmt::format("{}, {}", before->id, cell->id))});
         table.evidence.cells.insert(table.evidence.cells.end(), {before->id, cell->id});
       }

@@ -13,7 +13,8 @@ double BitsPerWeight(const ModelRow& model) {
   return model.n_params > 0 ? 8.0 * static_cast<double>(model.file_tensor_bytes) / static_cast<double>(model.n_params) : 0;
 }
 
-/// Cells with a speed and a size, of the load and the number of users of which there are most; of several the fewest users.
+/// Cells with a speed and a size, of the load, the target and the number of users of which there are most; of several
+/// weir's own engine, and the fewest users.
 std::vector<const CellResult*> ComparableCells(const ReportView& view) {
   std::map<std::pair<int, std::string>, std::vector<const CellResult*>> loads;
   for (const CellSeries& series : view.series) {
@@ -21,8 +22,19 @@ std::vector<const CellResult*> ComparableCells(const ReportView& view) {
       if (BitsPerWeight(cell->model) > 0 && MedianOf(*cell, "decode_tok_s")) loads[{cell->row.users, series.conditions}].push_back(cell);
     }
   }
-  const auto most = std::max_element(loads.begin(), loads.end(), [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  const auto most = std::max_element(loads.begin(), loads.end(), [](const auto& a, const auto& b) {
+    const auto rank = [](const auto& load) { return std::pair(load.second.size(), load.second[0]->row.target == "engine"); };
+    return rank(a) < rank(b);
+  });
   return most == loads.end() ? std::vector<const CellResult*>{} : most->second;
+}
+
+/// ", engine" where other targets were measured too.
+std::string TargetText(const ReportView& view, const std::vector<const CellResult*>& cells) {
+  const std::string& target = cells[0]->row.target;
+  const auto& all = view.data.cells;
+  const bool several = std::any_of(all.begin(), all.end(), [&](const CellResult& cell) { return cell.row.target != target; });
+  return several ? ", " + target : "";
 }
 
 /// Points of each model, those first that no other mixture of it beats in both; `less_is_better` of x.
@@ -84,10 +96,10 @@ struct QualityAxis {
 };
 
 /// Of a model's rows on one text the newest.
-std::optional<Picture> QualityPicture(const ReportData& data, const std::vector<const CellResult*>& cells, const QualityAxis& axis) {
+std::optional<Picture> QualityPicture(const ReportView& view, const std::vector<const CellResult*>& cells, const QualityAxis& axis) {
   std::map<std::string, std::map<const CellResult*, Point>> points;
   std::vector<int64_t> ids;
-  for (const QualityRow& row : data.quality) {
+  for (const QualityRow& row : view.data.quality) {
     const std::optional<double> value = axis.value(row);
     if (!value) continue;
     for (const CellResult* cell : cells) {
@@ -101,12 +113,13 @@ std::optional<Picture> QualityPicture(const ReportData& data, const std::vector<
   for (const auto& [group, of_cells] : points) {
     for (const auto& [cell, point] : of_cells) models[group].push_back(point);
   }
-  PlotChart chart{fmt::format("Speed against {}, {}", axis.title, CellUsersText(*cells[0])), Described(models, axis.unit), {axis.label}, {"decode, tok/s of all users", false, true}, {}};
+  PlotChart chart{fmt::format("Speed against {}, {}{}", axis.title, CellUsersText(*cells[0]), TargetText(view, cells)), Described(models, axis.unit), {axis.label}, {"decode, tok/s of all users", false, true}, {}};
   AddModels(models, /*less_is_better=*/true, chart);
   return Picture{std::move(chart), {QualitySql(ids), ids}};
 }
 
-void AddQuality(const ReportData& data, const std::vector<const CellResult*>& cells, Section& section) {
+void AddQuality(const ReportView& view, const std::vector<const CellResult*>& cells, Section& section) {
+  const ReportData& data = view.data;
   if (data.quality.empty()) {
     section.sentences.push_back({"Quality was not measured for these models (weir perplexity does it), so this page says nothing about what few bits cost in "
                                  "quality. Of synthetic models it cannot be measured.", {}});
@@ -117,7 +130,7 @@ void AddQuality(const ReportData& data, const std::vector<const CellResult*>& ce
   const QualityAxis perplexity{"perplexity", "perplexity: less is better", "perplexity", [](const QualityRow& row) { return std::optional(row.ppl); },
                                [](const QualityRow& row) { return "on " + row.text_name; }};
   for (const QualityAxis* axis : {&divergence, &perplexity}) {
-    if (std::optional<Picture> picture = QualityPicture(data, cells, *axis)) section.pictures.push_back(std::move(*picture));
+    if (std::optional<Picture> picture = QualityPicture(view, cells, *axis)) section.pictures.push_back(std::move(*picture));
   }
   section.tables.push_back(QualityTable(data));
 }
@@ -138,7 +151,7 @@ Section FrontierSection(const ReportView& view) {
     models[ModelFamily(cell->model)].push_back({BitsPerWeight(cell->model), *MedianOf(*cell, "decode_tok_s"), {}, {}, cell->model.quant});
     cells_of[ModelFamily(cell->model)].push_back(cell->id);
   }
-  PlotChart chart{fmt::format("Speed against bits per weight, {}", CellUsersText(*cells[0])), Described(models, "bits per weight"),
+  PlotChart chart{fmt::format("Speed against bits per weight, {}{}", CellUsersText(*cells[0]), TargetText(view, cells)), Described(models, "bits per weight"),
                   {"bits per weight of the file", false, true}, {"decode, tok/s of all users", false, true}, {}};
   AddModels(models, /*less_is_better=*/false, chart);
   section.pictures.push_back({std::move(chart),
@@ -153,7 +166,7 @@ Section FrontierSection(const ReportView& view) {
     section.sentences.push_back({fmt::format("{}: {} has {} of the bits of {} and {} times its speed.", model, low->note, PercentText(low->x / high->x),
                                              high->note, ThreeDigits(low->y / high->y)), cells_of[model]});
   }
-  AddQuality(view.data, cells, section);
+  AddQuality(view, cells, section);
   return section;
 }
 

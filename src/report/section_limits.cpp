@@ -124,7 +124,7 @@ std::vector<const CellResult*> CellsWithPlans(const ReportData& data) {
   std::vector<const CellResult*> cells;
   std::map<std::string, size_t> first;
   for (const CellResult& cell : data.cells) {
-    if (!cell.row.planned_bytes) continue;
+    if (cell.row.planned_bytes.value_or(0) <= 0) continue;  // 0: a target that plans nothing
     first.emplace(CellTitle(cell), cells.size());
     cells.push_back(&cell);
   }
@@ -158,6 +158,8 @@ std::string PlanSql(const std::vector<int64_t>& ids) {
       CellCondition("cell.id", ids));
 }
 
+std::string ShareText(double share) { return share > 0 && share < 0.01 ? "under 1 %" : PercentText(share); }
+
 /// Planned and measured memory of cells, with the end of the machine's where that is near.
 void AddPlans(const ReportView& view, const std::vector<const CellResult*>& cells, Section& section) {
   BarChart chart{"Planned memory of each cell", "", "GB", {"weights", "keys, values, state and work of all users"}, "measured peak", {}, "", {}};
@@ -178,7 +180,7 @@ void AddPlans(const ReportView& view, const std::vector<const CellResult*>& cell
     return *a->row.planned_bytes < *b->row.planned_bytes;
   });
   const auto most = static_cast<double>(*largest->row.planned_bytes);
-  const std::string share = chart.limit ? fmt::format(", {} of {}", PercentText(most / 1e9 / *chart.limit), chart.limit_label) : "";
+  const std::string share = chart.limit ? fmt::format(", {} of {}", ShareText(most / 1e9 / *chart.limit), chart.limit_label) : "";
   section.sentences.push_back({fmt::format("The most memory is what {} with {} {}: {}{}.", CellTitle(*largest), CellUsersText(*largest),
                                            largest->status == CellStatus::kRefused ? "would take" : "takes", ByteText(most), share), {largest->id}});
   if (cells.size() < view.data.cells.size()) section.notes.push_back("Shown are cells with a plan, of many the one with the most users of each model.");

@@ -22,7 +22,7 @@ std::string StatusText(const CellResult& cell) {
 
 ReportTable ThroughputTable(const ReportView& view) {
   ReportTable table{"Tokens per second of all users together. The median is over repeats, the best one never stands without it; "
-              "the interval is the 95 % one of the median. Decode: all users generate, nothing else runs. Aggregate: prompts included.",
+              "the interval is the 95 % one of the median, of three repeats the least and the greatest. Decode: all users generate, nothing else runs. Aggregate: prompts included.",
               {{"model", "", "model", false}, {"users", "", "users"}, {"decode", "tok/s", "decode_tok_s_median"},
                {"95 %", "", "decode_ci95"}, {"best", "", "decode_tok_s_peak"}, {"each", "tok/s", "decode_tok_s_per_user"},
                {"aggregate", "tok/s", "aggregate_tok_s_median"}, {"best", "", "aggregate_tok_s_peak"},
@@ -117,8 +117,13 @@ void AddGrowth(const ReportView& view, Section& section) {
 /// Cells of one load by speed, with those that cannot be told apart.
 void AddRanking(const ReportView& view, Section& section) {
   std::vector<CellResult> cells;
-  for (const CellResult* cell : CellsOf(view)) {
-    if (cell->decode_samples.size() > 1) cells.push_back(*cell);  // one repeat could be told apart from nothing
+  std::vector<std::string> names;  // of the series: two targets may have run the same model
+  for (const CellSeries& series : view.series) {
+    for (const CellResult* cell : series.cells) {
+      if (cell->decode_samples.size() <= 1) continue;  // one repeat could be told apart from nothing
+      cells.push_back(*cell);
+      names.push_back(series.name);
+    }
   }
   for (const Ranking& ranking : RankCells(cells)) {
     ReportSentence sentence{fmt::format("Decode, {}, {} + {} tokens, fastest first: ", Count(ranking.users, "user"), ranking.prompt_tokens,
@@ -127,7 +132,7 @@ void AddRanking(const ReportView& view, Section& section) {
       const std::vector<size_t>& group = ranking.groups[g].cells;
       for (size_t i = 0; i < group.size(); ++i) {
         const CellResult& cell = cells[group[i]];
-        sentence.text += (g + i == 0 ? "" : i == 0 ? ", then " : " = ") + CellTitle(cell);
+        sentence.text += (g + i == 0 ? "" : i == 0 ? ", then " : " = ") + names[group[i]];
         sentence.cells.push_back(cell.id);
       }
     }

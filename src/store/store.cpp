@@ -81,6 +81,9 @@ Status ReadFigures(Database& database, CellResult& cell) {
   }));
   WEIR_RETURN_IF_ERROR(ReadSamples(database, "decode_window", cell.id, cell.decode_samples));
   WEIR_RETURN_IF_ERROR(ReadSamples(database, "aggregate_window", cell.id, cell.aggregate_samples));
+  WEIR_TRY(Statement rates, database.Prepare("SELECT avg(read_gb_s) FROM repeat_rates WHERE cell = ?"));
+  rates.Bind(cell.id);
+  WEIR_RETURN_IF_ERROR(rates.ForEach([&](const Statement& row) { cell.read_gb_s = row.OptionalReal(0); }));
   WEIR_TRY(Statement flags,
            database.Prepare("SELECT name, detail FROM flag WHERE cell = ? ORDER BY name"));
   flags.Bind(cell.id);

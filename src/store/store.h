@@ -157,6 +157,7 @@ struct CellResult {
   std::string started_at, machine, build, isa;
   std::string foreign_tool;  // empty: weir measured it
   std::optional<std::string> answers_hash;  // like logits_hash
+  std::optional<double> read_gb_s;          // of the limits of its repeats, their mean
 
   const Figure* Find(std::string_view figure) const;
 };

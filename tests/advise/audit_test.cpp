@@ -116,6 +116,52 @@ tok_s = 200
   EXPECT_EQ(audit.rows[0].verdict, "possible");
 }
 
+std::vector<RowFinding> AuditRows(const std::string& rows) {
+  const auto article = ParseArticleCsv("machine,model,quant,users,tok_s,figure,ttft_ms\n" + rows, "a.csv");
+  EXPECT_TRUE(article.ok()) << article.error().message;
+  const auto audit = AuditArticle(*article, *MachineCatalogue::Load(""));
+  EXPECT_TRUE(audit.ok()) << audit.error().message;
+  return audit->rows;
+}
+
+TEST(Audit, WhatMemoryOrMultipliersOrOneReadingForbidIsImpossibleAndSaysWhy) {
+  const std::vector<RowFinding> rows = AuditRows(
+      "intel-n100-16gb,qwen3.5-27b,F16,1,0.5,median,\n"
+      "rtx-3090-24gb,qwen3.5-9b,Q4_K_M,4096,200000,median,\n"
+      "rtx-5090-32gb,qwen3.5-27b,Q8_0,1,50,median,0.001\n"
+      "rtx-5090-32gb,qwen3.5-27b,Q8_0,1,50,median,30\n");
+  const char* reasons[] = {"and the memory 17.2 GB", "cannot multiply that often", "reading the weights once takes"};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(rows[i].verdict, "impossible") << i;
+    ASSERT_EQ(rows[i].reasons.size(), 1u) << i;
+    EXPECT_THAT(rows[i].reasons[0], HasSubstr(reasons[i]));
+  }
+  EXPECT_EQ(rows[3].verdict, "possible");
+  EXPECT_TRUE(rows[3].reasons.empty());
+}
+
+TEST(Audit, RowsSayTheSideOfTheRoofline) {
+  const std::vector<RowFinding> rows = AuditRows(
+      "rtx-3090-24gb,qwen3.5-2b,Q8_0,1,100,median,\n"
+      "rtx-3090-24gb,qwen3.5-2b,Q8_0,1024,20000,median,\n"
+      "mac-mini-m4-pro-64gb,qwen3.5-2b,Q8_0,1024,20000,median,\n");
+  EXPECT_EQ(rows[0].side, "bandwidth");
+  EXPECT_EQ(rows[1].side, "arithmetic");
+  EXPECT_GT(rows[1].arithmetic.share, rows[1].uses[0].share);
+  EXPECT_EQ(rows[2].side, "arithmetic");
+  EXPECT_GT(rows[2].arithmetic.share, 1);
+  EXPECT_EQ(rows[2].verdict, "possible") << "Apple states no rate for int8, and that of floats forbids nothing";
+}
+
+TEST(Audit, AnUnknownModelLeavesTheOtherRowsAsTheyAre) {
+  const std::vector<RowFinding> rows = AuditRows(
+      "rtx-5090-32gb,gpt-9,Q8_0,1,50,median,\n"
+      "rtx-5090-32gb,qwen3.5-2b,Q8_0,1,50,median,\n");
+  EXPECT_EQ(rows[0].verdict, "unknown_model");
+  EXPECT_THAT(rows[0].reasons.at(0), HasSubstr("gpt-9"));
+  EXPECT_EQ(rows[1].verdict, "possible");
+}
+
 TEST(Article, CsvHasTheSameRows) {
   const auto article = ParseArticleCsv(
       "machine,model,quant,users,tok_s,ttft_ms\r\n"
@@ -163,7 +209,7 @@ TEST(Article, WhatIsWrongIsNamedWithItsLine) {
   }
 }
 
-TEST(Audit, UnknownMachinesAndModelsAreNamed) {
+TEST(Audit, UnknownMachinesAreNamed) {
   const auto article = ParseArticleCsv("machine,model,quant,users,tok_s\nabacus,qwen3.5-9b,Q8_0,1,5\n", "a.csv");
   const auto audit = AuditArticle(*article, *MachineCatalogue::Load(""));
   ASSERT_FALSE(audit.ok());

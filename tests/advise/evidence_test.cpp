@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <utility>
+
 #include "advise/offers.h"
 #include "temp_folder.h"
 
@@ -21,6 +24,9 @@ struct Cell {
   int threads = 4;
   std::vector<int64_t> step_ms = {50};  // of each repeat
   CellStatus status = CellStatus::kOk;
+  double read_gb_s = 40;
+  StepCost step = {800'000'000, 0, 0, 1'000'000'000, 1000};  // of all users
+  int64_t prompt_ms = 100;                                   // of all users
 };
 
 /// A database with whatever cells.
@@ -35,14 +41,15 @@ class Rows {
                "weir", cell.isa,      cell.threads};
     run.foreign_tool = cell.foreign_tool;
     const int64_t run_id = *store_.BeginRun(run);
-    const int64_t model = *store_.AddModel(
-        {kModel, "qwen35", "Q8_0", true, 752'000'000, 800'000'000, 800'000'000, "f"});
+    static const ModelFootprint size = OpenCandidate(kModel)->footprint;
+    const int64_t model = *store_.AddModel({kModel, "qwen35", "Q8_0", true, size.n_params, size.file_tensor_bytes,
+                                            size.file_tensor_bytes, "f"});
     CellRow row{cell.users, 64, 24, 1, 3, {}};
     row.target = cell.target;
     row.search = cell.search;
     if (!cell.load.empty()) row.config = "{\"load\": \"" + cell.load + "\"}";
     const int64_t id = *store_.BeginCell(run_id, model, row);
-    const auto rates = *store_.AddRates(run_id, {0, 40.0, 40.0, 1000.0, 200.0, false});
+    const auto rates = *store_.AddRates(run_id, {0, cell.read_gb_s, 40.0, 1000.0, 200.0, false});
     for (size_t i = 0; i < cell.step_ms.size(); ++i) {
       const int64_t attempt =
           AddAttempt(id, static_cast<int>(i) + 1, cell, cell.step_ms[i] * 1'000'000, rates);
@@ -66,12 +73,11 @@ class Rows {
   int64_t AddAttempt(int64_t cell, int repeat, const Cell& facts, int64_t step_ns, int64_t rates) {
     AttemptWriter writer = store_.BeginAttempt(cell, repeat, rates).value();
     std::vector<StepRecord> steps = {
-        {0, 100'000'000, 0, 64 * facts.users, {1000, 0, 0, 1000, 1000}}};
-    std::vector<int64_t> token_ns = {100'000'000};
+        {0, facts.prompt_ms * 1'000'000, 0, 64 * facts.users, {1000, 0, 0, 1000, 1000}}};
+    std::vector<int64_t> token_ns = {steps[0].end_ns};
     for (int i = 0; i < 20; ++i) {
       const int64_t begin = steps.back().end_ns;
-      steps.push_back(
-          {begin, begin + step_ns, facts.users, 0, {800'000'000, 0, 0, 1'000'000'000, 1000}});
+      steps.push_back({begin, begin + step_ns, facts.users, 0, facts.step});
       token_ns.push_back(begin + step_ns);
     }
     for (int user = 0; user < facts.users; ++user) {
@@ -170,6 +176,37 @@ TEST(Evidence, ARowAnswersForItsCellAsTheDatabaseHasIt) {
   EXPECT_DOUBLE_EQ(*speed.median_tok_s_each, 20);
   EXPECT_DOUBLE_EQ(speed.tok_s_each.low, 12.5);
   EXPECT_DOUBLE_EQ(speed.ttft_ms.high, 100);
+}
+
+// A machine's bandwidth doubles and halves while it is measured, as that of a rented one does, and speeds do not
+// follow.
+TEST(Evidence, APredictionHoldsTheRowsItRestsOnWhereRatesMoved) {
+  Rows rows;
+  const Candidate model = *OpenCandidate(kModel);
+  std::vector<std::pair<SpeedQuestion, double>> measured;
+  for (const int users : {1, 2, 4, 8, 16}) {
+    const SpeedQuestion question{model.config, model.footprint, model.cost, KvType::kF16, users, 64};
+    const std::vector<SliceShape> slices(static_cast<size_t>(users), {1, 64, 1});
+    Cell cell{.users = users};
+    cell.step = model.cost.Step(model.config, KvType::kF16, slices, 0);
+    cell.prompt_ms = 60 * users;  // about a millisecond a token
+    cell.step_ms = {std::llround(std::pow(users, 0.1) * (30 + users))};
+    cell.read_gb_s = users == 1 || users == 4 || users == 8 ? 40 : 80;
+    rows.Add(cell);
+    measured.emplace_back(question, 1e3 * users / static_cast<double>(cell.step_ms[0]));
+  }
+  const Evidence evidence = rows.Read(Box());
+  ASSERT_TRUE(evidence.experience.rates.has_value());
+  EXPECT_EQ(evidence.experience.rates->read_gb_s, 80);
+  int n_predicted = 0;
+  for (const auto& [question, tok_s] : measured) {
+    const auto predicted = Predict(question, *evidence.experience.rates, evidence.experience);
+    if (!predicted) continue;  // at the end of the rows they may teach too little
+    ++n_predicted;
+    EXPECT_LE(predicted->decode_tok_s.low, tok_s) << question.users;
+    EXPECT_GE(predicted->decode_tok_s.high, tok_s) << question.users;
+  }
+  EXPECT_GE(n_predicted, 3);
 }
 
 TEST(Evidence, TheHomeOfTheNewestRowIsWhereItWasMeasured) {

@@ -78,6 +78,18 @@ TEST(MachineCatalogue, AUsersFileReplacesAndAdds) {
   EXPECT_EQ(catalogue->machines().size(), MachineCatalogue::Load("")->machines().size() + 1);
 }
 
+TEST(MachineCatalogue, ATornFileIsLeftOutAndNamed) {
+  const TempFolder folder;
+  std::ofstream(folder / "my-card.toml") << kGood;
+  std::ofstream(folder / "torn.toml") << std::string(kGood).substr(0, 40);
+  const auto catalogue = MachineCatalogue::Load(folder / "");
+  ASSERT_TRUE(catalogue.ok()) << catalogue.error().message;
+  EXPECT_TRUE(catalogue->Find("my-card").ok());
+  EXPECT_FALSE(catalogue->Find("torn").ok());
+  ASSERT_EQ(catalogue->left_out().size(), 1u);
+  EXPECT_THAT(catalogue->left_out()[0].message, HasSubstr("torn.toml"));
+}
+
 TEST(MachineCatalogue, WhatIsWrongIsNamedWithItsLine) {
   ASSERT_TRUE(ParseMachine(kGood, "a-card", "a.toml").ok());
   const std::pair<std::string, std::string> cases[] = {

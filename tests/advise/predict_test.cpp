@@ -83,6 +83,48 @@ TEST(Predict, EstimatesAreAsWideAsTheySayAndBelowTheLimit) {
   }
 }
 
+TEST(Predict, EstimatesOfAllUsersNeverFallWithUsers) {
+  const auto catalogue = MachineCatalogue::Load("");
+  for (const CatalogueMachine& machine : catalogue->machines()) {
+    double last = 0;
+    for (const int users : {1, 2, 4, 8, 16, 24, 32, 64}) {
+      const SpeedPrediction speed = Estimate(QuestionAbout("synth:qwen3.5-27b:Q8_0", users, 1024), machine);
+      EXPECT_GE(speed.decode_tok_s.high, last) << machine.name << " " << users;
+      EXPECT_LE(speed.decode_tok_s.high, speed.limit_tok_s) << machine.name << " " << users;
+      last = speed.decode_tok_s.high;
+    }
+  }
+}
+
+// A short prompt multiplies next to nothing, and reads all weights; so do many short prompts, which share one reading.
+TEST(Predict, NoFirstTokenComesBeforeTheLimitOfItsStep) {
+  const auto catalogue = MachineCatalogue::Load("");
+  for (const CatalogueMachine& machine : catalogue->machines()) {
+    for (const char* model : {"synth:qwen3.5-0.8b:Q8_0", "synth:qwen3.5-35b-a3b:Q6_K"}) {
+      for (const int64_t depth : {1, 32, 4096}) {
+        const SpeedQuestion question = QuestionAbout(model, 4, depth);
+        const SpeedPrediction speed = Estimate(question, machine);
+        const double limit_ms = 1e3 * PromptLimitSeconds(question, machine.Rates());
+        const auto bytes = static_cast<double>(question.footprint.file_tensor_bytes);
+        EXPECT_GE(speed.ttft_ms.low, limit_ms * (1 - 1e-9)) << machine.name << " " << model << " " << depth;
+        if (depth == 4096) {
+          EXPECT_GT(limit_ms, 0.9e-6 * bytes / machine.bandwidth_gb_s) << machine.name << " " << model;
+        }
+        EXPECT_NEAR(speed.ttft_ms.high / speed.ttft_ms.low, kWidestEstimate, 1e-9);
+        EXPECT_GE(speed.all_ttft_ms.low, speed.ttft_ms.low);
+        EXPECT_LE(speed.all_ttft_ms.high, 4 * speed.ttft_ms.high * (1 + 1e-9));
+      }
+    }
+  }
+}
+
+TEST(Predict, NoFirstTokenFromRowsComesBeforeTheLimitOfItsStep) {
+  const SpeedQuestion question = QuestionAbout("synth:qwen3.5-0.8b:Q8_0", 1, 1);
+  const SpeedPrediction speed = PredictFrom(question, SomeRates(), {{{0.6, 0.7}, {1}}, {{400, 500}, {1}}});
+  EXPECT_DOUBLE_EQ(speed.ttft_ms.low, 1e3 * PromptLimitSeconds(question, SomeRates()));
+  EXPECT_DOUBLE_EQ(speed.ttft_ms.high / speed.ttft_ms.low, 500.0 / 400);
+}
+
 TEST(Predict, RowsOfTheSameModelPredictItsOtherNumbersOfUsers) {
   const SpeedQuestion held_out = QuestionAbout("synth:qwen3.5-0.8b:Q8_0", 4, 64);
   const auto bytes = static_cast<double>(held_out.footprint.file_tensor_bytes);

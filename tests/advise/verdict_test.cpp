@@ -263,6 +263,16 @@ TEST(Verdict, FirstTokenTurnsWithTheTimeAndWithThePrompt) {
   EXPECT_TRUE(world.Says("first-token").rule.empty()) << "nobody asked";
 }
 
+TEST(Verdict, FirstTokenIsThatOfTheModelThatIsChosen) {
+  World world;
+  world.need.max_ttft_ms = 60'000;
+  const Sentence sentence = world.Says("first-token");
+  EXPECT_EQ(ModelOf(sentence), ModelOf(world.Says("speed"))) << "and not of the quickest, a small one";
+  ASSERT_EQ(sentence.flips.size(), 2u);
+  ExpectTurn(world, "first-token", "max-ttft", SetTtft, 60, 0.001, ModelOf);
+  ExpectTurn(world, "first-token", "max-ttft", SetTtft, 60, 0.001, SideOf, 1);
+}
+
 TEST(Verdict, LimitTurnsAtTheLimit) {
   World world;
   world.need.least_params = 9e9;
@@ -278,6 +288,26 @@ TEST(Verdict, LimitTurnsAtTheLimit) {
     (*world.home.rates).*rate *= 2;
   }
   EXPECT_NEAR(FlipOf(world.Says("limit"), "min-tps", false).at / limit, 2, 1e-9);
+}
+
+TEST(Verdict, TheLimitOfARowIsThatOfTheBestRatesAndFlagsAreSaid) {
+  World world;
+  world.need.users = 1;
+  world.need.least_params = 9e9;
+  world.candidates = {SomeCandidates()[4]};
+  world.evidence.cells = {Cell(7, "synth:qwen3.5-9b:Q4_K_M", 1, 10, 11, 12)};
+  MeasuredCell& cell = world.evidence.cells[0];
+  cell.limit_tok_s = Figure{5, 13, 20, 13, 20};
+  cell.caveats = {"other_load", "rates_drifted"};
+  const auto limit = [&] { return FlipOf(world.Says("limit"), "min-tps", true).at; };
+  EXPECT_DOUBLE_EQ(limit(), 20);
+  EXPECT_THAT(world.Says("limit").because, HasSubstr("[flagged: row 7 other_load, row 7 rates_drifted]"));
+  EXPECT_THAT(world.Says("speed").because, HasSubstr("[flagged: row 7 other_load]"));
+  // At another moment of the run the memory gave more.
+  cell.step = StepCost{4'000'000'000, 0, 0, 1, 1};
+  world.evidence.experience.rates = world.home.rates;
+  world.evidence.experience.rates->read_gb_s = 120;
+  EXPECT_NEAR(limit(), 30, 1e-6);
 }
 
 TEST(Verdict, UsersTurnWithTheNeedAndWithEachRow) {
@@ -361,11 +391,52 @@ TEST(Verdict, PurchaseTurnsWithTheBudgetTheSpeedAndTheContext) {
   ASSERT_EQ(buy.side, Side::kRight);
   EXPECT_FALSE(buy.subject.empty());
   ExpectTurn(world, "purchase", "budget", SetBudget, 3000, 0);
-  ExpectTurn(world, "purchase", "min-tps", SetTps, 6, 1e5);
-  ExpectTurn(world, "purchase", "ctx", SetContext, 8192, 1 << 22);
+  const auto n_flips = [&](const char* input) {
+    return static_cast<size_t>(std::count_if(buy.flips.begin(), buy.flips.end(),
+                                             [&](const Flip& flip) { return flip.input == input; }));
+  };
+  ExpectTurn(world, "purchase", "min-tps", SetTps, 6, 1e5, SideOf, n_flips("min-tps") - 1);
+  ExpectTurn(world, "purchase", "ctx", SetContext, 8192, 1 << 22, SideOf, n_flips("ctx") - 1);
+  ASSERT_EQ(n_flips("min-tps"), 2u);
+  ExpectTurn(world, "purchase", "min-tps", SetTps, 6, 1e5, ModelOf);
   world.need.budget_usd = 10;
   EXPECT_EQ(world.Says("purchase").side, Side::kOpen);
+  EXPECT_THAT(world.Says("purchase").because, HasSubstr("costs "));
   ExpectTurn(world, "purchase", "budget", SetBudget, 10, 3000);
+}
+
+TEST(Verdict, WhatCannotBePaidIsNotListed) {
+  World world;
+  world.need.budget_usd = 1500;
+  world.need.host_usd = 600;
+  const std::vector<Offer> offers = world.Verdict().elsewhere;
+  ASSERT_FALSE(offers.empty());
+  for (const Offer& offer : offers) {
+    const CatalogueMachine& machine = *offer.catalogued;
+    const double host = machine.price_of == "system" ? 0 : 600;
+    EXPECT_LE(machine.price_usd.value_or(0) + host, machine.price_usd ? 1500 : 600) << machine.name;
+  }
+}
+
+TEST(Verdict, NumbersHaveSeparators) {
+  EXPECT_EQ(Digits(1109.4), "1,109");
+  EXPECT_EQ(Digits(-1234567), "-1,234,567");
+  EXPECT_EQ(Digits(999.4), "999");
+  EXPECT_EQ(FlipText({"ctx", 262144, true, "none fits"}),
+            "flips above 262,144 tokens of context for each user: then none fits");
+}
+
+TEST(Verdict, APurchaseThatNobodyIsSureOfSaysWhatIsMissing) {
+  World world;
+  world.need.least_params = 9e9;
+  world.need.max_kl = 0.01;
+  EXPECT_THAT(world.Says("purchase").because, HasSubstr("divergence of 0.01 nats"));
+  world.need.max_ttft_ms = 0.01;
+  EXPECT_THAT(world.Says("purchase").because, HasSubstr("answer in time"));
+  world.need.min_tok_s = 1e5;
+  EXPECT_THAT(world.Says("purchase").because, HasSubstr("fast enough"));
+  world.need.least_params = 1e12;
+  EXPECT_THAT(world.Says("purchase").because, HasSubstr("no model is known that is as large"));
 }
 
 TEST(Verdict, ASmallerFasterCardLosesWhereTheContextNoLongerFits) {
@@ -394,6 +465,13 @@ TEST(Verdict, ASmallerFasterCardLosesWhereTheContextNoLongerFits) {
   EXPECT_THAT(loses.condition, HasSubstr("qwen3.5-9b Q8_0 is the largest"));
   EXPECT_THAT(loses.because,
               HasSubstr("qwen3.5-27b, which this machine holds, does not fit there"));
+  EXPECT_THAT(loses.because, HasSubstr("(429 USD for the card)"));
+  World with_host = world;
+  with_host.need.host_usd = 2000;
+  EXPECT_EQ(with_host.Says("smaller-faster").because.find("A card"), std::string::npos) << "429 + 2000 is too much";
+  with_host.need.budget_usd = 2430;
+  EXPECT_THAT(with_host.Says("smaller-faster").because,
+              HasSubstr("(2,429 USD for the card and the computer around it)"));
   const Sign largest = [](const Sentence& sentence) { return sentence.condition; };
   ExpectTurn(world, "smaller-faster", "ctx", SetContext, 8192, 1 << 18, largest);
 }

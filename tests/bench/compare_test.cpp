@@ -74,6 +74,23 @@ TEST(Compare, AnotherModelOrMixtureIsNoPartnerUnlessAskedFor) {
   EXPECT_TRUE(Compare({Cell(1, 1, kHundred)}, {other}, across).cells.empty());
 }
 
+// A run of an engine and two servers against the same run: each cell is its own partner, and all ratios are 1.
+TEST(Compare, TargetsAreNotMixedWhereASideHasSeveral) {
+  std::vector<CellResult> run = {Cell(1, 1, kHundred), Cell(2, 1, kNinety), Cell(3, 1, {50, 50, 50, 51, 49})};
+  run[1].row.target = "http://box:1";
+  run[2].row.target = "peer:slow";
+  const Comparison same = Compare(run, run, {});
+  ASSERT_EQ(same.cells.size(), 3u);
+  for (const ComparedCell& cell : same.cells) {
+    EXPECT_EQ(cell.base.id, cell.other.id);
+    EXPECT_EQ(cell.ratio, 1);
+  }
+  const Comparison engine = Compare(run, {run[0]}, {});
+  EXPECT_EQ(engine.cells.size(), 1u);
+  EXPECT_EQ(engine.left_out.at(1).why, "the other side has it at engine only");
+  EXPECT_DOUBLE_EQ(Compare({run[0]}, {run[1]}, {}).cells.at(0).ratio, 0.9) << "one target each: that is the question";
+}
+
 TEST(Compare, WhatElseDiffersIsSaidOnce) {
   std::vector<CellResult> others = {Cell(3, 1, kHundred), Cell(4, 2, kHundred)};
   for (CellResult& cell : others) {

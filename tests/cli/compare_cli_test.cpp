@@ -20,12 +20,16 @@ TEST(CompareCli, TwoRunsOfOneDatabase) {
   ASSERT_EQ(json["cells"].size(), 1u);
   EXPECT_EQ(json["cells"][0]["outcome"], "unproven");
   EXPECT_NEAR(json["cells"][0]["ratio"], json["geometric_mean"], 1e-9);
+  for (const auto& rate : json["cells"][0]["read_gb_s"]) EXPECT_GT(rate.get<double>(), 0);
+  ASSERT_EQ(json["cells"][0]["flags"].size(), 2u);
+  for (const auto& flags : json["cells"][0]["flags"]) EXPECT_THAT(flags.dump(), HasSubstr("probe_buffer_small"));
   ASSERT_EQ(json["left_out"].size(), 1u);
   EXPECT_EQ(json["left_out"][0]["users"], 2);
   EXPECT_THAT(outcome.err, HasSubstr("--repeats 5"));
   EXPECT_EQ(Weir("compare 1 2 --fail-if-slower 100% --db " + db).exit_code, 0);
   const Outcome text = Weir("compare 1 2 --db " + db);
   EXPECT_THAT(text.out, HasSubstr("left out"));
+  EXPECT_THAT(text.out, HasSubstr("GB/s, flagged"));
 }
 
 TEST(CompareCli, AGateThatComparesNothingDoesNotPass) {

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <fstream>
+
 #include "weir_process.h"
 
 namespace weir {
@@ -42,6 +44,16 @@ TEST(FitCli, NoIsAnAnswer) {
   EXPECT_THAT(text.out, HasSubstr("too much"));
 }
 
+TEST(FitCli, ThereIsNoSpeedWithAContextThatDoesNotFit) {
+  const ordered_json json = Fit("qwen3.5-27b Q5_K_M --machine rtx-3090-24gb");
+  const ordered_json &first = json["predictions"].front(), &last = json["predictions"].back();
+  EXPECT_GT(first["predicted_tok_s"]["low"], 0);
+  ASSERT_LT(json["longest_context"].back()["context_tokens"], json["depth_tokens"]);
+  for (const char* figure : {"predicted_tok_s", "limit_tok_s", "predicted_ttft_ms"}) {
+    EXPECT_TRUE(last[figure].is_null()) << figure;
+  }
+}
+
 TEST(FitCli, RowsOfThisMachineNarrowTheRange) {
   const TempFolder folder;
   const std::string db = " --db " + (folder / "rows.db");
@@ -50,13 +62,13 @@ TEST(FitCli, RowsOfThisMachineNarrowTheRange) {
   const ordered_json json = Fit(tiny + " --depth 20" + db);
   EXPECT_EQ(json["machine"]["name"], "this machine");
   const double width = json["predicted_tok_s"]["high"].get<double>() / json["predicted_tok_s"]["low"].get<double>();
-  // Two rows may disagree too much to teach anything: then it says so and names the run that would help.
+  // Two rows may disagree too much to teach anything: then it says so and names the row of this very cell.
   if (json["predictions"][0]["basis"] == "rows") {
     EXPECT_LE(width, 1.5);
     EXPECT_FALSE(json["predictions"][0]["cells"].empty());
   } else {
     EXPECT_NEAR(width, 2.5, 1e-6);
-    EXPECT_THAT(json["notes"][0].get<std::string>(), HasSubstr("weir bench"));
+    EXPECT_THAT(json["notes"][0].get<std::string>(), HasSubstr("has what this model reached with 1 user"));
   }
 }
 
@@ -67,7 +79,19 @@ TEST(FitCli, WrongNamesAreAnsweredWithWhatThereIs) {
   const Outcome model = Weir("fit gpt-9 Q8_0 --machine rtx-5090-32gb");
   EXPECT_EQ(model.exit_code, 2);
   EXPECT_THAT(model.err, HasSubstr("qwen3.5-27b"));
+  const Outcome depth = Weir("fit qwen3.5-9b Q8_0 --machine rtx-5090-32gb --depth 9999999");
+  EXPECT_EQ(depth.exit_code, 2);
+  EXPECT_THAT(depth.err, HasSubstr("has 262144 tokens of context at most"));
   EXPECT_EQ(Weir("fit").exit_code, 2);
+  EXPECT_THAT(Weir("fit qwen3.5-9b Q8_0 --db /nowhere.db").err, HasSubstr("there is none yet"));
+  EXPECT_THAT(Weir("verdict --db /nowhere.db").err, HasSubstr("there is none yet"));
+  EXPECT_THAT(Weir("compare --help").out, HasSubstr("A B...\n"));
+  EXPECT_THAT(Weir("mcp --help").out, HasSubstr("compare"));
+  const TempFolder folder;
+  std::ofstream(folder / "torn.toml") << "title = \"A ca";
+  const Outcome torn = Weir("fit --list --machines " + (folder / ""));
+  EXPECT_THAT(torn.out, HasSubstr("dgx-spark-128gb"));
+  EXPECT_THAT(torn.err, HasSubstr("left out: "));
   EXPECT_THAT(Weir("fit --list").out, HasSubstr("dgx-spark-128gb"));
 }
 

@@ -20,7 +20,8 @@ struct KnownCell {
   CellStatus status = CellStatus::kOk;
   std::string reason = {};
   std::vector<Flag> flags = {};
-  std::string key = {}, search = {};
+  std::string key = {}, search = {}, target = "engine";
+  int64_t planned_bytes = 3'000'000'000;
 };
 
 class ReportTest : public testing::Test {
@@ -39,7 +40,8 @@ class ReportTest : public testing::Test {
   }
 
   int64_t AddCell(int64_t run, const ModelRow& model, const KnownCell& known) {
-    CellRow row{known.users, 8, 21, 1, static_cast<int>(known.step_ms.size()), int64_t{3'000'000'000}};
+    CellRow row{known.users, 8, 21, 1, static_cast<int>(known.step_ms.size()), known.planned_bytes};
+    row.target = known.target;
     row.key = known.key.empty() ? fmt::format("{} {}", model.name, known.users) : known.key;
     row.search = known.search;
     const int64_t cell = *store_.BeginCell(run, *store_.AddModel(model), row);

@@ -244,19 +244,21 @@ TEST_F(FilledReport, WhatWasMeasuredAgainIsReplacedAndNamed) {
 
 TEST_F(ReportTest, ACliffIsNamedAndProvenByItsRepeats) {
   const int64_t run = AddRun();
-  AddCell(run, SomeModel(), {1, {10, 10, 10}});
-  AddCell(run, SomeModel(), {2, {25, 26, 27}});  // 80, 77, 74 tok/s after 100
-  AddCell(run, SomeModel(), {4, {50, 55, 60}});  // 80, 73, 67: lower by what repeats differ
+  AddCell(run, SomeModel(), {1, {10, 10, 10, 10, 10}});
+  AddCell(run, SomeModel(), {2, {25, 25, 26, 26, 27}});  // 74 to 80 tok/s after 100
+  AddCell(run, SomeModel(), {4, {50, 51, 55, 60, 60}});  // 67 to 80: lower by what repeats differ
+  AddCell(run, SomeModel(), {8, {150, 150, 150}});       // 53: too few for an interval
   const Json report = JsonReport(Data());
   const Json& cliff = SectionOf(report, "cliff");
   std::vector<Json> decode;
   for (const Json& row : cliff["tables"][0]["rows"]) {
     if (row["figure"] == "decode") decode.push_back(row);
   }
-  ASSERT_EQ(decode.size(), 2u);
+  ASSERT_EQ(decode.size(), 3u);
   EXPECT_EQ(decode[0]["proven"], "yes");
   EXPECT_NEAR(decode[0]["change"], 2 / 0.026 / 100 - 1, 1e-9);
   EXPECT_THAT(decode[1]["proven"].get<std::string>(), HasSubstr("noise"));
+  EXPECT_THAT(decode[2]["proven"].get<std::string>(), HasSubstr("too few repeats")) << "as weir compare says";
 }
 
 TEST_F(ReportTest, NoCliffIsSaidToo) {
@@ -366,6 +368,22 @@ TEST_F(ReportTest, MixturesOfOneFamilyAreComparedUnderOneLoad) {
   EXPECT_THAT(SentencesOf(frontier), HasSubstr("Tiny-9B: Q4_K_M has 55 % of the bits of Q8_0 and 2.00 times its speed."));
   EXPECT_EQ(frontier["charts"][0]["cells"], (Json{1, other}));
   EXPECT_EQ(CellTitle(data.cells[1]), "Tiny-9B-q4_k_m") << "which names its mixture";
+}
+
+TEST_F(ReportTest, TargetsOfOneRunAreToldApart) {
+  const int64_t run = AddRun();
+  AddCell(run, SomeModel(), {.step_ms = {60, 60, 61}, .key = "a", .target = "an-other-engine", .planned_bytes = 0});
+  const int64_t engine = AddCell(run, SomeModel(), {.key = "b", .planned_bytes = 100'000'000});
+  AddCell(run, SomeModel(), {.step_ms = {20, 20, 21}, .key = "c", .target = "peer:third", .planned_bytes = 0});
+  const Json report = JsonReport(Data());
+  const std::string ranking = SectionOf(report, "throughput")["notes"].dump();
+  for (const char* target : {"an-other-engine", "peer:third"}) EXPECT_THAT(ranking, HasSubstr(target));
+  const Json& frontier = SectionOf(report, "frontier")["charts"][0];
+  EXPECT_EQ(frontier["cells"], Json{engine}) << "weir's own engine speaks for the model";
+  EXPECT_THAT(frontier.dump(), HasSubstr("1 user, engine"));
+  const Json& memory = SectionOf(report, "memory");
+  EXPECT_EQ(memory["charts"][0]["cells"], Json{engine}) << "who plans nothing has no bar";
+  EXPECT_THAT(SentencesOf(memory), HasSubstr("under 1 % of this machine"));
 }
 
 TEST_F(ReportTest, QualityIsAnAxisOfTheFrontier) {
