@@ -31,7 +31,8 @@ HttpAnswer ErrorAnswer(const ApiError& error, ErrorShape shape = ErrorShape::kOp
 std::string ErrorText(const ApiError& error, ErrorShape shape = ErrorShape::kOpenAi);  // {"error":{..}}
 
 /// The object in a body. Nesting and keys per object are limited: what reads, copies and prints JSON calls
-/// itself for each level, and looks keys up one after the other.
+/// itself for each level, and looks keys up one after the other. So is the number of values, and with it the memory
+/// and the time that a small body can take.
 std::variant<Json, ApiError> ParseBody(std::string_view body);
 
 /// Reads an object field by field. The first thing that is wrong stays; nothing is read after it. A null

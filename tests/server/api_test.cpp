@@ -285,6 +285,30 @@ TEST(Api, RefusesBodiesThatAreNoJson) {
   }
 }
 
+std::string Repeated(const std::string& value, int64_t n) {
+  std::string list;
+  for (int64_t i = 0; i < n; ++i) list += value + ",";
+  list.pop_back();
+  return "[" + list + "]";
+}
+
+TEST(Api, RefusesBodiesThatWouldTakeTimeAndMemory) {
+  Serving serving;
+  for (const char* value : {"{}", "[]", "null", "\"\"", "{\"a\":1}", "[{}]"}) {
+    const ClientAnswer answer = Ask(serving.port(), Post("/tokenize", "{\"x\":" + Repeated(value, 1'000'000) + "}"));
+    EXPECT_EQ(answer.status, 400) << value;
+    EXPECT_EQ(answer.json()["error"]["code"], "invalid_json") << value << answer.body;
+  }
+  const ClientAnswer numbers = Ask(serving.port(), Post("/tokenize", "{\"x\":" + Repeated("1", 3'000'000) + "}"));
+  EXPECT_EQ(numbers.json()["error"]["code"], "invalid_json") << numbers.body;
+  // What is large and of use is read: these fields are not known, and that is all.
+  for (const std::string& large : {Repeated("123456", 1'000'000), Repeated("{}", 90'000),
+                                   Repeated(Repeated("1234", 700), 2048), "\"" + std::string(8'000'000, 'a') + "\""}) {
+    const ClientAnswer answer = Ask(serving.port(), Post("/tokenize", "{\"content\":\"a\",\"x\":" + large + "}"));
+    EXPECT_EQ(answer.json()["error"]["code"], "unknown_parameter") << large.substr(0, 20) << answer.body;
+  }
+}
+
 TEST(Api, LogsWhoWhatHowLongAndNothingElse) {
   Serving serving;
   serving.Post("/v1/completions", {{"prompt", "secret"}, {"max_tokens", 2}, {"ignore_eos", true}});
