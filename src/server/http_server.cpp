@@ -93,7 +93,7 @@ struct HttpServer::Impl {
   tcp::acceptor acceptor{io};
   asio::steady_timer accept_pause{io};
   std::set<std::shared_ptr<Session>> sessions;
-  size_t bodies_bytes = 0;  // reserved for bodies by all sessions
+  size_t bodies_bytes = 0;  // of bodies that have arrived, small ones aside
   int port = 0;
 
   std::mutex count_mutex;
@@ -128,7 +128,9 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   void ReadHead();
   void OnHead(error_code error);
   void ReadBody();
-  bool ReserveBody();
+  void ReadSomeBody();
+  bool FitsBody(size_t n_bytes) const;
+  void RefuseBody();
   void Dispatch();
   void Refuse(HttpAnswer answer);
   void RefuseRead(error_code error);
@@ -154,7 +156,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
   std::optional<Parser> parser_;
   HttpRequest request_;  // its head, while the body is read
-  size_t body_reserved_ = 0;
+  size_t body_counted_ = 0;
 
   std::shared_ptr<Exchange> exchange_;  // the request that is being answered
   asio::cancellation_signal stop_watching_;
@@ -232,9 +234,8 @@ void Session::OnHead(error_code error) {
     return Refuse(Refusal(505, "expected HTTP/1.1", "bad_request"));
   }
   if (std::optional<HttpAnswer> answer = server_.guard(request_)) return Refuse(std::move(*answer));
-  if (!ReserveBody()) {
-    return Refuse(Refusal(503, "too many large requests at once, try again", "overloaded"));
-  }
+  const auto length = parser_->content_length();
+  if (length && !FitsBody(static_cast<size_t>(*length))) return RefuseBody();
 
   const std::string_view expect = request_.Header("expect");
   if (expect.empty() || parser_->is_done()) return ReadBody();
@@ -249,25 +250,32 @@ void Session::OnHead(error_code error) {
                     });
 }
 
-/// Memory for bodies is limited over all connections, and counted before a byte has arrived.
-bool Session::ReserveBody() {
-  if (parser_->is_done()) return true;
-  const size_t n_bytes = parser_->content_length() ? static_cast<size_t>(*parser_->content_length())
-                                                   : server_.options.max_body_bytes;
-  if (n_bytes > server_.options.max_bodies_bytes - server_.bodies_bytes) return false;
-  server_.bodies_bytes += n_bytes;
-  body_reserved_ = n_bytes;
-  return true;
+/// Memory for bodies is limited over all connections. What counts is what has arrived: who only announces a body
+/// keeps nobody out. Small bodies always fit.
+bool Session::FitsBody(size_t n_bytes) const {
+  const size_t left = server_.options.max_bodies_bytes - server_.bodies_bytes;
+  return n_bytes <= server_.options.small_body_bytes || n_bytes - body_counted_ <= left;
 }
+
+void Session::RefuseBody() { Refuse(Refusal(503, "too many large requests at once, try again", "overloaded")); }
 
 void Session::ReadBody() {
   SetDeadline(read_timer_, server_.options.body_timeout, &Session::GiveUpReading);
-  http::async_read(socket_, buffer_, *parser_,
-                   [self = shared_from_this()](error_code error, size_t) {
-                     if (self->closed_) return;
-                     if (error) return self->RefuseRead(error);
-                     self->Dispatch();
-                   });
+  ReadSomeBody();
+}
+
+void Session::ReadSomeBody() {
+  if (parser_->is_done()) return Dispatch();
+  http::async_read_some(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+    if (self->closed_) return;
+    if (error) return self->RefuseRead(error);
+    const size_t n_bytes = self->parser_->get().body().size();
+    if (!self->FitsBody(n_bytes)) return self->RefuseBody();
+    if (n_bytes > self->server_.options.small_body_bytes) {
+      self->server_.bodies_bytes += n_bytes - std::exchange(self->body_counted_, n_bytes);
+    }
+    self->ReadSomeBody();
+  });
 }
 
 void Session::RefuseRead(error_code error) {
@@ -367,7 +375,7 @@ void Session::FinishExchange() {
   keep_alive_ = exchange_->keep_alive() && !draining_;
   exchange_->SetGone();
   exchange_.reset();
-  server_.bodies_bytes -= std::exchange(body_reserved_, 0);
+  server_.bodies_bytes -= std::exchange(body_counted_, 0);
   exchange_done_ = true;
   if (watching_) {
     stop_watching_.emit(asio::cancellation_type::terminal);
@@ -420,7 +428,7 @@ void Session::Close() {
   write_timer_.cancel();
   error_code ignored;
   socket_.close(ignored);
-  server_.bodies_bytes -= std::exchange(body_reserved_, 0);
+  server_.bodies_bytes -= std::exchange(body_counted_, 0);
   if (const std::shared_ptr<Exchange> exchange = std::move(exchange_)) exchange->SetGone();
   server_.Remove(self);
 }

@@ -19,7 +19,8 @@ struct HttpOptions {
   int max_connections = 1024;
   size_t max_header_bytes = 16 << 10;
   size_t max_body_bytes = 8 << 20;
-  size_t max_bodies_bytes = 128 << 20;  // of all requests that are not yet answered
+  size_t max_bodies_bytes = 128 << 20;  // of all requests that are not yet answered, but for those with
+  size_t small_body_bytes = 64 << 10;   // at most so many, which are always read
   size_t max_unsent_bytes = 1 << 20;    // of one stream, before its client counts as too slow
   // What the system holds beside that of what a client has not taken in. Left alone it grows to megabytes, the
   // whole of most answers: a client that does not read would then never count as slow.
