@@ -54,7 +54,12 @@ Result<AccessRules> MakeAccessRules(Flags& flags) {
   const std::optional<bool> loopback = IsLoopback(flags.host);
   if (!loopback) return BadInput("--host {}: expected an IP address of this machine", flags.host);
   AccessRules rules;
-  rules.hosts = flags.allowed_hosts;
+  for (const std::string& host : flags.allowed_hosts) {
+    rules.hosts.push_back(HostName(host));
+    if (rules.hosts.back().empty() || host.find('/') != std::string::npos) {
+      return BadInput("--allow-host {}: expected a name such as llm.example.org", host);
+    }
+  }
   if (!flags.key_file.empty()) {
     WEIR_TRY(const std::string text, ReadInput(flags.key_file));
     rules.keys = ParseKeys(text);

@@ -27,7 +27,7 @@ bool IsAddress(std::string_view name) {
 }
 
 bool IsKnownHost(std::string_view host, const AccessRules& rules) {
-  const std::string name = Lower(WithoutPort(host));
+  const std::string name = HostName(host);
   return IsAddress(name) || name == "localhost" ||
          std::ranges::find(rules.hosts, name) != rules.hosts.end();
 }
@@ -61,6 +61,8 @@ ApiError ForeignHost(std::string_view host) {
 }
 
 }  // namespace
+
+std::string HostName(std::string_view host) { return Lower(WithoutPort(host)); }
 
 std::optional<ApiError> CheckAccess(const HttpRequest& head, const AccessRules& rules) {
   if (head.CountHeader("host") > 1 || head.CountHeader("authorization") > 1 ||

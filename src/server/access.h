@@ -12,8 +12,11 @@ namespace weir {
 
 struct AccessRules {
   std::vector<std::string> keys;   // one of them must come as a bearer token; none: nobody is asked
-  std::vector<std::string> hosts;  // names of this server beside "localhost" and IP addresses
+  std::vector<std::string> hosts;  // names of this server beside "localhost" and IP addresses, as HostName gives them
 };
+
+/// The name in a Host header, as names are compared: "box.lan" of "Box.LAN:8080".
+std::string HostName(std::string_view host);
 
 /// Looks at the head of a request:
 /// - Host must be an IP address, localhost or a known name: a foreign name that leads here is how a web
