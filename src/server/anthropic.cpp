@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "model/chat/chat_template.h"
 #include "server/endpoints.h"
 
 namespace weir {
@@ -141,7 +142,8 @@ void ReadChoice(Fields& fields, Json* chat) {
   if (const auto error = choice.End()) fields.Fail(*error);
 }
 
-void ReadThinking(Fields& fields, Json* chat) {
+/// What is adaptive is the model's own choice, so that one without thinking may have it too.
+void ReadThinking(Fields& fields, const ServedModel& model, Json* chat) {
   const Json* const found = fields.Any("thinking");
   if (!found) return;
   Fields thinking(*found, "thinking");
@@ -152,7 +154,8 @@ void ReadThinking(Fields& fields, Json* chat) {
   if (type != "enabled" && type != "adaptive" && type != "disabled") {
     thinking.Fail("type", "expected enabled, adaptive or disabled");
   }
-  (*chat)["enable_thinking"] = type != "disabled";
+  const bool choice = !model.chat_template || model.chat_template->HasVariable("enable_thinking");
+  if (type != "adaptive" || choice) (*chat)["enable_thinking"] = type != "disabled";
   if (const auto error = thinking.End()) fields.Fail(*error);
 }
 
@@ -183,7 +186,7 @@ std::variant<AnswerOrder, ApiError> ReadAnthropic(const Json& body, const Served
   Json chat{{"messages", ReadConversation(fields)}};
   if (Json tools = ReadToolList(fields); !tools.empty()) chat["tools"] = std::move(tools);
   ReadChoice(fields, &chat);
-  ReadThinking(fields, &chat);
+  ReadThinking(fields, model, &chat);
   int64_t max_tokens = 0;
   fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
   if (max_tokens == 0) fields.Fail("max_tokens", "missing: expected a number");

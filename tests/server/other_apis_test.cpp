@@ -172,6 +172,19 @@ TEST(Responses, AnswerAsAChatDoes) {
   EXPECT_EQ(Said(serving, {{"enable_thinking", true}})["reasoning_content"], text);
 }
 
+TEST(Messages, LeaveTheChoiceToModelsThatCannotThink) {
+  Serving serving;
+  const ChatTemplate plain = ChatTemplate::Parse("{{ messages[0].content }}", "test").value();
+  ServedModel model = serving.model();
+  model.chat_template = &plain;
+  for (const char* type : {"adaptive", "disabled", "enabled"}) {
+    const Json body{{"max_tokens", 1},
+                    {"messages", {{{"role", "user"}, {"content", "a"}}}},
+                    {"thinking", {{"type", type}}}};
+    EXPECT_EQ(std::holds_alternative<AnswerOrder>(ReadAnthropic(body, model)), std::string(type) != "enabled") << type;
+  }
+}
+
 TEST(OtherApis, NameTheFieldThatIsWrong) {
   Serving serving;
   const struct {

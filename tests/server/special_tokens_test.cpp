@@ -118,7 +118,7 @@ const Field kFields[] = {
     {"metadata", [](const std::string& t) { return json{{"messages", {User("a")}}, {"metadata", {{t, t}}}}; }},
     {"template's variable",
      [](const std::string& t) {
-       return json{{"messages", {User("a")}}, {"chat_template_kwargs", {{"persona", t}, {t, t}}}};
+       return json{{"messages", {User("a")}}, {"chat_template_kwargs", {{"persona", {t, {{t, t}}}}}}};
      }},
 };
 
