@@ -4,6 +4,7 @@
 
 #include "model/chat/chat_template.h"
 #include "server/endpoints.h"
+#include "server/tools.h"
 
 namespace weir {
 namespace {
@@ -16,7 +17,7 @@ std::string ReadText(Fields& fields, const char* name) {
   if (!found->is_array()) fields.Fail(name, "expected a string or an array of blocks");
   std::string text;
   for (const Json& json : found->is_array() ? *found : Json::array()) {
-    Fields block(json, fmt::format("{}[]", name));
+    Fields block(json, fields.Path(name) + "[]");
     std::string type;
     block.String("type", &type);
     if (type != "text") block.Fail("type", "expected text: this model reads nothing else", "unsupported_value");
@@ -78,8 +79,15 @@ class MessageReader {
       block.String("id", &id);
       block.String("name", &name);
       const Json* const input = block.Any("input");
-      calls_.push_back(Json{
-          {"id", id}, {"function", {{"name", name}, {"arguments", input ? input->dump() : "{}"}}}});
+      Json call{{"id", id}, {"function", {{"name", name}, {"arguments", input ? input->dump() : "{}"}}}};
+      std::optional<ApiError> wrong;
+      ReadToolCalls(Json::array({call}), where_, &wrong);
+      if (wrong) {
+        RenameField(&*wrong, {{where_ + "[0].function.arguments", where_ + ".content[].input"},
+                              {where_ + "[0].function", where_ + ".content[]"}});
+        block.Fail(*wrong);
+      }
+      calls_.push_back(std::move(call));
     } else if (type == "tool_result" && role_ == "user") {
       if (!text_.empty()) Say();
       block.String("tool_use_id", &id);
@@ -201,6 +209,12 @@ std::variant<AnswerOrder, ApiError> ReadAnthropic(const Json& body, const Served
   fields.Ignore("metadata");
   if (const auto error = fields.End()) return *error;
   auto order = ReadChat(chat, model);
+  if (ApiError* const error = std::get_if<ApiError>(&order)) {
+    RenameField(error, {{"enable_thinking", "thinking"},
+                        {"stop", "stop_sequences"},
+                        {".function.parameters", ".input_schema"},
+                        {".function", ""}});
+  }
   if (AnswerOrder* const read = std::get_if<AnswerOrder>(&order)) read->kind = AnswerKind::kAnthropic;
   return order;
 }

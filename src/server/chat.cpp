@@ -245,9 +245,9 @@ struct ChatRequest {
   std::optional<Grammar> format;  // of the answer
 };
 
-ChatRequest ReadRequest(Fields& fields) {
+ChatRequest ReadRequest(Fields& fields, int32_t n_tokens) {
   ChatRequest request;
-  ReadAnswerParams(fields, &request.params);
+  ReadAnswerParams(fields, n_tokens, &request.params);
   int64_t older = 0, max_tokens = 0;
   fields.Int("max_tokens", 1, INT32_MAX, &older);
   fields.Int("max_completion_tokens", 1, INT32_MAX, &max_tokens);
@@ -322,7 +322,7 @@ std::variant<AnswerOrder, ApiError> ReadChat(const Json& body, const ServedModel
     return ApiError{400, "this model has no chat template; use /v1/completions", "", "no_chat_template"};
   }
   Fields fields(body);
-  ChatRequest request = ReadRequest(fields);
+  ChatRequest request = ReadRequest(fields, model.tokenizer->n_tokens());
   if (const auto error = fields.End()) return *error;
 
   const Renderer renderer(model, request.variables);

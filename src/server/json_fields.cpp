@@ -82,6 +82,17 @@ class BodyLimits : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
+void RenameField(ApiError* error, std::initializer_list<std::pair<std::string_view, std::string_view>> names) {
+  const std::string old = error->param;
+  for (const auto& [from, to] : names) {
+    const size_t at = old.find(from);
+    if (at == std::string::npos || (at > 0 && from[0] != '.')) continue;
+    error->param.replace(at, from.size(), to);
+    if (error->message.starts_with(old)) error->message.replace(0, old.size(), error->param);
+    return;
+  }
+}
+
 std::string ErrorText(const ApiError& error, ErrorShape shape) {
   const bool anthropic = shape == ErrorShape::kAnthropic;
   const char* type = error.status == 503 && anthropic ? "overloaded_error"

@@ -221,7 +221,8 @@ TEST(Api, NamesTheFieldThatIsWrong) {
       {R"({"prompt":[1,"a"]})", "prompt", "invalid_value"},
       {R"({"prompt":[1,-1]})", "prompt", "invalid_value"},
       {R"({"prompt":[1,1.5]})", "prompt", "invalid_value"},
-      {R"({"prompt":[2147483647]})", nullptr, "invalid_value"},
+      {R"({"prompt":[2147483647]})", "prompt", "invalid_value"},
+      {R"({"prompt":[[1,5000]]})", "prompt", "invalid_value"},
       {R"({"prompt":"a","max_tokens":0})", "max_tokens", "invalid_value"},
       {R"({"prompt":"a","max_tokens":"5"})", "max_tokens", "invalid_value"},
       {R"({"prompt":"a","max_tokens":1.5})", "max_tokens", "invalid_value"},
@@ -244,7 +245,7 @@ TEST(Api, NamesTheFieldThatIsWrong) {
       {R"({"prompt":"a","stream":true,"stream_options":{"x":1}})", "stream_options.x", "unknown_parameter"},
       {R"({"prompt":"a","logit_bias":{"a":1}})", "logit_bias", "invalid_value"},
       {R"({"prompt":"a","logit_bias":{"1":101}})", "logit_bias", "invalid_value"},
-      {R"({"prompt":"a","logit_bias":{"999999":1}})", nullptr, "invalid_value"},
+      {R"({"prompt":"a","logit_bias":{"999999":1}})", "logit_bias", "invalid_value"},
       {R"({"prompt":"a","presence_penalty":3})", "presence_penalty", "invalid_value"},
       {R"({"prompt":"a","echo":1})", "echo", "invalid_value"},
       {R"({"prompt":"a","echo":true,"logprobs":1})", "echo", "unsupported_parameter"},
@@ -267,6 +268,15 @@ TEST(Api, NamesTheFieldThatIsWrong) {
   const json neutral = {{"prompt", "a"},      {"max_tokens", 1}, {"echo", false},    {"best_of", 1},
                         {"logprobs", nullptr}, {"suffix", ""},    {"stop", nullptr}, {"user", "me"}};
   EXPECT_EQ(serving.Post("/v1/completions", neutral).status, 200);
+}
+
+TEST(Api, LimitsStopStringsToWhatTheEngineTakes) {
+  Serving serving;
+  const auto stopped = [&](size_t n) {
+    return serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}, {"stop", std::string(n, 'x')}});
+  };
+  EXPECT_EQ(stopped(1024).status, 200);
+  EXPECT_EQ(stopped(1025).json()["error"]["param"], "stop");
 }
 
 TEST(Api, RefusesBodiesThatAreNoJson) {

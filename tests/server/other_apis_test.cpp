@@ -208,16 +208,34 @@ TEST(OtherApis, NameTheFieldThatIsWrong) {
        "thinking.budget_tokens"},
       {"/v1/responses", R"({})", "input"},
       {"/v1/responses", R"({"input":[{"type":"item_reference"}]})", "input[0].type"},
-      {"/v1/responses", R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})", "content[].type"},
+      {"/v1/responses", R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})", "input[0].content[].type"},
+      {"/v1/responses", R"({"input":[{"role":"king","content":"a"}]})", "input[0].role"},
+      {"/v1/responses", R"({"input":[{"role":"user"}]})", "input[0].content"},
+      {"/v1/responses", R"({"instructions":"a","input":[{"type":"function_call","name":"f","arguments":"["}]})",
+       "input[0].arguments"},
+      {"/v1/responses", R"({"input":"a","max_output_tokens":0})", "max_output_tokens"},
+      {"/v1/responses", R"({"input":"a","max_output_tokens":512})", "input"},
+      {"/v1/responses", R"({"input":"a","tools":[{"type":"function","name":"f","parameters":5}]})",
+       "tools[0].parameters"},
       {"/v1/responses", R"({"input":"a","previous_response_id":"x"})", "previous_response_id"},
       {"/v1/responses", R"({"input":"a","messages":[]})", "messages"},
       {"/v1/responses", R"({"input":"a","tools":[{"type":"web_search"}]})", "tools[0].type"},
-      {"/v1/responses", R"({"input":"a","text":{"format":{"type":"json_schema"}}})", "response_format.json_schema"},
+      {"/v1/responses", R"({"input":"a","text":{"format":{"type":"json_schema"}}})", "text.format"},
+      {"/v1/messages", R"({"max_tokens":1,"system":"a","messages":[{"role":"assistant",
+        "content":[{"type":"tool_use","name":"f","input":5}]},{"role":"user","content":"a"}]})",
+       "messages[0].content[].input"},
+      {"/v1/messages",
+       R"({"max_tokens":1,"messages":[{"role":"user","content":"a"}],"tools":[{"name":"f","input_schema":5}]})",
+       "tools[0].input_schema"},
+      {"/v1/messages", R"({"max_tokens":1,"messages":[{"role":"user","content":"a"}],"stop_sequences":[5]})",
+       "stop_sequences"},
   };
   for (const auto& [path, body, param] : kCases) {
     const ClientAnswer answer = Ask(serving.port(), Post(path, body));
     EXPECT_EQ(answer.status, 400) << body << answer.body;
     EXPECT_EQ(answer.json()["error"]["param"], param) << body << answer.body;
+    const std::string message = answer.json()["error"]["message"];
+    EXPECT_TRUE(message.starts_with(param) || message.find(':') == std::string::npos) << message;
     EXPECT_EQ(answer.json().value("type", ""), std::string(path) == "/v1/messages" ? "error" : "") << answer.body;
   }
 }
