@@ -111,7 +111,8 @@ Result<EnginePlan> PlanServer(const Flags& flags, const ModelConfig& config, con
 }
 
 /// What the server will use, for whoever starts it.
-std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType kv_type, int max_queue) {
+std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType kv_type, int max_queue,
+                     size_t bodies_bytes) {
   const EngineOptions& options = plan.options;
   const int64_t full = std::max<int64_t>(1, options.kv_tokens / options.context_tokens);
   std::string text = fmt::format(
@@ -120,6 +121,8 @@ std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType k
       ByteSize(plan.total_bytes()), ByteSize(plan.weights_bytes), ByteSize(plan.kv_bytes),
       Grouped(options.kv_tokens), ByteSize(plan.state_bytes), options.max_sequences, options.n_checkpoints,
       ByteSize(plan.workspace_bytes));
+  text += fmt::format("        and beside that up to {} for the bodies of requests, while they are read and answered\n",
+                      ByteSize(static_cast<int64_t>(bodies_bytes)));
   text += fmt::format("users:  {} at once with up to {} tokens each, {} more may wait; each costs {} and {} "
                       "a token\n",
                       options.max_sequences, Grouped(options.context_tokens), max_queue,
@@ -272,7 +275,7 @@ Result<int> RunServe(Flags& flags) {
                        }));
   listening = server.get();
   const std::string url = Url(flags.host, server->port());
-  PrintMessage(PlanText(plan, config, flags.model.kv_type(), flags.max_queue));
+  PrintMessage(PlanText(plan, config, flags.model.kv_type(), flags.max_queue, http.max_bodies_bytes));
   if (flags.json) {
     PrintJson(PlanJson(plan, source->name(), url, server->port()));
   } else {

@@ -8,6 +8,7 @@
 #include "server/endpoints.h"
 #include "server/page.h"
 #include "util/clock.h"
+#include "util/return_memory.h"
 
 namespace weir {
 namespace {
@@ -34,6 +35,10 @@ const Route* FindRoute(std::string_view path) {
   const auto at = std::ranges::find(kRoutes, path, &Route::path);
   return at == std::end(kRoutes) ? nullptr : at;
 }
+
+// Of a body that is read while no other of that kind is, and whose memory the allocator may not keep: as values it is
+// up to ten times as large.
+constexpr size_t kLargeBody = 256 << 10;
 
 const ApiError kLoading{503, "the model is being loaded", "", "loading"};
 const ApiError kDraining{503, "the server is shutting down", "", "shutting_down"};
@@ -227,23 +232,45 @@ void Api::Refuse(Call& call, const ApiError& error) {
 
 /// On a worker.
 void Api::Serve(Call& call) {
-  if (call.responder->gone()) return;
+  const bool large = call.request.body.size() > kLargeBody;
+  std::optional<AnswerOrder> order;
+  {
+    std::unique_lock lock(large_mutex_, std::defer_lock);
+    if (large) lock.lock();
+    order = ReadOrder(call);
+    if (large) ReturnFreeMemory();
+  }
+  if (order) ServeAnswer(call, std::move(*order));
+}
+
+/// Nothing if the request has been answered already.
+std::optional<AnswerOrder> Api::ReadOrder(Call& call) {
+  if (call.responder->gone()) return std::nullopt;
   std::variant<Json, ApiError> body = ParseBody(call.request.body);
   std::string().swap(call.request.body);
-  if (const ApiError* const error = std::get_if<ApiError>(&body)) return Refuse(call, *error);
+  if (const ApiError* const error = std::get_if<ApiError>(&body)) {
+    Refuse(call, *error);
+    return std::nullopt;
+  }
   const Json& json = std::get<Json>(body);
   const std::string_view path = call.request.path;
   if (const auto at = std::ranges::find(kComputed, path, [](const auto& one) { return one.first; });
       at != std::end(kComputed)) {
     const auto result = at->second(json, *model_);
-    if (const ApiError* const error = std::get_if<ApiError>(&result)) return Refuse(call, *error);
+    if (const ApiError* const error = std::get_if<ApiError>(&result)) {
+      Refuse(call, *error);
+      return std::nullopt;
+    }
     call.responder->Send({200, Dump(std::get<Json>(result))});
-    return Log(call.request, call.summary, call.begin_ns);
+    Log(call.request, call.summary, call.begin_ns);
+    return std::nullopt;
   }
   auto order = std::ranges::find(kAnswered, path, [](const auto& one) { return one.first; })->second(json, *model_);
-  body = Json();
-  if (const ApiError* const error = std::get_if<ApiError>(&order)) return Refuse(call, *error);
-  ServeAnswer(call, std::get<AnswerOrder>(std::move(order)));
+  if (const ApiError* const error = std::get_if<ApiError>(&order)) {
+    Refuse(call, *error);
+    return std::nullopt;
+  }
+  return std::get<AnswerOrder>(std::move(order));
 }
 
 void Api::ServeAnswer(Call& call, AnswerOrder order) {

@@ -85,6 +85,7 @@ class Api {
   void AnswerLater(HttpRequest request, std::shared_ptr<Responder> responder, int64_t begin_ns);
   void Refuse(Call& call, const ApiError& error);
   void Serve(Call& call);
+  std::optional<AnswerOrder> ReadOrder(Call& call);
   void ServeAnswer(Call& call, AnswerOrder order);
   void Log(const HttpRequest& request, const AnswerSummary& summary, int64_t begin_ns);
 
@@ -97,6 +98,7 @@ class Api {
   Metrics metrics_;
 
   std::atomic<int64_t> n_in_flight_ = 0;
+  std::mutex large_mutex_;  // held while a large body is read
   std::mutex answers_mutex_;
   std::set<std::shared_ptr<Answering>> answers_;  // that are computed
   bool cancelled_ = false;

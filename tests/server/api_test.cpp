@@ -1,6 +1,9 @@
 // Endpoints, one request at a time.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <thread>
+
 #include "server/serving.h"
 
 namespace weir {
@@ -317,6 +320,29 @@ TEST(Api, RefusesBodiesThatWouldTakeTimeAndMemory) {
     const ClientAnswer answer = Ask(serving.port(), Post("/tokenize", "{\"content\":\"a\",\"x\":" + large + "}"));
     EXPECT_EQ(answer.json()["error"]["code"], "unknown_parameter") << large.substr(0, 20) << answer.body;
   }
+}
+
+int64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+TEST(Api, KeepsNoMemoryOfLargeRequests) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the memory would be the sanitizer's";
+#endif
+  Serving serving;
+  const std::string request =
+      Post("/tokenize", "{\"x\":" + Repeated("\"" + std::string(75, 'a') + "\"", 99'000) + "}");
+  const auto ask = [&] { EXPECT_EQ(Ask(serving.port(), request).status, 400); };
+  ask();  // what is needed once
+  const int64_t before = ResidentBytes();
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 12; ++i) clients.emplace_back(ask);
+  for (std::thread& client : clients) client.join();
+  EXPECT_TRUE(Eventually([&] { return ResidentBytes() - before < 30'000'000; })) << ResidentBytes() - before;
 }
 
 TEST(Api, LogsWhoWhatHowLongAndNothingElse) {
