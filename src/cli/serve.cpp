@@ -193,13 +193,17 @@ void PrintAccess(const AccessRecord& record) {
   char time[32];
   std::strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%SZ", &utc);
   const AnswerSummary& summary = record.summary;
-  std::string line = fmt::format("{} {} {} {} {} {:.3f} s", time, record.peer, EscapedControls(record.method),
-                                 EscapedControls(record.path.substr(0, 100)), summary.status, record.seconds);
+  const auto shown = [](const std::string& text) { return text.empty() ? "-" : EscapedControls(text.substr(0, 100)); };
+  std::string line = fmt::format("{} {}{}{} {} {} {} {:.3f} s", time, record.peer, record.forwarded_for.empty() ? "" : "/",
+                                 record.forwarded_for, shown(record.method), shown(record.path), summary.status,
+                                 record.seconds);
   if (summary.n_prompt_tokens > 0) {
     line += fmt::format(", {} prompt ({} cached) + {} tokens", summary.n_prompt_tokens,
                         summary.n_cached_tokens, summary.n_answer_tokens);
   }
   if (*summary.end) line += fmt::format(", {}", summary.end);
+  if (!summary.code.empty()) line += fmt::format(" ({})", summary.code);
+  if (record.key_line) line += fmt::format(", key of line {}", *record.key_line);
   PrintMessage(line + "\n");
 }
 
@@ -272,6 +276,9 @@ Result<int> RunServe(Flags& flags) {
                        http, [&api](const HttpRequest& head) { return api.Guard(head); },
                        [&api](HttpRequest request, std::shared_ptr<Responder> responder) {
                          api.Handle(std::move(request), std::move(responder));
+                       },
+                       [&api](const HttpRequest& head, int status, const std::string& code) {
+                         api.LogRefusal(head, status, code);
                        }));
   listening = server.get();
   const std::string url = Url(flags.host, server->port());

@@ -241,6 +241,7 @@ AnswerSummary Answering::Summary(const Responder& responder) const {
   } else if (failure) {
     summary.status = failure->status;
     summary.end = failure->status == 500 ? "error" : "cancelled";
+    summary.code = failure->code;
   } else {
     summary.end = choices_[0]->finished == FinishReason::kLength ? "length" : "stop";
   }

@@ -24,6 +24,7 @@ struct AnswerSummary {
   int status = 200;
   int64_t n_prompt_tokens = 0, n_cached_tokens = 0, n_answer_tokens = 0;
   const char* end = "";  // "stop", "length", "client gone", ...
+  std::string code = {};  // ApiError::code, of what was refused or failed
   std::vector<AnswerShape> shapes = {};  // of each choice, where AnswerOrder::shape_key asks
 };
 

@@ -122,7 +122,12 @@ Api::~Api() { CancelAll(); }
 void Api::Log(const HttpRequest& request, const AnswerSummary& summary, int64_t begin_ns) {
   const Route* const route = FindRoute(request.path);
   metrics_.CountRequest(route ? route->path : "other", summary.status);
-  log_({request.peer, request.method, request.path, static_cast<double>(NowNs() - begin_ns) * 1e-9, begin_ns, summary});
+  log_({request.peer, request.forwarded_for, request.method, request.path, KeyLine(request, options_.access),
+        static_cast<double>(NowNs() - begin_ns) * 1e-9, begin_ns, summary});
+}
+
+void Api::LogRefusal(const HttpRequest& head, int status, const std::string& code) {
+  Log(head, {.status = status, .end = "refused", .code = code}, NowNs());
 }
 
 int64_t Api::RetryAfterSeconds(int64_t n_in_flight) const {
@@ -138,12 +143,13 @@ std::optional<HttpAnswer> Api::Guard(const HttpRequest& head) {
   if (error) {
     answer = ErrorAnswer(*error, ShapeOf(head.path));
   } else if (head.method != route->method && !(head.method == "HEAD" && route->method == "GET")) {
-    answer = ErrorAnswer({405, fmt::format("expected {}", route->method), "", "method_not_allowed"});
+    error = ApiError{405, fmt::format("expected {}", route->method), "", "method_not_allowed"};
+    answer = ErrorAnswer(*error);
     answer.headers.push_back({"Allow", std::string(route->method)});
   } else {
     return std::nullopt;
   }
-  Log(head, {.status = answer.status, .end = "refused"}, begin_ns);
+  Log(head, {.status = answer.status, .end = "refused", .code = error->code}, begin_ns);
   return answer;
 }
 
@@ -227,6 +233,7 @@ void Api::Refuse(Call& call, const ApiError& error) {
   call.responder->Send(ErrorAnswer(error, ShapeOf(call.request.path)));
   call.summary.status = error.status;
   call.summary.end = "refused";
+  call.summary.code = error.code;
   Log(call.request, call.summary, call.begin_ns);
 }
 

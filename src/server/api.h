@@ -47,7 +47,8 @@ struct ApiOptions {
 
 /// One line of the log. It never holds what users or the model said.
 struct AccessRecord {
-  std::string peer, method, path;
+  std::string peer, forwarded_for, method, path;
+  std::optional<int> key_line;  // of the key that it came with
   double seconds = 0;
   int64_t begin_ns = 0;  // NowNs() when it came
   AnswerSummary summary;
@@ -62,6 +63,7 @@ class Api {
 
   // For HttpServer.
   std::optional<HttpAnswer> Guard(const HttpRequest& head);
+  void LogRefusal(const HttpRequest& head, int status, const std::string& code);
   void Handle(HttpRequest request, std::shared_ptr<Responder> responder);
 
   /// From now on requests are answered; before, they get 503.

@@ -58,8 +58,8 @@ void SetSocketOptions(tcp::socket& socket, int send_buffer_bytes) {
 #endif
 }
 
-/// Of the limits and forms of HTTP. `message` needs no escapes in JSON.
-HttpAnswer Refusal(int status, std::string_view message, std::string_view code) {
+/// `message` needs no escapes in JSON.
+HttpAnswer RefusalAnswer(int status, std::string_view message, std::string_view code) {
   HttpAnswer answer{status,
                     fmt::format(R"({{"error":{{"message":"{}","type":"{}","param":null,"code":"{}"}}}})",
                                 message, status >= 500 ? "server_error" : "invalid_request_error", code)};
@@ -69,13 +69,26 @@ HttpAnswer Refusal(int status, std::string_view message, std::string_view code) 
 
 std::string Text(boost::core::string_view text) { return {text.data(), text.size()}; }
 
+/// The last address in X-Forwarded-For, which is the one that the nearest proxy has seen; empty if there is none.
+std::string ForwardedFor(const HttpRequest& head) {
+  std::string_view last;
+  for (const HttpHeader& header : head.headers) {
+    if (header.name == "x-forwarded-for") last = header.value;
+  }
+  if (const size_t comma = last.rfind(','); comma != std::string_view::npos) last.remove_prefix(comma + 1);
+  while (last.starts_with(' ') || last.starts_with('\t')) last.remove_prefix(1);
+  error_code error;
+  const asio::ip::address address = asio::ip::make_address(std::string(last), error);
+  return error ? "" : address.to_string();
+}
+
 }  // namespace
 
 struct HttpServer::Impl {
   class Session;
 
-  Impl(const HttpOptions& the_options, HttpGuard the_guard, HttpHandler the_handler)
-      : options(the_options), guard(std::move(the_guard)), handler(std::move(the_handler)) {}
+  Impl(const HttpOptions& the_options, HttpGuard the_guard, HttpHandler the_handler, HttpRefusalLog the_log)
+      : options(the_options), guard(std::move(the_guard)), handler(std::move(the_handler)), log(std::move(the_log)) {}
 
   Status Open();
   void Accept();
@@ -88,6 +101,7 @@ struct HttpServer::Impl {
   const HttpOptions options;
   const HttpGuard guard;
   const HttpHandler handler;
+  const HttpRefusalLog log;
 
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
@@ -114,7 +128,9 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         buffer_(std::max(kMaxAheadBytes, server.options.max_header_bytes) + kReadBytes) {
     error_code error;
     const tcp::endpoint peer = socket_.remote_endpoint(error);
-    if (!error) peer_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
+    if (error) return;
+    peer_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
+    from_here_ = peer.address().is_loopback();
   }
 
   void ReadNext();
@@ -127,12 +143,14 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
   void ReadHead();
   void OnHead(error_code error);
+  void TakeHead();
   void ReadBody();
   void ReadSomeBody();
   bool FitsBody(size_t n_bytes) const;
   void RefuseBody();
   void Dispatch();
   void Refuse(HttpAnswer answer);
+  void Refuse(int status, std::string_view message, const std::string& code);
   void RefuseRead(error_code error);
   std::shared_ptr<Exchange> NewExchange(Exchange::Terms terms);
 
@@ -153,6 +171,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   asio::steady_timer read_timer_, write_timer_;
   boost::beast::flat_buffer buffer_;  // what has been read and not yet parsed
   std::string peer_;
+  bool from_here_ = false;
 
   std::optional<Parser> parser_;
   HttpRequest request_;  // its head, while the body is read
@@ -204,6 +223,7 @@ void Session::ReadNext() {
 
 void Session::ReadHead() {
   parser_.emplace();
+  request_.peer = peer_;
   parser_->header_limit(static_cast<uint32_t>(server_.options.max_header_bytes));
   parser_->body_limit(server_.options.max_body_bytes);
   SetDeadline(read_timer_, server_.options.header_timeout, &Session::GiveUpReading);
@@ -214,24 +234,13 @@ void Session::ReadHead() {
 
 void Session::OnHead(error_code error) {
   if (closed_) return;
+  TakeHead();
   if (error) return RefuseRead(error);
-  const http::request<http::string_body>& head = parser_->get();
-  request_.method = Text(head.method_string());
-  const std::string target = Text(head.target());
-  const size_t mark = target.find('?');
-  request_.path = target.substr(0, mark);
-  if (mark != std::string::npos) request_.query = target.substr(mark + 1);
-  request_.peer = peer_;
-  for (const auto& field : head) {
-    std::string name = Text(field.name_string());
-    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    request_.headers.push_back({std::move(name), Text(field.value())});
+  if (request_.path.empty() || request_.path[0] != '/') {
+    return Refuse(400, "the target of a request begins with a slash", "bad_request");
   }
-  if (target.empty() || target[0] != '/') {
-    return Refuse(Refusal(400, "the target of a request begins with a slash", "bad_request"));
-  }
-  if (head.version() != 11 && head.version() != 10) {
-    return Refuse(Refusal(505, "expected HTTP/1.1", "bad_request"));
+  if (const unsigned version = parser_->get().version(); version != 11 && version != 10) {
+    return Refuse(505, "expected HTTP/1.1", "bad_request");
   }
   if (std::optional<HttpAnswer> answer = server_.guard(request_)) return Refuse(std::move(*answer));
   const auto length = parser_->content_length();
@@ -240,7 +249,7 @@ void Session::OnHead(error_code error) {
   const std::string_view expect = request_.Header("expect");
   if (expect.empty() || parser_->is_done()) return ReadBody();
   if (expect.size() != 12 || !boost::beast::iequals(expect, "100-continue")) {
-    return Refuse(Refusal(417, "expected no expectation but 100-continue", "bad_request"));
+    return Refuse(417, "expected no expectation but 100-continue", "bad_request");
   }
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   asio::async_write(socket_, asio::buffer(kContinue),
@@ -250,6 +259,22 @@ void Session::OnHead(error_code error) {
                     });
 }
 
+/// Of a request that is no good, as much as has been read.
+void Session::TakeHead() {
+  const http::request<http::string_body>& head = parser_->get();
+  request_.method = Text(head.method_string());
+  const std::string target = Text(head.target());
+  const size_t mark = target.find('?');
+  request_.path = target.substr(0, mark);
+  if (mark != std::string::npos) request_.query = target.substr(mark + 1);
+  for (const auto& field : head) {
+    std::string name = Text(field.name_string());
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    request_.headers.push_back({std::move(name), Text(field.value())});
+  }
+  if (from_here_) request_.forwarded_for = ForwardedFor(request_);
+}
+
 /// Memory for bodies is limited over all connections. What counts is what has arrived: who only announces a body
 /// keeps nobody out. Small bodies always fit.
 bool Session::FitsBody(size_t n_bytes) const {
@@ -257,7 +282,7 @@ bool Session::FitsBody(size_t n_bytes) const {
   return n_bytes <= server_.options.small_body_bytes || n_bytes - body_counted_ <= left;
 }
 
-void Session::RefuseBody() { Refuse(Refusal(503, "too many large requests at once, try again", "overloaded")); }
+void Session::RefuseBody() { Refuse(503, "too many large requests at once, try again", "overloaded"); }
 
 void Session::ReadBody() {
   SetDeadline(read_timer_, server_.options.body_timeout, &Session::GiveUpReading);
@@ -279,23 +304,20 @@ void Session::ReadSomeBody() {
 }
 
 void Session::RefuseRead(error_code error) {
-  if (timed_out_) return Refuse(Refusal(408, "the request took too long to arrive", "timeout"));
+  if (timed_out_) return Refuse(408, "the request took too long to arrive", "timeout");
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return Refuse(Refusal(431,
-                          fmt::format("expected a head of at most {} bytes",
-                                      server_.options.max_header_bytes),
-                          "head_too_large"));
+    return Refuse(431, fmt::format("expected a head of at most {} bytes", server_.options.max_header_bytes),
+                  "head_too_large");
   }
   if (error == http::error::body_limit) {
-    return Refuse(Refusal(
-        413, fmt::format("expected a body of at most {} bytes", server_.options.max_body_bytes),
-        "body_too_large"));
+    return Refuse(413, fmt::format("expected a body of at most {} bytes", server_.options.max_body_bytes),
+                  "body_too_large");
   }
   const bool ended = error == http::error::end_of_stream || error == http::error::partial_message;
   if (ended || error.category() != http::make_error_code(http::error::bad_method).category()) {
     return Close();
   }
-  Refuse(Refusal(400, fmt::format("not HTTP: {}", error.message()), "bad_request"));
+  Refuse(400, fmt::format("not HTTP: {}", error.message()), "bad_request");
 }
 
 /// Answers instead of the handler, and closes: what else the client sends cannot be told from a request.
@@ -303,6 +325,12 @@ void Session::Refuse(HttpAnswer answer) {
   read_timer_.cancel();
   exchange_ = NewExchange({.keep_alive = false, .head_only = request_.method == "HEAD"});
   exchange_->Send(answer);
+}
+
+/// For the limits and forms of HTTP, of which nobody else knows.
+void Session::Refuse(int status, std::string_view message, const std::string& code) {
+  if (server_.log) server_.log(request_, status, code);
+  Refuse(RefusalAnswer(status, message, code));
 }
 
 std::shared_ptr<Exchange> Session::NewExchange(Exchange::Terms terms) {
@@ -523,8 +551,8 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() { Stop(); }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Listen(const HttpOptions& options, HttpGuard guard,
-                                                       HttpHandler handler) {
-  auto impl = std::make_unique<Impl>(options, std::move(guard), std::move(handler));
+                                                       HttpHandler handler, HttpRefusalLog log) {
+  auto impl = std::make_unique<Impl>(options, std::move(guard), std::move(handler), std::move(log));
   WEIR_RETURN_IF_ERROR(impl->Open());
   impl->Accept();
   impl->thread = std::thread([raw = impl.get()] { raw->Run(); });

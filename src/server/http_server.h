@@ -37,6 +37,10 @@ struct HttpOptions {
 /// which the connection closes. Called on the server's thread.
 using HttpGuard = std::function<std::optional<HttpAnswer>(const HttpRequest& head)>;
 
+/// Told of each request that is refused by the server itself, with neither guard nor handler having the word: of its
+/// head as much as was read, the status, and a word for programs. Called on the server's thread.
+using HttpRefusalLog = std::function<void(const HttpRequest& head, int status, const std::string& code)>;
+
 class HttpServer {
  public:
   /// Listens and serves from now on. `handler` is called on the server's thread and must not wait: what takes
@@ -44,7 +48,7 @@ class HttpServer {
   /// they lead nowhere, but may live on). kBadInput for a host that is no address of this machine, kFailed for a
   /// port that is taken.
   static Result<std::unique_ptr<HttpServer>> Listen(const HttpOptions& options, HttpGuard guard,
-                                                    HttpHandler handler);
+                                                    HttpHandler handler, HttpRefusalLog log = {});
   /// Stops.
   ~HttpServer();
 

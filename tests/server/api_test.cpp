@@ -362,6 +362,56 @@ TEST(Api, LogsWhoWhatHowLongAndNothingElse) {
   EXPECT_EQ(refused.summary.status, 404);
 }
 
+TEST(Api, LogsWhoseKeyAndWhatWasWrong) {
+  ApiOptions options;
+  options.access.keys = {{"open-sesame", 3}};
+  Serving serving(Serving::DefaultEngine(), options, {.max_body_bytes = 1000});
+  const std::string key = "Authorization: Bearer open-sesame\r\n";
+  const auto logged = [&](const std::string& request) {
+    const size_t n = serving.log().size();
+    Ask(serving.port(), request);
+    EXPECT_TRUE(Eventually([&] { return serving.log().size() == n + 1; })) << request;
+    return serving.log().back();
+  };
+  EXPECT_EQ(logged(Get("/v1/models", key)).key_line, 3);
+  const AccessRecord unknown = logged(Get("/v1/models", "Authorization: Bearer x\r\n"));
+  EXPECT_EQ(unknown.key_line, std::nullopt);
+  EXPECT_EQ(unknown.summary.code, "invalid_api_key");
+  EXPECT_EQ(logged(Post("/v1/completions", R"({"x":1})", key)).summary.code, "invalid_value");
+  EXPECT_EQ(logged(Post("/v1/models", "", key)).summary.code, "method_not_allowed");
+  // What no handler sees.
+  const AccessRecord large = logged(Post("/v1/completions", std::string(1001, 'a'), key));
+  EXPECT_EQ(large.path, "/v1/completions");
+  EXPECT_EQ(large.key_line, 3);
+  EXPECT_EQ(large.summary.status, 413);
+  EXPECT_EQ(large.summary.code, "body_too_large");
+  const AccessRecord bad = logged("nonsense\r\n\r\n");
+  EXPECT_EQ(bad.peer.substr(0, 10), "127.0.0.1:");
+  EXPECT_EQ(bad.summary.code, "bad_request");
+  EXPECT_NE(serving.Get("/health").status, 0);
+  const std::string metrics = Ask(serving.port(), Get("/metrics", key)).body;
+  EXPECT_NE(metrics.find("\nweir_requests_total{endpoint=\"/v1/completions\",status=\"413\"} 1\n"), std::string::npos);
+  EXPECT_NE(metrics.find("\nweir_requests_total{endpoint=\"other\",status=\"400\"} 1\n"), std::string::npos);
+}
+
+TEST(Api, LogsWhomAProxyOnThisMachineSpeaksFor) {
+  Serving serving;
+  const auto forwarded = [&](const std::string& headers) {
+    const size_t n = serving.log().size();
+    Ask(serving.port(), Get("/v1/models", headers));
+    EXPECT_TRUE(Eventually([&] { return serving.log().size() == n + 1; }));
+    return serving.log().back().forwarded_for;
+  };
+  EXPECT_EQ(forwarded(""), "");
+  EXPECT_EQ(forwarded("X-Forwarded-For: 203.0.113.7\r\n"), "203.0.113.7");
+  // What the client itself has sent comes before what the proxy adds.
+  EXPECT_EQ(forwarded("X-Forwarded-For: 10.0.0.1, 2001:DB8::1\r\n"), "2001:db8::1");
+  EXPECT_EQ(forwarded("X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n"), "10.0.0.2");
+  for (const char* wrong : {"admin", "10.0.0.1:80", "10.0.0.1 200 OK", "10.0.0.1,"}) {
+    EXPECT_EQ(forwarded("X-Forwarded-For: " + std::string(wrong) + "\r\n"), "") << wrong;
+  }
+}
+
 TEST(Api, CountsWhatItDoes) {
   Serving serving;
   serving.Post("/v1/completions", {{"prompt", {1, 2, 3}}, {"max_tokens", 4}, {"ignore_eos", true}});
