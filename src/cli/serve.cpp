@@ -20,6 +20,7 @@
 #include "server/traffic_shape.h"
 #include "util/clock.h"
 #include "machine/stored_rates.h"
+#include "util/descriptors.h"
 #include "util/interrupt.h"
 #include "util/paths.h"
 #include "util/terminal.h"
@@ -30,6 +31,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int64_t kDefaultContext = 32'768;  // unless the model ends earlier: all users' memory is taken at once
+constexpr int kOtherDescriptors = 64;        // that are no connections: the model's files, the terminal, ..
 constexpr auto kPoll = milliseconds(50);     // for the user's wish to stop
 // The last part of a drain is for telling those who are cut off.
 constexpr auto kGoodbye = milliseconds(500);
@@ -169,11 +171,12 @@ std::string PublicName(const std::string& model) {
   return name.ends_with(".gguf") ? name.substr(0, name.size() - 5) : name;
 }
 
-Json PlanJson(const EnginePlan& plan, const std::string& model, const std::string& url, int port) {
+Json PlanJson(const EnginePlan& plan, const std::string& model, const std::string& url, int port, int max_connections) {
   return Json{{"url", url},
               {"port", port},
               {"model", model},
               {"max_users", plan.options.max_sequences},
+              {"max_connections", max_connections},
               {"context_tokens", plan.options.context_tokens},
               {"kv_tokens", plan.options.kv_tokens},
               {"checkpoints", plan.options.n_checkpoints},
@@ -272,6 +275,7 @@ Result<int> RunServe(Flags& flags) {
   HttpOptions http;
   http.host = flags.host;
   http.port = flags.port;
+  http.max_connections = std::clamp(RaiseDescriptorLimit() - kOtherDescriptors, 1, http.max_connections);
   WEIR_TRY(server, HttpServer::Listen(
                        http, [&api](const HttpRequest& head) { return api.Guard(head); },
                        [&api](HttpRequest request, std::shared_ptr<Responder> responder) {
@@ -284,7 +288,7 @@ Result<int> RunServe(Flags& flags) {
   const std::string url = Url(flags.host, server->port());
   PrintMessage(PlanText(plan, config, flags.model.kv_type(), flags.max_queue, http.max_bodies_bytes));
   if (flags.json) {
-    PrintJson(PlanJson(plan, source->name(), url, server->port()));
+    PrintJson(PlanJson(plan, source->name(), url, server->port(), http.max_connections));
   } else {
     fmt::print("listening on {}\n", url);
   }

@@ -48,7 +48,7 @@ class Answering : public std::enable_shared_from_this<Answering> {
   AnswerSummary DeliverStream(Responder& responder, Workers& workers);
   void StreamChoice(Choice& choice, Responder& responder);
   bool Take(Choice& choice, const Event& event);
-  void Log(Choice& choice, const Event& event, bool was_thinking) const;
+  void Log(Choice& choice, const Event& event, bool thinking) const;
   AnswerUsage Usage() const;
   int64_t CachedTokens() const;
   std::optional<ApiError> Failure() const;

@@ -242,6 +242,11 @@ void Session::OnHead(error_code error) {
   if (const unsigned version = parser_->get().version(); version != 11 && version != 10) {
     return Refuse(505, "expected HTTP/1.1", "bad_request");
   }
+  for (const HttpHeader& header : request_.headers) {
+    if (header.name == "transfer-encoding" && !boost::beast::iequals(header.value, "chunked")) {
+      return Refuse(501, "expected no transfer encoding but chunked", "bad_request");
+    }
+  }
   if (std::optional<HttpAnswer> answer = server_.guard(request_)) return Refuse(std::move(*answer));
   const auto length = parser_->content_length();
   if (length && !FitsBody(static_cast<size_t>(*length))) return RefuseBody();
@@ -494,9 +499,13 @@ void HttpServer::Impl::Accept() {
 void HttpServer::Impl::Admit(tcp::socket socket) {
   SetSocketOptions(socket, options.send_buffer_bytes);
   if (static_cast<int>(sessions.size()) >= options.max_connections) {
-    static constexpr std::string_view kFull =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-        "Connection: close\r\n\r\n";
+    static const std::string kFull = [] {
+      Exchange exchange({.keep_alive = false}, [] {});
+      exchange.Send(RefusalAnswer(503, "too many connections at once, try again", "overloaded"));
+      std::string bytes;
+      exchange.Take(&bytes);
+      return bytes;
+    }();
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(kFull), ignored);

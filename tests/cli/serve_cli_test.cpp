@@ -1,6 +1,9 @@
 // weir serve from its start to its end.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
 
 #include "cli/background_weir.h"
 #include "cli/weir_process.h"
@@ -89,6 +92,18 @@ TEST(Serve, AnswersToTheNamesItIsGiven) {
     EXPECT_EQ(status(host), 200) << host;
   }
   EXPECT_EQ(status("example.com"), 403);
+  serve.Signal(SIGTERM);
+  EXPECT_EQ(serve.End(), 0);
+}
+
+TEST(Serve, TakesAsManyConnectionsAsItMayOpen) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low{std::min<rlim_t>(256, before.rlim_max), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);  // what the server begins with
+  ServeProcess serve;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(serve.plan()["max_connections"], std::min<rlim_t>(1024, before.rlim_max - 64));
   serve.Signal(SIGTERM);
   EXPECT_EQ(serve.End(), 0);
 }

@@ -138,6 +138,7 @@ TEST_F(HttpServerTest, RefusesWhatIsNotARequest) {
       {"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400},
       {"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello", 400},
       {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
+      {"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 501},
       {"GET /" + std::string(2000, 'a') + " HTTP/1.1\r\n\r\n", 431},
       {"GET / HTTP/1.1\r\nA: " + std::string(2000, 'a') + "\r\n\r\n", 431},
       {Post("/", std::string(101, 'a')), 413},
@@ -237,7 +238,10 @@ TEST_F(HttpServerTest, LimitsConnectionsAndTheMemoryOfBodies) {
   first.Send(head + std::string(900, 'a'));
   ASSERT_TRUE(Eventually([&] { return server_->n_connections() == 2; }));
   Client third(port());
-  EXPECT_EQ(third.ReadAnswer().status, 503);
+  const ClientAnswer turned_away = third.ReadAnswer();
+  EXPECT_EQ(turned_away.status, 503);
+  EXPECT_TRUE(turned_away.Has("Retry-After: 1\r\n"));
+  EXPECT_EQ(turned_away.json()["error"]["code"], "overloaded");
   usleep(20'000);  // what the first has sent is read
   second.Send(Post("/small", std::string(10, 'b')));
   EXPECT_EQ(second.ReadAnswer().status, 200);

@@ -155,6 +155,7 @@ TEST(Responses, AnswerAsAChatDoes) {
   ASSERT_EQ(whole["output"].size(), 1u);
   EXPECT_EQ(whole["output"][0]["content"][0]["text"], Said(serving)["content"]);
   EXPECT_EQ(whole["usage"]["output_tokens"], 12);
+  EXPECT_EQ(whole["usage"]["output_tokens_details"]["reasoning_tokens"], 0);
 
   body["stream"] = true;
   body["enable_thinking"] = true;
@@ -169,7 +170,30 @@ TEST(Responses, AnswerAsAChatDoes) {
   const json& output = events.back().data["response"]["output"];
   EXPECT_EQ(output[0]["type"], "reasoning");
   EXPECT_EQ(output[0]["content"][0]["text"], text);
+  EXPECT_EQ(events.back().data["response"]["usage"]["output_tokens_details"]["reasoning_tokens"], 12);
   EXPECT_EQ(Said(serving, {{"enable_thinking", true}})["reasoning_content"], text);
+}
+
+TEST(Responses, GiveEachItemAnIdOfItsOwn) {
+  const auto format = [] { return MakeResponsesFormat({.id = "x", .model = "m"}); };
+  AnswerPart thought, said;
+  thought.reasoning = said.reasoning = "a";
+  said.content = "b";
+  const Json whole = format()->Whole(std::vector<const AnswerPart*>{&said}, {});
+  EXPECT_EQ(whole["output"][0]["id"], "rs_x_0");
+  EXPECT_EQ(whole["output"][1]["id"], "msg_x_1");
+  said.reasoning.clear();
+  said.finished = FinishReason::kStop;
+  const auto stream = format();
+  std::string text = stream->Part(thought);
+  text += stream->Part(said);
+  std::vector<std::pair<int, std::string>> ids;  // by their place
+  for (const NamedEvent& event : NamedEvents(text)) {
+    const json id = event.data.contains("item") ? event.data["item"]["id"] : event.data["item_id"];
+    const std::pair<int, std::string> at{event.data["output_index"], id};
+    if (ids.empty() || ids.back() != at) ids.push_back(at);
+  }
+  EXPECT_EQ(ids, (std::vector<std::pair<int, std::string>>{{0, "rs_x_0"}, {1, "msg_x_1"}}));
 }
 
 TEST(Messages, LeaveTheChoiceToModelsThatCannotThink) {
