@@ -197,9 +197,9 @@ void PrintAccess(const AccessRecord& record) {
   std::strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%SZ", &utc);
   const AnswerSummary& summary = record.summary;
   const auto shown = [](const std::string& text) { return text.empty() ? "-" : EscapedControls(text.substr(0, 100)); };
-  std::string line = fmt::format("{} {}{}{} {} {} {} {:.3f} s", time, record.peer, record.forwarded_for.empty() ? "" : "/",
-                                 record.forwarded_for, shown(record.method), shown(record.path), summary.status,
-                                 record.seconds);
+  const std::string who = record.forwarded_for.empty() ? record.peer : record.peer + "/" + record.forwarded_for;
+  std::string line = fmt::format("{} {} {} {} {} {:.3f} s", time, who, shown(record.method), shown(record.path),
+                                 summary.status, record.seconds);
   if (summary.n_prompt_tokens > 0) {
     line += fmt::format(", {} prompt ({} cached) + {} tokens", summary.n_prompt_tokens,
                         summary.n_cached_tokens, summary.n_answer_tokens);
