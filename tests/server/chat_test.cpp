@@ -207,6 +207,37 @@ TEST(Chat, RefusesToThinkOnlyWhereThatWouldChangeNothing) {
   }
 }
 
+/// The lists of docs/api.md.
+TEST(Chat, KnowsTheKeywordsOfSchemasThatItSaysItKnows) {
+  Serving serving;
+  const auto refused = [&](const Json& schema) {
+    const Json body{{"messages", {{{"role", "user"}, {"content", "a"}}}},
+                    {"response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", schema}}}}}};
+    const auto order = ReadChat(body, serving.model());
+    return std::holds_alternative<ApiError>(order) ? std::get<ApiError>(order).message : "";
+  };
+  for (const char* schema : {
+           R"({"type":["object","null"],"properties":{"a":{"type":"number"},"b":{}},"required":["b"],
+               "additionalProperties":false})",
+           R"({"type":"object","additionalProperties":{"type":"integer"}})",
+           R"({"properties":{"a":{"enum":[1,"x",null],"type":"string"},"b":{"const":[]}},"additionalProperties":true})",
+           R"({"prefixItems":[{"type":"boolean"}],"items":{"type":"string","minLength":3,"maxLength":100}})",
+           R"({"type":"array","minItems":2,"maxItems":1000})",
+           R"({"anyOf":[{"$ref":"#/$defs/a"},{"type":"null"}],"$defs":{"a":{"items":{"$ref":"#/$defs/a"}}}})",
+           R"({"title":"a","description":"a","default":1,"examples":[],"deprecated":true,"readOnly":true,
+               "writeOnly":true,"$schema":"a","$id":"a","$comment":"a","$defs":{},"definitions":{}})"}) {
+    EXPECT_EQ(refused(Json::parse(schema)), "") << schema;
+  }
+  for (const char* keyword : {"pattern", "format", "minimum", "maximum", "multipleOf", "oneOf", "allOf", "not", "if",
+                              "uniqueItems", "contains", "patternProperties", "propertyNames", "minProperties",
+                              "maxProperties"}) {
+    EXPECT_NE(refused(Json{{"type", "object"}, {keyword, 1}}), "") << keyword;
+  }
+  EXPECT_NE(refused(Json{{"type", "string"}, {"maxLength", 101}}), "");
+  EXPECT_NE(refused(Json{{"type", "array"}, {"maxItems", 1001}}), "");
+  EXPECT_NE(refused(Json{{"enum", {1}}, {"minLength", 1}}), "");
+}
+
 TEST(Chat, WritesJsonWhereItMust) {
   Serving serving;
   json body = {{"messages", Messages({{"user", "Give me JSON"}})},
