@@ -20,6 +20,7 @@
 #include "server/traffic_shape.h"
 #include "util/clock.h"
 #include "machine/stored_rates.h"
+#include "util/descriptors.h"
 #include "util/interrupt.h"
 #include "util/paths.h"
 #include "util/terminal.h"
@@ -30,6 +31,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int64_t kDefaultContext = 32'768;  // unless the model ends earlier: all users' memory is taken at once
+constexpr int kOtherDescriptors = 64;        // that are no connections: the model's files, the terminal, ..
 constexpr auto kPoll = milliseconds(50);     // for the user's wish to stop
 // The last part of a drain is for telling those who are cut off.
 constexpr auto kGoodbye = milliseconds(500);
@@ -54,7 +56,12 @@ Result<AccessRules> MakeAccessRules(Flags& flags) {
   const std::optional<bool> loopback = IsLoopback(flags.host);
   if (!loopback) return BadInput("--host {}: expected an IP address of this machine", flags.host);
   AccessRules rules;
-  rules.hosts = flags.allowed_hosts;
+  for (const std::string& host : flags.allowed_hosts) {
+    rules.hosts.push_back(HostName(host));
+    if (rules.hosts.back().empty() || host.find('/') != std::string::npos) {
+      return BadInput("--allow-host {}: expected a name such as llm.example.org", host);
+    }
+  }
   if (!flags.key_file.empty()) {
     WEIR_TRY(const std::string text, ReadInput(flags.key_file));
     rules.keys = ParseKeys(text);
@@ -106,7 +113,8 @@ Result<EnginePlan> PlanServer(const Flags& flags, const ModelConfig& config, con
 }
 
 /// What the server will use, for whoever starts it.
-std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType kv_type, int max_queue) {
+std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType kv_type, int max_queue,
+                     size_t bodies_bytes) {
   const EngineOptions& options = plan.options;
   const int64_t full = std::max<int64_t>(1, options.kv_tokens / options.context_tokens);
   std::string text = fmt::format(
@@ -115,6 +123,8 @@ std::string PlanText(const EnginePlan& plan, const ModelConfig& config, KvType k
       ByteSize(plan.total_bytes()), ByteSize(plan.weights_bytes), ByteSize(plan.kv_bytes),
       Grouped(options.kv_tokens), ByteSize(plan.state_bytes), options.max_sequences, options.n_checkpoints,
       ByteSize(plan.workspace_bytes));
+  text += fmt::format("        and beside that up to {} for the bodies of requests, while they are read and answered\n",
+                      ByteSize(static_cast<int64_t>(bodies_bytes)));
   text += fmt::format("users:  {} at once with up to {} tokens each, {} more may wait; each costs {} and {} "
                       "a token\n",
                       options.max_sequences, Grouped(options.context_tokens), max_queue,
@@ -161,11 +171,12 @@ std::string PublicName(const std::string& model) {
   return name.ends_with(".gguf") ? name.substr(0, name.size() - 5) : name;
 }
 
-Json PlanJson(const EnginePlan& plan, const std::string& model, const std::string& url, int port) {
+Json PlanJson(const EnginePlan& plan, const std::string& model, const std::string& url, int port, int max_connections) {
   return Json{{"url", url},
               {"port", port},
               {"model", model},
               {"max_users", plan.options.max_sequences},
+              {"max_connections", max_connections},
               {"context_tokens", plan.options.context_tokens},
               {"kv_tokens", plan.options.kv_tokens},
               {"checkpoints", plan.options.n_checkpoints},
@@ -185,13 +196,17 @@ void PrintAccess(const AccessRecord& record) {
   char time[32];
   std::strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%SZ", &utc);
   const AnswerSummary& summary = record.summary;
-  std::string line = fmt::format("{} {} {} {} {} {:.3f} s", time, record.peer, EscapedControls(record.method),
-                                 EscapedControls(record.path.substr(0, 100)), summary.status, record.seconds);
+  const auto shown = [](const std::string& text) { return text.empty() ? "-" : EscapedControls(text.substr(0, 100)); };
+  const std::string who = record.forwarded_for.empty() ? record.peer : record.peer + "/" + record.forwarded_for;
+  std::string line = fmt::format("{} {} {} {} {} {:.3f} s", time, who, shown(record.method), shown(record.path),
+                                 summary.status, record.seconds);
   if (summary.n_prompt_tokens > 0) {
     line += fmt::format(", {} prompt ({} cached) + {} tokens", summary.n_prompt_tokens,
                         summary.n_cached_tokens, summary.n_answer_tokens);
   }
   if (*summary.end) line += fmt::format(", {}", summary.end);
+  if (!summary.code.empty()) line += fmt::format(" ({})", summary.code);
+  if (record.key_line) line += fmt::format(", key of line {}", *record.key_line);
   PrintMessage(line + "\n");
 }
 
@@ -260,16 +275,20 @@ Result<int> RunServe(Flags& flags) {
   HttpOptions http;
   http.host = flags.host;
   http.port = flags.port;
+  http.max_connections = std::clamp(RaiseDescriptorLimit() - kOtherDescriptors, 1, http.max_connections);
   WEIR_TRY(server, HttpServer::Listen(
                        http, [&api](const HttpRequest& head) { return api.Guard(head); },
                        [&api](HttpRequest request, std::shared_ptr<Responder> responder) {
                          api.Handle(std::move(request), std::move(responder));
+                       },
+                       [&api](const HttpRequest& head, int status, const std::string& code) {
+                         api.LogRefusal(head, status, code);
                        }));
   listening = server.get();
   const std::string url = Url(flags.host, server->port());
-  PrintMessage(PlanText(plan, config, flags.model.kv_type(), flags.max_queue));
+  PrintMessage(PlanText(plan, config, flags.model.kv_type(), flags.max_queue, http.max_bodies_bytes));
   if (flags.json) {
-    PrintJson(PlanJson(plan, source->name(), url, server->port()));
+    PrintJson(PlanJson(plan, source->name(), url, server->port(), http.max_connections));
   } else {
     fmt::print("listening on {}\n", url);
   }

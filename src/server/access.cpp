@@ -27,7 +27,7 @@ bool IsAddress(std::string_view name) {
 }
 
 bool IsKnownHost(std::string_view host, const AccessRules& rules) {
-  const std::string name = Lower(WithoutPort(host));
+  const std::string name = HostName(host);
   return IsAddress(name) || name == "localhost" ||
          std::ranges::find(rules.hosts, name) != rules.hosts.end();
 }
@@ -41,17 +41,6 @@ bool SameBytes(std::string_view given, std::string_view key) {
   return difference == 0;
 }
 
-/// As a bearer token, or as Anthropic's clients send it.
-bool HasKey(std::string_view authorization, std::string_view api_key, const AccessRules& rules) {
-  constexpr std::string_view kScheme = "bearer ";
-  const bool bearer = Lower(authorization.substr(0, kScheme.size())) == kScheme;
-  if (!bearer && api_key.empty()) return false;
-  const std::string_view given = bearer ? authorization.substr(kScheme.size()) : api_key;
-  bool found = false;
-  for (const std::string& key : rules.keys) found |= SameBytes(given, key);
-  return found;
-}
-
 ApiError ForeignHost(std::string_view host) {
   return {403,
           fmt::format("this server does not answer to the host name '{}'; whoever runs it can add "
@@ -61,6 +50,22 @@ ApiError ForeignHost(std::string_view host) {
 }
 
 }  // namespace
+
+std::string HostName(std::string_view host) { return Lower(WithoutPort(host)); }
+
+/// As a bearer token, or as Anthropic's clients send it.
+std::optional<int> KeyLine(const HttpRequest& head, const AccessRules& rules) {
+  const std::string_view authorization = head.Header("authorization"), api_key = head.Header("x-api-key");
+  constexpr std::string_view kScheme = "bearer ";
+  const bool bearer = Lower(authorization.substr(0, kScheme.size())) == kScheme;
+  if (!bearer && api_key.empty()) return std::nullopt;
+  const std::string_view given = bearer ? authorization.substr(kScheme.size()) : api_key;
+  std::optional<int> line;
+  for (const AccessKey& key : rules.keys) {
+    if (SameBytes(given, key.text)) line = key.line;
+  }
+  return line;
+}
 
 std::optional<ApiError> CheckAccess(const HttpRequest& head, const AccessRules& rules) {
   if (head.CountHeader("host") > 1 || head.CountHeader("authorization") > 1 ||
@@ -77,20 +82,20 @@ std::optional<ApiError> CheckAccess(const HttpRequest& head, const AccessRules& 
   }
   const bool open = head.path == "/" || head.path == "/health" || head.path == "/ready";
   if (rules.keys.empty() || open) return std::nullopt;
-  if (HasKey(head.Header("authorization"), head.Header("x-api-key"), rules)) return std::nullopt;
+  if (KeyLine(head, rules)) return std::nullopt;
   return ApiError{401, "expected the header 'Authorization: Bearer KEY' with a key of this server", "",
                   "invalid_api_key"};
 }
 
-std::vector<std::string> ParseKeys(std::string_view text) {
-  std::vector<std::string> keys;
-  while (!text.empty()) {
+std::vector<AccessKey> ParseKeys(std::string_view text) {
+  std::vector<AccessKey> keys;
+  for (int number = 1; !text.empty(); ++number) {
     const size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     const size_t first = line.find_first_not_of(" \t\r");
     if (first == std::string_view::npos || line[first] == '#') continue;
-    keys.emplace_back(line.substr(first, line.find_last_not_of(" \t\r") + 1 - first));
+    keys.push_back({std::string(line.substr(first, line.find_last_not_of(" \t\r") + 1 - first)), number});
   }
   return keys;
 }

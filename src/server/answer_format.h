@@ -48,6 +48,7 @@ struct AnswerPart {
 
 struct AnswerUsage {
   int64_t n_prompt_tokens = 0, n_cached_tokens = 0, n_answer_tokens = 0;
+  int64_t n_reasoning_tokens = 0;  // of the answer's, its tags included
 };
 
 /// What every document of an answer carries.

@@ -6,7 +6,7 @@
 namespace weir {
 namespace {
 
-constexpr size_t kMaxStops = 64;
+constexpr size_t kMaxStops = 64, kMaxStopBytes = 1024;  // the engine's
 constexpr float kMaxBias = 100, kMaxPenalty = 2, kMaxTemperature = 2;
 
 void ReadStops(Fields& fields, std::vector<std::string>* stops) {
@@ -14,8 +14,10 @@ void ReadStops(Fields& fields, std::vector<std::string>* stops) {
   if (!stop) return;
   const Json list = stop->is_array() ? *stop : Json::array({*stop});
   for (const Json& text : list) {
-    if (!text.is_string() || text.get_ref<const std::string&>().empty()) {
-      return fields.Fail("stop", "expected a string or an array of strings, none of them empty");
+    const size_t n_bytes = text.is_string() ? text.get_ref<const std::string&>().size() : 0;
+    if (n_bytes == 0 || n_bytes > kMaxStopBytes) {
+      return fields.Fail("stop", fmt::format("expected a string or an array of strings, each of 1 to {} bytes",
+                                             kMaxStopBytes));
     }
     stops->push_back(text.get<std::string>());
   }
@@ -24,17 +26,17 @@ void ReadStops(Fields& fields, std::vector<std::string>* stops) {
   }
 }
 
-void ReadLogitBias(Fields& fields, SamplingParams* sampling) {
+void ReadLogitBias(Fields& fields, int32_t n_tokens, SamplingParams* sampling) {
   const Json* const bias = fields.Any("logit_bias");
   if (!bias) return;
   const auto wrong = [&] {
-    fields.Fail("logit_bias", fmt::format("expected an object of token ids and numbers from {} to {}",
-                                          -kMaxBias, kMaxBias));
+    fields.Fail("logit_bias", fmt::format("expected an object of token ids from 0 to {} and numbers from {} to {}",
+                                          n_tokens - 1, -kMaxBias, kMaxBias));
   };
   if (!bias->is_object()) return wrong();
   for (const auto& [name, value] : bias->items()) {
     const bool is_id = !name.empty() && name.size() < 10 &&
-                       name.find_first_not_of("0123456789") == std::string::npos;
+                       name.find_first_not_of("0123456789") == std::string::npos && std::stoi(name) < n_tokens;
     if (!is_id || !value.is_number() || !(std::abs(value.get<double>()) <= kMaxBias)) return wrong();
     sampling->logit_bias.emplace_back(std::stoi(name), value.get<float>());
   }
@@ -55,7 +57,7 @@ uint64_t RandomNumber() {
   return uint64_t{device()} << 32 | device();
 }
 
-void ReadAnswerParams(Fields& fields, AnswerParams* params) {
+void ReadAnswerParams(Fields& fields, int32_t n_tokens, AnswerParams* params) {
   fields.Ignore("model");  // any name is answered by the model that is loaded
   fields.Ignore("user");
   SamplingParams& sampling = params->sampling;
@@ -68,7 +70,7 @@ void ReadAnswerParams(Fields& fields, AnswerParams* params) {
   fields.Float("repetition_penalty", 0.01f, 100, &sampling.repetition_penalty);
   fields.Float("presence_penalty", -kMaxPenalty, kMaxPenalty, &sampling.presence_penalty);
   fields.Float("frequency_penalty", -kMaxPenalty, kMaxPenalty, &sampling.frequency_penalty);
-  ReadLogitBias(fields, &sampling);
+  ReadLogitBias(fields, n_tokens, &sampling);
   ReadSeed(fields, &params->seed);
   ReadStops(fields, &params->stop);
   fields.Int("n", 1, kMaxChoices, &params->n);

@@ -47,7 +47,8 @@ struct AnswerParams {
 
 inline constexpr int64_t kMaxChoices = 128;  // OpenAI's
 
-void ReadAnswerParams(Fields& fields, AnswerParams* params);
+/// `n_tokens`: of the vocabulary.
+void ReadAnswerParams(Fields& fields, int32_t n_tokens, AnswerParams* params);
 
 /// An order without prompts.
 AnswerOrder MakeOrder(AnswerKind kind, const AnswerParams& params);

@@ -83,7 +83,7 @@ struct Answering::Choice {
   bool parallel_calls = true;
   AnswerPart part;                 // not yet sent
   std::vector<LoggedToken> silent;  // tokens whose text has not come yet
-  int64_t n_cached = 0, n_tokens = 0, last_ns = 0;
+  int64_t n_cached = 0, n_tokens = 0, n_reasoning = 0, last_ns = 0;
   std::optional<FinishReason> finished;
   std::string error;
   AnswerShape shape;
@@ -183,15 +183,16 @@ bool Answering::Take(Choice& choice, const Event& event) {
     choice.Push(tokenizer_.Piece(event.token));
   }
   choice.Push(event.text);
-  Log(choice, event, was_thinking);
+  const bool thinking = was_thinking || (choice.splitter && choice.splitter->thinking());
+  if (thinking && event.token >= 0) ++choice.n_reasoning;
+  Log(choice, event, thinking);
   if (event.finished) choice.Flush();
   return event.finished.has_value();
 }
 
 /// Tokens are told of with their text, so that those are left out whose text never comes: of a stop string, of
 /// the end of a turn, of thinking and its tags.
-void Answering::Log(Choice& choice, const Event& event, bool was_thinking) const {
-  const bool thinking = was_thinking || (choice.splitter && choice.splitter->thinking());
+void Answering::Log(Choice& choice, const Event& event, bool thinking) const {
   if (event.logprobs && !thinking && !tokenizer_.IsControl(event.token)) {
     choice.silent.push_back({event.token, *event.logprobs});
   }
@@ -202,7 +203,10 @@ void Answering::Log(Choice& choice, const Event& event, bool was_thinking) const
 
 AnswerUsage Answering::Usage() const {
   AnswerUsage usage{.n_prompt_tokens = order_.n_prompt_tokens, .n_cached_tokens = CachedTokens()};
-  for (const auto& choice : choices_) usage.n_answer_tokens += choice->n_tokens;
+  for (const auto& choice : choices_) {
+    usage.n_answer_tokens += choice->n_tokens;
+    usage.n_reasoning_tokens += choice->n_reasoning;
+  }
   return usage;
 }
 
@@ -241,6 +245,7 @@ AnswerSummary Answering::Summary(const Responder& responder) const {
   } else if (failure) {
     summary.status = failure->status;
     summary.end = failure->status == 500 ? "error" : "cancelled";
+    summary.code = failure->code;
   } else {
     summary.end = choices_[0]->finished == FinishReason::kLength ? "length" : "stop";
   }

@@ -24,6 +24,7 @@ struct AnswerSummary {
   int status = 200;
   int64_t n_prompt_tokens = 0, n_cached_tokens = 0, n_answer_tokens = 0;
   const char* end = "";  // "stop", "length", "client gone", ...
+  std::string code = {};  // ApiError::code, of what was refused or failed
   std::vector<AnswerShape> shapes = {};  // of each choice, where AnswerOrder::shape_key asks
 };
 
@@ -47,7 +48,7 @@ class Answering : public std::enable_shared_from_this<Answering> {
   AnswerSummary DeliverStream(Responder& responder, Workers& workers);
   void StreamChoice(Choice& choice, Responder& responder);
   bool Take(Choice& choice, const Event& event);
-  void Log(Choice& choice, const Event& event, bool was_thinking) const;
+  void Log(Choice& choice, const Event& event, bool thinking) const;
   AnswerUsage Usage() const;
   int64_t CachedTokens() const;
   std::optional<ApiError> Failure() const;

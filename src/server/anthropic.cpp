@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "model/chat/chat_template.h"
 #include "server/endpoints.h"
+#include "server/tools.h"
 
 namespace weir {
 namespace {
@@ -15,7 +17,7 @@ std::string ReadText(Fields& fields, const char* name) {
   if (!found->is_array()) fields.Fail(name, "expected a string or an array of blocks");
   std::string text;
   for (const Json& json : found->is_array() ? *found : Json::array()) {
-    Fields block(json, fmt::format("{}[]", name));
+    Fields block(json, fields.Path(name) + "[]");
     std::string type;
     block.String("type", &type);
     if (type != "text") block.Fail("type", "expected text: this model reads nothing else", "unsupported_value");
@@ -77,8 +79,15 @@ class MessageReader {
       block.String("id", &id);
       block.String("name", &name);
       const Json* const input = block.Any("input");
-      calls_.push_back(Json{
-          {"id", id}, {"function", {{"name", name}, {"arguments", input ? input->dump() : "{}"}}}});
+      Json call{{"id", id}, {"function", {{"name", name}, {"arguments", input ? input->dump() : "{}"}}}};
+      std::optional<ApiError> wrong;
+      ReadToolCalls(Json::array({call}), where_, &wrong);
+      if (wrong) {
+        RenameField(&*wrong, {{where_ + "[0].function.arguments", where_ + ".content[].input"},
+                              {where_ + "[0].function", where_ + ".content[]"}});
+        block.Fail(*wrong);
+      }
+      calls_.push_back(std::move(call));
     } else if (type == "tool_result" && role_ == "user") {
       if (!text_.empty()) Say();
       block.String("tool_use_id", &id);
@@ -141,7 +150,8 @@ void ReadChoice(Fields& fields, Json* chat) {
   if (const auto error = choice.End()) fields.Fail(*error);
 }
 
-void ReadThinking(Fields& fields, Json* chat) {
+/// What is adaptive is the model's own choice, so that one without thinking may have it too.
+void ReadThinking(Fields& fields, const ServedModel& model, Json* chat) {
   const Json* const found = fields.Any("thinking");
   if (!found) return;
   Fields thinking(*found, "thinking");
@@ -152,7 +162,8 @@ void ReadThinking(Fields& fields, Json* chat) {
   if (type != "enabled" && type != "adaptive" && type != "disabled") {
     thinking.Fail("type", "expected enabled, adaptive or disabled");
   }
-  (*chat)["enable_thinking"] = type != "disabled";
+  const bool choice = !model.chat_template || model.chat_template->HasVariable("enable_thinking");
+  if (type != "adaptive" || choice) (*chat)["enable_thinking"] = type != "disabled";
   if (const auto error = thinking.End()) fields.Fail(*error);
 }
 
@@ -183,7 +194,7 @@ std::variant<AnswerOrder, ApiError> ReadAnthropic(const Json& body, const Served
   Json chat{{"messages", ReadConversation(fields)}};
   if (Json tools = ReadToolList(fields); !tools.empty()) chat["tools"] = std::move(tools);
   ReadChoice(fields, &chat);
-  ReadThinking(fields, &chat);
+  ReadThinking(fields, model, &chat);
   int64_t max_tokens = 0;
   fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
   if (max_tokens == 0) fields.Fail("max_tokens", "missing: expected a number");
@@ -198,6 +209,12 @@ std::variant<AnswerOrder, ApiError> ReadAnthropic(const Json& body, const Served
   fields.Ignore("metadata");
   if (const auto error = fields.End()) return *error;
   auto order = ReadChat(chat, model);
+  if (ApiError* const error = std::get_if<ApiError>(&order)) {
+    RenameField(error, {{"enable_thinking", "thinking"},
+                        {"stop", "stop_sequences"},
+                        {".function.parameters", ".input_schema"},
+                        {".function", ""}});
+  }
   if (AnswerOrder* const read = std::get_if<AnswerOrder>(&order)) read->kind = AnswerKind::kAnthropic;
   return order;
 }

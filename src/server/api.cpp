@@ -8,6 +8,7 @@
 #include "server/endpoints.h"
 #include "server/page.h"
 #include "util/clock.h"
+#include "util/return_memory.h"
 
 namespace weir {
 namespace {
@@ -34,6 +35,10 @@ const Route* FindRoute(std::string_view path) {
   const auto at = std::ranges::find(kRoutes, path, &Route::path);
   return at == std::end(kRoutes) ? nullptr : at;
 }
+
+// Of a body that is read while no other of that kind is, and whose memory the allocator may not keep: as values it is
+// up to ten times as large.
+constexpr size_t kLargeBody = 256 << 10;
 
 const ApiError kLoading{503, "the model is being loaded", "", "loading"};
 const ApiError kDraining{503, "the server is shutting down", "", "shutting_down"};
@@ -117,7 +122,12 @@ Api::~Api() { CancelAll(); }
 void Api::Log(const HttpRequest& request, const AnswerSummary& summary, int64_t begin_ns) {
   const Route* const route = FindRoute(request.path);
   metrics_.CountRequest(route ? route->path : "other", summary.status);
-  log_({request.peer, request.method, request.path, static_cast<double>(NowNs() - begin_ns) * 1e-9, begin_ns, summary});
+  log_({request.peer, request.forwarded_for, request.method, request.path, KeyLine(request, options_.access),
+        static_cast<double>(NowNs() - begin_ns) * 1e-9, begin_ns, summary});
+}
+
+void Api::LogRefusal(const HttpRequest& head, int status, const std::string& code) {
+  Log(head, {.status = status, .end = "refused", .code = code}, NowNs());
 }
 
 int64_t Api::RetryAfterSeconds(int64_t n_in_flight) const {
@@ -133,12 +143,13 @@ std::optional<HttpAnswer> Api::Guard(const HttpRequest& head) {
   if (error) {
     answer = ErrorAnswer(*error, ShapeOf(head.path));
   } else if (head.method != route->method && !(head.method == "HEAD" && route->method == "GET")) {
-    answer = ErrorAnswer({405, fmt::format("expected {}", route->method), "", "method_not_allowed"});
+    error = ApiError{405, fmt::format("expected {}", route->method), "", "method_not_allowed"};
+    answer = ErrorAnswer(*error);
     answer.headers.push_back({"Allow", std::string(route->method)});
   } else {
     return std::nullopt;
   }
-  Log(head, {.status = answer.status, .end = "refused"}, begin_ns);
+  Log(head, {.status = answer.status, .end = "refused", .code = error->code}, begin_ns);
   return answer;
 }
 
@@ -222,28 +233,51 @@ void Api::Refuse(Call& call, const ApiError& error) {
   call.responder->Send(ErrorAnswer(error, ShapeOf(call.request.path)));
   call.summary.status = error.status;
   call.summary.end = "refused";
+  call.summary.code = error.code;
   Log(call.request, call.summary, call.begin_ns);
 }
 
 /// On a worker.
 void Api::Serve(Call& call) {
-  if (call.responder->gone()) return;
+  const bool large = call.request.body.size() > kLargeBody;
+  std::optional<AnswerOrder> order;
+  {
+    std::unique_lock lock(large_mutex_, std::defer_lock);
+    if (large) lock.lock();
+    order = ReadOrder(call);
+    if (large) ReturnFreeMemory();
+  }
+  if (order) ServeAnswer(call, std::move(*order));
+}
+
+/// Nothing if the request has been answered already.
+std::optional<AnswerOrder> Api::ReadOrder(Call& call) {
+  if (call.responder->gone()) return std::nullopt;
   std::variant<Json, ApiError> body = ParseBody(call.request.body);
   std::string().swap(call.request.body);
-  if (const ApiError* const error = std::get_if<ApiError>(&body)) return Refuse(call, *error);
+  if (const ApiError* const error = std::get_if<ApiError>(&body)) {
+    Refuse(call, *error);
+    return std::nullopt;
+  }
   const Json& json = std::get<Json>(body);
   const std::string_view path = call.request.path;
   if (const auto at = std::ranges::find(kComputed, path, [](const auto& one) { return one.first; });
       at != std::end(kComputed)) {
     const auto result = at->second(json, *model_);
-    if (const ApiError* const error = std::get_if<ApiError>(&result)) return Refuse(call, *error);
+    if (const ApiError* const error = std::get_if<ApiError>(&result)) {
+      Refuse(call, *error);
+      return std::nullopt;
+    }
     call.responder->Send({200, Dump(std::get<Json>(result))});
-    return Log(call.request, call.summary, call.begin_ns);
+    Log(call.request, call.summary, call.begin_ns);
+    return std::nullopt;
   }
   auto order = std::ranges::find(kAnswered, path, [](const auto& one) { return one.first; })->second(json, *model_);
-  body = Json();
-  if (const ApiError* const error = std::get_if<ApiError>(&order)) return Refuse(call, *error);
-  ServeAnswer(call, std::get<AnswerOrder>(std::move(order)));
+  if (const ApiError* const error = std::get_if<ApiError>(&order)) {
+    Refuse(call, *error);
+    return std::nullopt;
+  }
+  return std::get<AnswerOrder>(std::move(order));
 }
 
 void Api::ServeAnswer(Call& call, AnswerOrder order) {

@@ -47,7 +47,8 @@ struct ApiOptions {
 
 /// One line of the log. It never holds what users or the model said.
 struct AccessRecord {
-  std::string peer, method, path;
+  std::string peer, forwarded_for, method, path;
+  std::optional<int> key_line;  // of the key that it came with
   double seconds = 0;
   int64_t begin_ns = 0;  // NowNs() when it came
   AnswerSummary summary;
@@ -62,6 +63,7 @@ class Api {
 
   // For HttpServer.
   std::optional<HttpAnswer> Guard(const HttpRequest& head);
+  void LogRefusal(const HttpRequest& head, int status, const std::string& code);
   void Handle(HttpRequest request, std::shared_ptr<Responder> responder);
 
   /// From now on requests are answered; before, they get 503.
@@ -85,6 +87,7 @@ class Api {
   void AnswerLater(HttpRequest request, std::shared_ptr<Responder> responder, int64_t begin_ns);
   void Refuse(Call& call, const ApiError& error);
   void Serve(Call& call);
+  std::optional<AnswerOrder> ReadOrder(Call& call);
   void ServeAnswer(Call& call, AnswerOrder order);
   void Log(const HttpRequest& request, const AnswerSummary& summary, int64_t begin_ns);
 
@@ -97,6 +100,7 @@ class Api {
   Metrics metrics_;
 
   std::atomic<int64_t> n_in_flight_ = 0;
+  std::mutex large_mutex_;  // held while a large body is read
   std::mutex answers_mutex_;
   std::set<std::shared_ptr<Answering>> answers_;  // that are computed
   bool cancelled_ = false;

@@ -17,17 +17,17 @@ namespace {
 
 constexpr size_t kPromptEnd = 256;  // bytes that show whether the answer begins within its thinking
 
-/// A text, or an array of parts with texts.
+/// A text, or an array of parts with texts. False if there is none.
 bool ReadContent(Fields& fields, std::string* content) {
   const Json* const found = fields.Any("content");
-  if (!found) return true;
+  if (!found) return false;
   if (found->is_string()) {
     *content = found->get<std::string>();
     return true;
   }
   if (!found->is_array()) {
     fields.Fail("content", "expected a string or an array of parts");
-    return false;
+    return true;
   }
   for (const Json& part : *found) {
     const bool is_text = part.is_object() && part.value("type", Json()) == "text" && part.size() == 2 &&
@@ -35,7 +35,7 @@ bool ReadContent(Fields& fields, std::string* content) {
     if (!is_text) {
       fields.Fail("content", R"(expected parts like {"type":"text","text":".."}: this model reads text only)",
                   "unsupported_value");
-      return false;
+      return true;
     }
     *content += part["text"].get_ref<const std::string&>();
   }
@@ -51,7 +51,7 @@ Json ReadMessage(const Json& message, size_t index, std::optional<ApiError>* err
   if (role != "system" && role != "user" && role != "assistant" && role != "tool") {
     fields.Fail("role", "expected system, developer, user, assistant or tool");
   }
-  ReadContent(fields, &content);
+  const bool has_content = ReadContent(fields, &content);
   fields.String("name", &name);
   fields.String("reasoning_content", &reasoning);
   fields.String("tool_call_id", &call_id);
@@ -65,6 +65,13 @@ Json ReadMessage(const Json& message, size_t index, std::optional<ApiError>* err
     if (wrong) fields.Fail(*wrong);
     if (!calls.empty() && role != "assistant") fields.Fail("tool_calls", "only for messages of the assistant");
   }
+  if (!has_content && calls.empty() && reasoning.empty()) {
+    fields.Fail("content", "missing: expected a string or an array of parts");
+  }
+  if (!reasoning.empty() && role != "assistant") {
+    fields.Fail("reasoning_content", "only for messages of the assistant");
+  }
+  if (!call_id.empty() && role != "tool") fields.Fail("tool_call_id", "only for messages of a tool");
   Json json{{"role", role}, {"content", content}};
   if (!name.empty()) json["name"] = name;
   if (!reasoning.empty()) json["reasoning_content"] = reasoning;
@@ -138,6 +145,9 @@ std::optional<Grammar> ReadResponseFormat(Fields& fields) {
   std::string type;
   format.String("type", &type);
   const Json* const schema = format.Any("json_schema");
+  if (schema && (type == "text" || type == "json_object")) {
+    format.Fail("json_schema", "only with the type json_schema");
+  }
   std::optional<Grammar> grammar;
   if (type == "json_object") {
     grammar = JsonObjectGrammar();
@@ -192,6 +202,8 @@ class Renderer {
     options_.now = local;
   }
 
+  bool Knows(std::string_view variable) const { return template_.HasVariable(variable); }
+
   Result<TypedText> Render(const Json& messages, bool add_generation_prompt) const {
     Json request = variables_;
     request["messages"] = messages;
@@ -233,12 +245,16 @@ struct ChatRequest {
   std::optional<Grammar> format;  // of the answer
 };
 
-ChatRequest ReadRequest(Fields& fields) {
+ChatRequest ReadRequest(Fields& fields, int32_t n_tokens) {
   ChatRequest request;
-  ReadAnswerParams(fields, &request.params);
-  int64_t max_tokens = 0;
-  fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
+  ReadAnswerParams(fields, n_tokens, &request.params);
+  int64_t older = 0, max_tokens = 0;
+  fields.Int("max_tokens", 1, INT32_MAX, &older);
   fields.Int("max_completion_tokens", 1, INT32_MAX, &max_tokens);
+  if (older > 0 && max_tokens > 0 && older != max_tokens) {
+    fields.Fail("max_tokens", fmt::format("differs from max_completion_tokens, {}", max_tokens));
+  }
+  if (max_tokens == 0) max_tokens = older;
   if (max_tokens > 0) request.params.max_tokens = max_tokens;
   ReadLogprobs(fields, &request.params);
   request.messages = ReadMessages(fields);
@@ -254,6 +270,19 @@ ChatRequest ReadRequest(Fields& fields) {
   if (!request.tools.tools.empty()) request.variables["tools"] = request.tools.tools;
   RefuseUnsupported(fields);
   return request;
+}
+
+/// The first variable that the template does not know: it would change nothing. Clients tell any model not to think,
+/// so that is fine with one that cannot; to think is fine with one that does so always.
+std::optional<ApiError> CheckVariables(const Json& body, const ChatRequest& request, const Renderer& renderer,
+                                       bool thinks) {
+  for (const auto& [name, value] : request.variables.items()) {
+    if (name == "tools" || renderer.Knows(name)) continue;
+    if (name == "enable_thinking" && (value == thinks || value == false)) continue;
+    const std::string field = body.contains(name) ? name : "chat_template_kwargs." + name.substr(0, 80);
+    return ApiError{400, field + ": this model's template does not know it", field, "unsupported_parameter"};
+  }
+  return std::nullopt;
 }
 
 /// Whether what is rendered tells the model of its tools.
@@ -297,7 +326,7 @@ std::variant<AnswerOrder, ApiError> ReadChat(const Json& body, const ServedModel
     return ApiError{400, "this model has no chat template; use /v1/completions", "", "no_chat_template"};
   }
   Fields fields(body);
-  ChatRequest request = ReadRequest(fields);
+  ChatRequest request = ReadRequest(fields, model.tokenizer->n_tokens());
   if (const auto error = fields.End()) return *error;
 
   const Renderer renderer(model, request.variables);
@@ -308,6 +337,8 @@ std::variant<AnswerOrder, ApiError> ReadChat(const Json& body, const ServedModel
   AnswerOrder order = MakeOrder(AnswerKind::kChat, request.params);
   const std::string plain = PlainText(*text);
   order.reasoning_prompt = plain.substr(plain.size() - std::min(plain.size(), kPromptEnd));
+  const bool thinks = ReasoningSplitter(order.reasoning_prompt).thinking();
+  if (const auto error = CheckVariables(body, request, renderer, thinks)) return *error;
   if (!AddPrompt(fields, request.params, std::move(prompt.tokens), std::move(prompt.checkpoints), 0,
                  model.engine->options().context_tokens, &order)) {
     return *fields.End();

@@ -1,6 +1,7 @@
 // /v1/completions: prompts that are continued as they are.
 #include <nlohmann/json.hpp>
 
+#include "model/text/tokenizer.h"
 #include "server/endpoints.h"
 #include "server/prompts.h"
 
@@ -15,7 +16,7 @@ constexpr size_t kMaxPrompts = 128;
 std::variant<AnswerOrder, ApiError> ReadCompletion(const Json& body, const ServedModel& model) {
   Fields fields(body);
   AnswerParams params;
-  ReadAnswerParams(fields, &params);
+  ReadAnswerParams(fields, model.tokenizer->n_tokens(), &params);
   int64_t max_tokens = 0;
   fields.Int("max_tokens", 1, INT32_MAX, &max_tokens);
   if (max_tokens > 0) params.max_tokens = max_tokens;

@@ -21,6 +21,7 @@ struct HttpRequest {
   std::vector<HttpHeader> headers;   // names in lower case, in the order of arrival
   std::string body;
   std::string peer;                  // address and port
+  std::string forwarded_for;         // the client's address, where a proxy on this machine says so
 
   /// The value of the first header of that (lower case) name; empty without one.
   std::string_view Header(std::string_view name) const;

@@ -58,8 +58,8 @@ void SetSocketOptions(tcp::socket& socket, int send_buffer_bytes) {
 #endif
 }
 
-/// Of the limits and forms of HTTP. `message` needs no escapes in JSON.
-HttpAnswer Refusal(int status, std::string_view message, std::string_view code) {
+/// `message` needs no escapes in JSON.
+HttpAnswer RefusalAnswer(int status, std::string_view message, std::string_view code) {
   HttpAnswer answer{status,
                     fmt::format(R"({{"error":{{"message":"{}","type":"{}","param":null,"code":"{}"}}}})",
                                 message, status >= 500 ? "server_error" : "invalid_request_error", code)};
@@ -69,13 +69,26 @@ HttpAnswer Refusal(int status, std::string_view message, std::string_view code) 
 
 std::string Text(boost::core::string_view text) { return {text.data(), text.size()}; }
 
+/// The last address in X-Forwarded-For, which is the one that the nearest proxy has seen; empty if there is none.
+std::string ForwardedFor(const HttpRequest& head) {
+  std::string_view last;
+  for (const HttpHeader& header : head.headers) {
+    if (header.name == "x-forwarded-for") last = header.value;
+  }
+  if (const size_t comma = last.rfind(','); comma != std::string_view::npos) last.remove_prefix(comma + 1);
+  while (last.starts_with(' ') || last.starts_with('\t')) last.remove_prefix(1);
+  error_code error;
+  const asio::ip::address address = asio::ip::make_address(std::string(last), error);
+  return error ? "" : address.to_string();
+}
+
 }  // namespace
 
 struct HttpServer::Impl {
   class Session;
 
-  Impl(const HttpOptions& the_options, HttpGuard the_guard, HttpHandler the_handler)
-      : options(the_options), guard(std::move(the_guard)), handler(std::move(the_handler)) {}
+  Impl(const HttpOptions& the_options, HttpGuard the_guard, HttpHandler the_handler, HttpRefusalLog the_log)
+      : options(the_options), guard(std::move(the_guard)), handler(std::move(the_handler)), log(std::move(the_log)) {}
 
   Status Open();
   void Accept();
@@ -88,12 +101,13 @@ struct HttpServer::Impl {
   const HttpOptions options;
   const HttpGuard guard;
   const HttpHandler handler;
+  const HttpRefusalLog log;
 
   asio::io_context io{1};
   tcp::acceptor acceptor{io};
   asio::steady_timer accept_pause{io};
   std::set<std::shared_ptr<Session>> sessions;
-  size_t bodies_bytes = 0;  // reserved for bodies by all sessions
+  size_t bodies_bytes = 0;  // of bodies that have arrived, small ones aside
   int port = 0;
 
   std::mutex count_mutex;
@@ -114,7 +128,9 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
         buffer_(std::max(kMaxAheadBytes, server.options.max_header_bytes) + kReadBytes) {
     error_code error;
     const tcp::endpoint peer = socket_.remote_endpoint(error);
-    if (!error) peer_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
+    if (error) return;
+    peer_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
+    from_here_ = peer.address().is_loopback();
   }
 
   void ReadNext();
@@ -127,10 +143,14 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
 
   void ReadHead();
   void OnHead(error_code error);
+  void TakeHead();
   void ReadBody();
-  bool ReserveBody();
+  void ReadSomeBody();
+  bool FitsBody(size_t n_bytes) const;
+  void RefuseBody();
   void Dispatch();
   void Refuse(HttpAnswer answer);
+  void Refuse(int status, std::string_view message, const std::string& code);
   void RefuseRead(error_code error);
   std::shared_ptr<Exchange> NewExchange(Exchange::Terms terms);
 
@@ -151,10 +171,11 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   asio::steady_timer read_timer_, write_timer_;
   boost::beast::flat_buffer buffer_;  // what has been read and not yet parsed
   std::string peer_;
+  bool from_here_ = false;
 
   std::optional<Parser> parser_;
   HttpRequest request_;  // its head, while the body is read
-  size_t body_reserved_ = 0;
+  size_t body_counted_ = 0;
 
   std::shared_ptr<Exchange> exchange_;  // the request that is being answered
   asio::cancellation_signal stop_watching_;
@@ -202,6 +223,7 @@ void Session::ReadNext() {
 
 void Session::ReadHead() {
   parser_.emplace();
+  request_.peer = peer_;
   parser_->header_limit(static_cast<uint32_t>(server_.options.max_header_bytes));
   parser_->body_limit(server_.options.max_body_bytes);
   SetDeadline(read_timer_, server_.options.header_timeout, &Session::GiveUpReading);
@@ -212,34 +234,27 @@ void Session::ReadHead() {
 
 void Session::OnHead(error_code error) {
   if (closed_) return;
+  TakeHead();
   if (error) return RefuseRead(error);
-  const http::request<http::string_body>& head = parser_->get();
-  request_.method = Text(head.method_string());
-  const std::string target = Text(head.target());
-  const size_t mark = target.find('?');
-  request_.path = target.substr(0, mark);
-  if (mark != std::string::npos) request_.query = target.substr(mark + 1);
-  request_.peer = peer_;
-  for (const auto& field : head) {
-    std::string name = Text(field.name_string());
-    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-    request_.headers.push_back({std::move(name), Text(field.value())});
+  if (request_.path.empty() || request_.path[0] != '/') {
+    return Refuse(400, "the target of a request begins with a slash", "bad_request");
   }
-  if (target.empty() || target[0] != '/') {
-    return Refuse(Refusal(400, "the target of a request begins with a slash", "bad_request"));
+  if (const unsigned version = parser_->get().version(); version != 11 && version != 10) {
+    return Refuse(505, "expected HTTP/1.1", "bad_request");
   }
-  if (head.version() != 11 && head.version() != 10) {
-    return Refuse(Refusal(505, "expected HTTP/1.1", "bad_request"));
+  for (const HttpHeader& header : request_.headers) {
+    if (header.name == "transfer-encoding" && !boost::beast::iequals(header.value, "chunked")) {
+      return Refuse(501, "expected no transfer encoding but chunked", "bad_request");
+    }
   }
   if (std::optional<HttpAnswer> answer = server_.guard(request_)) return Refuse(std::move(*answer));
-  if (!ReserveBody()) {
-    return Refuse(Refusal(503, "too many large requests at once, try again", "overloaded"));
-  }
+  const auto length = parser_->content_length();
+  if (length && !FitsBody(static_cast<size_t>(*length))) return RefuseBody();
 
   const std::string_view expect = request_.Header("expect");
   if (expect.empty() || parser_->is_done()) return ReadBody();
   if (expect.size() != 12 || !boost::beast::iequals(expect, "100-continue")) {
-    return Refuse(Refusal(417, "expected no expectation but 100-continue", "bad_request"));
+    return Refuse(417, "expected no expectation but 100-continue", "bad_request");
   }
   static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
   asio::async_write(socket_, asio::buffer(kContinue),
@@ -249,45 +264,65 @@ void Session::OnHead(error_code error) {
                     });
 }
 
-/// Memory for bodies is limited over all connections, and counted before a byte has arrived.
-bool Session::ReserveBody() {
-  if (parser_->is_done()) return true;
-  const size_t n_bytes = parser_->content_length() ? static_cast<size_t>(*parser_->content_length())
-                                                   : server_.options.max_body_bytes;
-  if (n_bytes > server_.options.max_bodies_bytes - server_.bodies_bytes) return false;
-  server_.bodies_bytes += n_bytes;
-  body_reserved_ = n_bytes;
-  return true;
+/// Of a request that is no good, as much as has been read.
+void Session::TakeHead() {
+  const http::request<http::string_body>& head = parser_->get();
+  request_.method = Text(head.method_string());
+  const std::string target = Text(head.target());
+  const size_t mark = target.find('?');
+  request_.path = target.substr(0, mark);
+  if (mark != std::string::npos) request_.query = target.substr(mark + 1);
+  for (const auto& field : head) {
+    std::string name = Text(field.name_string());
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    request_.headers.push_back({std::move(name), Text(field.value())});
+  }
+  if (from_here_) request_.forwarded_for = ForwardedFor(request_);
 }
+
+/// Memory for bodies is limited over all connections. What counts is what has arrived: who only announces a body
+/// keeps nobody out. Small bodies always fit.
+bool Session::FitsBody(size_t n_bytes) const {
+  const size_t left = server_.options.max_bodies_bytes - server_.bodies_bytes;
+  return n_bytes <= server_.options.small_body_bytes || n_bytes - body_counted_ <= left;
+}
+
+void Session::RefuseBody() { Refuse(503, "too many large requests at once, try again", "overloaded"); }
 
 void Session::ReadBody() {
   SetDeadline(read_timer_, server_.options.body_timeout, &Session::GiveUpReading);
-  http::async_read(socket_, buffer_, *parser_,
-                   [self = shared_from_this()](error_code error, size_t) {
-                     if (self->closed_) return;
-                     if (error) return self->RefuseRead(error);
-                     self->Dispatch();
-                   });
+  ReadSomeBody();
+}
+
+void Session::ReadSomeBody() {
+  if (parser_->is_done()) return Dispatch();
+  http::async_read_some(socket_, buffer_, *parser_, [self = shared_from_this()](error_code error, size_t) {
+    if (self->closed_) return;
+    if (error) return self->RefuseRead(error);
+    const size_t n_bytes = self->parser_->get().body().size();
+    if (!self->FitsBody(n_bytes)) return self->RefuseBody();
+    if (n_bytes > self->server_.options.small_body_bytes) {
+      self->server_.bodies_bytes += n_bytes - std::exchange(self->body_counted_, n_bytes);
+    }
+    self->ReadSomeBody();
+  });
 }
 
 void Session::RefuseRead(error_code error) {
-  if (timed_out_) return Refuse(Refusal(408, "the request took too long to arrive", "timeout"));
+  if (timed_out_) return Refuse(408, "the request took too long to arrive", "timeout");
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
-    return Refuse(Refusal(431,
-                          fmt::format("expected a head of at most {} bytes",
-                                      server_.options.max_header_bytes),
-                          "head_too_large"));
+    return Refuse(431, fmt::format("expected a head of at most {} bytes", server_.options.max_header_bytes),
+                  "head_too_large");
   }
   if (error == http::error::body_limit) {
-    return Refuse(Refusal(
-        413, fmt::format("expected a body of at most {} bytes", server_.options.max_body_bytes),
-        "body_too_large"));
+    return Refuse(413, fmt::format("expected a body of at most {} bytes", server_.options.max_body_bytes),
+                  "body_too_large");
   }
   const bool ended = error == http::error::end_of_stream || error == http::error::partial_message;
   if (ended || error.category() != http::make_error_code(http::error::bad_method).category()) {
     return Close();
   }
-  Refuse(Refusal(400, fmt::format("not HTTP: {}", error.message()), "bad_request"));
+  Refuse(400, fmt::format("not HTTP: {}", error.message()), "bad_request");
 }
 
 /// Answers instead of the handler, and closes: what else the client sends cannot be told from a request.
@@ -295,6 +330,12 @@ void Session::Refuse(HttpAnswer answer) {
   read_timer_.cancel();
   exchange_ = NewExchange({.keep_alive = false, .head_only = request_.method == "HEAD"});
   exchange_->Send(answer);
+}
+
+/// For the limits and forms of HTTP, of which nobody else knows.
+void Session::Refuse(int status, std::string_view message, const std::string& code) {
+  if (server_.log) server_.log(request_, status, code);
+  Refuse(RefusalAnswer(status, message, code));
 }
 
 std::shared_ptr<Exchange> Session::NewExchange(Exchange::Terms terms) {
@@ -367,7 +408,7 @@ void Session::FinishExchange() {
   keep_alive_ = exchange_->keep_alive() && !draining_;
   exchange_->SetGone();
   exchange_.reset();
-  server_.bodies_bytes -= std::exchange(body_reserved_, 0);
+  server_.bodies_bytes -= std::exchange(body_counted_, 0);
   exchange_done_ = true;
   if (watching_) {
     stop_watching_.emit(asio::cancellation_type::terminal);
@@ -420,7 +461,7 @@ void Session::Close() {
   write_timer_.cancel();
   error_code ignored;
   socket_.close(ignored);
-  server_.bodies_bytes -= std::exchange(body_reserved_, 0);
+  server_.bodies_bytes -= std::exchange(body_counted_, 0);
   if (const std::shared_ptr<Exchange> exchange = std::move(exchange_)) exchange->SetGone();
   server_.Remove(self);
 }
@@ -458,9 +499,13 @@ void HttpServer::Impl::Accept() {
 void HttpServer::Impl::Admit(tcp::socket socket) {
   SetSocketOptions(socket, options.send_buffer_bytes);
   if (static_cast<int>(sessions.size()) >= options.max_connections) {
-    static constexpr std::string_view kFull =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
-        "Connection: close\r\n\r\n";
+    static const std::string kFull = [] {
+      Exchange exchange({.keep_alive = false}, [] {});
+      exchange.Send(RefusalAnswer(503, "too many connections at once, try again", "overloaded"));
+      std::string bytes;
+      exchange.Take(&bytes);
+      return bytes;
+    }();
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(kFull), ignored);
@@ -515,8 +560,8 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::~HttpServer() { Stop(); }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Listen(const HttpOptions& options, HttpGuard guard,
-                                                       HttpHandler handler) {
-  auto impl = std::make_unique<Impl>(options, std::move(guard), std::move(handler));
+                                                       HttpHandler handler, HttpRefusalLog log) {
+  auto impl = std::make_unique<Impl>(options, std::move(guard), std::move(handler), std::move(log));
   WEIR_RETURN_IF_ERROR(impl->Open());
   impl->Accept();
   impl->thread = std::thread([raw = impl.get()] { raw->Run(); });

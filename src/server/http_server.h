@@ -19,7 +19,8 @@ struct HttpOptions {
   int max_connections = 1024;
   size_t max_header_bytes = 16 << 10;
   size_t max_body_bytes = 8 << 20;
-  size_t max_bodies_bytes = 128 << 20;  // of all requests that are not yet answered
+  size_t max_bodies_bytes = 128 << 20;  // of all requests that are not yet answered, but for those with
+  size_t small_body_bytes = 64 << 10;   // at most so many, which are always read
   size_t max_unsent_bytes = 1 << 20;    // of one stream, before its client counts as too slow
   // What the system holds beside that of what a client has not taken in. Left alone it grows to megabytes, the
   // whole of most answers: a client that does not read would then never count as slow.
@@ -36,6 +37,10 @@ struct HttpOptions {
 /// which the connection closes. Called on the server's thread.
 using HttpGuard = std::function<std::optional<HttpAnswer>(const HttpRequest& head)>;
 
+/// Told of each request that is refused by the server itself, with neither guard nor handler having the word: of its
+/// head as much as was read, the status, and a word for programs. Called on the server's thread.
+using HttpRefusalLog = std::function<void(const HttpRequest& head, int status, const std::string& code)>;
+
 class HttpServer {
  public:
   /// Listens and serves from now on. `handler` is called on the server's thread and must not wait: what takes
@@ -43,7 +48,7 @@ class HttpServer {
   /// they lead nowhere, but may live on). kBadInput for a host that is no address of this machine, kFailed for a
   /// port that is taken.
   static Result<std::unique_ptr<HttpServer>> Listen(const HttpOptions& options, HttpGuard guard,
-                                                    HttpHandler handler);
+                                                    HttpHandler handler, HttpRefusalLog log = {});
   /// Stops.
   ~HttpServer();
 

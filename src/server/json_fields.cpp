@@ -8,8 +8,12 @@
 namespace weir {
 namespace {
 
-constexpr int kMaxDepth = 64;
+constexpr size_t kMaxDepth = 64;
 constexpr int kMaxKeys = 1024;
+// Per body: a few bytes of it come to more than ten times as many in memory. Prompts of token ids have many numbers,
+// nothing else has many of anything.
+constexpr int64_t kMaxNumbers = 2'000'000;
+constexpr int64_t kMaxOthers = 100'000;
 constexpr size_t kMaxShown = 80;  // bytes of a value in a message
 
 std::string Dump(const Json& json) {
@@ -26,7 +30,68 @@ std::string Shown(const Json& value) {
   return Dump(value);
 }
 
+/// Counts what a body holds, without keeping any of it; stops at the first limit.
+class BodyLimits : public nlohmann::json_sax<Json> {
+ public:
+  bool null() override { return Other(); }
+  bool boolean(bool) override { return Other(); }
+  bool number_integer(number_integer_t) override { return Number(); }
+  bool number_unsigned(number_unsigned_t) override { return Number(); }
+  bool number_float(number_float_t, const string_t&) override { return Number(); }
+  bool string(string_t&) override { return Other(); }
+  bool binary(binary_t&) override { return Other(); }
+  bool start_object(size_t) override { return Open(); }
+  bool start_array(size_t) override { return Open(); }
+  bool end_object() override { return Close(); }
+  bool end_array() override { return Close(); }
+  bool key(string_t&) override {
+    if (++n_keys_.back() <= kMaxKeys) return Other();
+    return Exceed(fmt::format("an object in the body has more than {} keys", kMaxKeys));
+  }
+  bool parse_error(size_t, const std::string&, const nlohmann::detail::exception&) override { return false; }
+
+  std::string exceeded;  // says which limit; empty: none
+
+ private:
+  bool Exceed(std::string what) {
+    exceeded = std::move(what);
+    return false;
+  }
+  bool Number() {
+    return ++n_numbers_ <= kMaxNumbers || Exceed(fmt::format("the body has more than {} numbers", kMaxNumbers));
+  }
+  bool Other() {
+    return ++n_others_ <= kMaxOthers ||
+           Exceed(fmt::format("the body has more than {} keys and values beside numbers", kMaxOthers));
+  }
+  bool Open() {
+    n_keys_.push_back(0);
+    if (n_keys_.size() > kMaxDepth) {
+      return Exceed(fmt::format("the body is nested too deeply: expected at most {} levels", kMaxDepth));
+    }
+    return Other();
+  }
+  bool Close() {
+    n_keys_.pop_back();
+    return true;
+  }
+
+  std::vector<int> n_keys_;  // of each object around
+  int64_t n_numbers_ = 0, n_others_ = 0;
+};
+
 }  // namespace
+
+void RenameField(ApiError* error, std::initializer_list<std::pair<std::string_view, std::string_view>> names) {
+  const std::string old = error->param;
+  for (const auto& [from, to] : names) {
+    const size_t at = old.find(from);
+    if (at == std::string::npos || (at > 0 && from[0] != '.')) continue;
+    error->param.replace(at, from.size(), to);
+    if (error->message.starts_with(old)) error->message.replace(0, old.size(), error->param);
+    return;
+  }
+}
 
 std::string ErrorText(const ApiError& error, ErrorShape shape) {
   const bool anthropic = shape == ErrorShape::kAnthropic;
@@ -57,34 +122,17 @@ HttpAnswer ErrorAnswer(const ApiError& error, ErrorShape shape) {
 }
 
 std::variant<Json, ApiError> ParseBody(std::string_view body) {
-  std::vector<int> n_keys;  // of each object around
-  bool too_deep = false, too_many = false;
-  const auto watch = [&](int depth, Json::parse_event_t event, const Json&) {
-    using Event = Json::parse_event_t;
-    if (event == Event::object_start || event == Event::array_start) {
-      n_keys.resize(depth + 1);
-      n_keys[depth] = 0;
-      too_deep |= depth >= kMaxDepth;
-    } else if (event == Event::key) {
-      too_many |= ++n_keys[depth - 1] > kMaxKeys;
-    }
-    return !too_deep && !too_many;  // the rest is skipped
+  const auto refused = [](std::string message) {
+    return ApiError{400, std::move(message), "", "invalid_json"};
   };
-  Json json = Json::parse(body, watch, /*allow_exceptions=*/false);
-  if (too_deep) {
-    return ApiError{400, fmt::format("the body is nested too deeply: expected at most {} levels", kMaxDepth),
-                    "", "invalid_json"};
-  }
-  if (too_many) {
-    return ApiError{400, fmt::format("an object in the body has more than {} keys", kMaxKeys), "",
-                    "invalid_json"};
-  }
-  if (json.is_discarded()) {
-    return ApiError{400, "the body is not valid JSON in UTF-8", "", "invalid_json"};
-  }
-  if (!json.is_object()) {
-    return ApiError{400, "the body: expected a JSON object, found " + Shown(json), "", "invalid_json"};
-  }
+  BodyLimits limits;
+  const bool valid = Json::sax_parse(body, &limits);
+  if (!limits.exceeded.empty()) return refused(std::move(limits.exceeded));
+  // Not with a callback that checks on the way: nlohmann's parser then looks through a whole array at the end of
+  // each object in it.
+  Json json = valid ? Json::parse(body, nullptr, /*allow_exceptions=*/false) : Json(Json::value_t::discarded);
+  if (json.is_discarded()) return refused("the body is not valid JSON in UTF-8");
+  if (!json.is_object()) return refused("the body: expected a JSON object, found " + Shown(json));
   return json;
 }
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -27,11 +29,16 @@ struct ApiError {
 /// Anthropic's has one field more around it, and other names for some types.
 enum class ErrorShape { kOpenAi, kAnthropic };
 
+/// Where a request was translated, the name that the field has in it: of the first of these pairs whose first name
+/// the field's begins with or, if it begins with a dot, contains.
+void RenameField(ApiError* error, std::initializer_list<std::pair<std::string_view, std::string_view>> names);
+
 HttpAnswer ErrorAnswer(const ApiError& error, ErrorShape shape = ErrorShape::kOpenAi);
 std::string ErrorText(const ApiError& error, ErrorShape shape = ErrorShape::kOpenAi);  // {"error":{..}}
 
 /// The object in a body. Nesting and keys per object are limited: what reads, copies and prints JSON calls
-/// itself for each level, and looks keys up one after the other.
+/// itself for each level, and looks keys up one after the other. So is the number of values, and with it the memory
+/// and the time that a small body can take.
 std::variant<Json, ApiError> ParseBody(std::string_view body);
 
 /// Reads an object field by field. The first thing that is wrong stays; nothing is read after it. A null
@@ -59,9 +66,10 @@ class Fields {
   /// The first error; the fields that nobody has asked for are one.
   std::optional<ApiError> End();
   bool ok() const { return !error_; }
+  /// Of a field in the body.
+  std::string Path(std::string_view name) const;
 
  private:
-  std::string Path(std::string_view name) const;
   void Expected(std::string_view name, std::string_view what, const Json& found);
 
   const Json& object_;

@@ -8,10 +8,9 @@
 namespace weir {
 namespace {
 
-/// Ids as they are; ids out of range are found by the engine.
-bool ReadIds(const Json& list, std::vector<int32_t>* ids) {
+bool ReadIds(const Json& list, int32_t n_tokens, std::vector<int32_t>* ids) {
   for (const Json& id : list) {
-    if (!id.is_number_integer() || id < 0 || id > INT32_MAX) return false;
+    if (!id.is_number_integer() || id < 0 || id >= n_tokens) return false;
     ids->push_back(id.get<int32_t>());
   }
   return !ids->empty();
@@ -38,8 +37,9 @@ std::vector<Prompt> ReadPrompts(Fields& fields, const char* name, size_t max_pro
   std::vector<Prompt> prompts;
   const Json* const found = fields.Any(name);
   const auto wrong = [&] {
-    fields.Fail(name, found ? "expected text, an array of token ids, or an array of those"
-                                : "missing: expected text or an array of token ids");
+    fields.Fail(name, found ? fmt::format("expected text, an array of token ids from 0 to {}, or an array of those",
+                                          tokenizer.n_tokens() - 1)
+                            : "missing: expected text or an array of token ids");
     return std::vector<Prompt>();
   };
   if (!found) return wrong();
@@ -56,7 +56,7 @@ std::vector<Prompt> ReadPrompts(Fields& fields, const char* name, size_t max_pro
       prompt.text = json.get<std::string>();
       prompt.ids = EncodePrompt(prompt.text, tokenizer, parse_specials);
       if (prompt.ids.empty()) fields.Fail(name, "expected at least one token, found none");
-    } else if (json.is_array() && ReadIds(json, &prompt.ids)) {
+    } else if (json.is_array() && ReadIds(json, tokenizer.n_tokens(), &prompt.ids)) {
       prompt.text = Decode(prompt.ids, tokenizer);
     } else {
       return wrong();

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "server/endpoints.h"
+#include "server/tools.h"
 
 namespace weir {
 namespace {
@@ -14,7 +15,7 @@ std::string ReadText(Fields& fields, const char* name) {
   if (!found->is_array()) fields.Fail(name, "expected a string or an array of parts");
   std::string text;
   for (const Json& json : found->is_array() ? *found : Json::array()) {
-    Fields part(json, fmt::format("{}[]", name));
+    Fields part(json, fields.Path(name) + "[]");
     std::string type, one;
     part.String("type", &type);
     if (type != "input_text" && type != "output_text" && type != "text" && type != "reasoning_text") {
@@ -37,13 +38,18 @@ Json& Assistant(Json& messages) {
 }
 
 void ReadItem(const Json& json, size_t index, Fields& fields, Json* messages) {
-  Fields item(json, fmt::format("input[{}]", index));
+  const std::string where = fmt::format("input[{}]", index);
+  Fields item(json, where);
   std::string type = "message", role, id, name, arguments;
   item.String("type", &type);
   item.Ignore("id");
   item.Ignore("status");
   if (type == "message") {
     item.String("role", &role);
+    if (role != "user" && role != "assistant" && role != "system" && role != "developer") {
+      item.Fail("role", "expected user, assistant, system or developer");
+    }
+    if (!item.Any("content")) item.Fail("content", "missing: expected a string or an array of parts");
     if (role == "assistant") {
       Json& message = Assistant(*messages);
       message["content"] = message["content"].get<std::string>() + ReadText(item, "content");
@@ -54,8 +60,14 @@ void ReadItem(const Json& json, size_t index, Fields& fields, Json* messages) {
     item.String("call_id", &id);
     item.String("name", &name);
     item.String("arguments", &arguments);
-    Assistant(*messages)["tool_calls"].push_back(
-        Json{{"id", id}, {"function", {{"name", name}, {"arguments", arguments}}}});
+    Json call{{"id", id}, {"function", {{"name", name}, {"arguments", arguments}}}};
+    std::optional<ApiError> wrong;
+    ReadToolCalls(Json::array({call}), where, &wrong);
+    if (wrong) {
+      RenameField(&*wrong, {{where + "[0].function", where}});
+      item.Fail(*wrong);
+    }
+    Assistant(*messages)["tool_calls"].push_back(std::move(call));
   } else if (type == "function_call_output") {
     item.String("call_id", &id);
     messages->push_back(Json{{"role", "tool"}, {"tool_call_id", id}, {"content", ReadText(item, "output")}});
@@ -156,6 +168,13 @@ std::variant<AnswerOrder, ApiError> ReadResponses(const Json& body, const Served
   for (const char* name : {"model", "user", "metadata", "prompt_cache_key", "safety_identifier"}) fields.Ignore(name);
   if (const auto error = fields.End()) return *error;
   auto order = ReadChat(chat, model);
+  if (ApiError* const error = std::get_if<ApiError>(&order)) {
+    RenameField(error, {{"messages", "input"},
+                        {"max_completion_tokens", "max_output_tokens"},
+                        {"response_format.json_schema", "text.format"},
+                        {"response_format", "text.format"},
+                        {".function", ""}});
+  }
   if (AnswerOrder* const read = std::get_if<AnswerOrder>(&order)) read->kind = AnswerKind::kResponses;
   return order;
 }

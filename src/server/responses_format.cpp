@@ -11,6 +11,7 @@ Json UsageJson(const AnswerUsage& usage) {
   return Json{{"input_tokens", usage.n_prompt_tokens},
               {"input_tokens_details", {{"cached_tokens", usage.n_cached_tokens}}},
               {"output_tokens", usage.n_answer_tokens},
+              {"output_tokens_details", {{"reasoning_tokens", usage.n_reasoning_tokens}}},
               {"total_tokens", usage.n_prompt_tokens + usage.n_answer_tokens}};
 }
 
@@ -27,8 +28,8 @@ class ResponsesFormat final : public AnswerFormat {
   Json Whole(std::span<const AnswerPart* const> parts, const AnswerUsage& usage) const override {
     const AnswerPart& part = *parts[0];
     Json output = Json::array();
-    if (!part.reasoning.empty()) output.push_back(Reasoning(part.reasoning));
-    if (!part.content.empty()) output.push_back(Message(part.content, "completed"));
+    if (!part.reasoning.empty()) output.push_back(Reasoning(part.reasoning, 0));
+    if (!part.content.empty()) output.push_back(Message(part.content, "completed", output.size()));
     for (size_t i = 0; i < part.calls.size(); ++i) output.push_back(Call(part.calls[i], part.calls[i].arguments));
     return Response(std::move(output), part.finished == FinishReason::kLength ? "incomplete" : "completed", &usage);
   }
@@ -91,15 +92,16 @@ class ResponsesFormat final : public AnswerFormat {
     return json;
   }
 
+  /// `number`: where in the output it is.
   Json Item(const char* prefix, size_t number) const { return fmt::format("{}_{}_{}", prefix, head_.id, number); }
 
-  Json Reasoning(const std::string& text) const {
+  Json Reasoning(const std::string& text, size_t index) const {
     Json content = text.empty() ? Json::array() : Json::array({ReasoningPart(text)});
-    return Json{{"type", "reasoning"}, {"id", Item("rs", 0)}, {"summary", Json::array()}, {"content", content}};
+    return Json{{"type", "reasoning"}, {"id", Item("rs", index)}, {"summary", Json::array()}, {"content", content}};
   }
-  Json Message(const std::string& text, const char* status) const {
+  Json Message(const std::string& text, const char* status, size_t index) const {
     Json content = text.empty() ? Json::array() : Json::array({TextPart(text)});
-    return Json{{"type", "message"},   {"id", Item("msg", 0)}, {"status", status},
+    return Json{{"type", "message"},   {"id", Item("msg", index)}, {"status", status},
                 {"role", "assistant"}, {"content", content}};
   }
   Json Call(const AnswerCall& call, const std::string& arguments) const {
@@ -108,11 +110,11 @@ class ResponsesFormat final : public AnswerFormat {
   }
 
   Json ItemJson(const std::string& text, const char* status) const {
-    return kind_ == Kind::kText ? Message(text, status) : Reasoning(text);
+    return kind_ == Kind::kText ? Message(text, status, output_.size()) : Reasoning(text, output_.size());
   }
   Json Place() const {
     const char* const prefix = kind_ == Kind::kText ? "msg" : "rs";
-    return Json{{"item_id", Item(prefix, 0)}, {"output_index", output_.size()}, {"content_index", 0}};
+    return Json{{"item_id", Item(prefix, output_.size())}, {"output_index", output_.size()}, {"content_index", 0}};
   }
   Json AtPlace(Json more) const {
     Json json = Place();

@@ -1,6 +1,9 @@
 // weir serve from its start to its end.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
 
 #include "cli/background_weir.h"
 #include "cli/weir_process.h"
@@ -80,12 +83,38 @@ TEST(Serve, LetsAnswersEndButNotForEver) {
   EXPECT_EQ(serve.End(), 0);
 }
 
+TEST(Serve, AnswersToTheNamesItIsGiven) {
+  ServeProcess serve({"--allow-host", "Weir.Example.com", "--allow-host", "other.example:8443"});
+  const auto status = [&serve](const std::string& host) {
+    return Ask(serve.port(), "GET /health HTTP/1.1\r\nHost: " + host + "\r\n\r\n").status;
+  };
+  for (const char* host : {"weir.example.com", "WEIR.example.com:80", "other.example", "other.example:8443"}) {
+    EXPECT_EQ(status(host), 200) << host;
+  }
+  EXPECT_EQ(status("example.com"), 403);
+  serve.Signal(SIGTERM);
+  EXPECT_EQ(serve.End(), 0);
+}
+
+TEST(Serve, TakesAsManyConnectionsAsItMayOpen) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit low{std::min<rlim_t>(256, before.rlim_max), before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);  // what the server begins with
+  ServeProcess serve;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(serve.plan()["max_connections"], std::min<rlim_t>(1024, before.rlim_max - 64));
+  serve.Signal(SIGTERM);
+  EXPECT_EQ(serve.End(), 0);
+}
+
 TEST(Serve, RefusesToBeOpenToAll) {
   const std::string model = "serve " + TestData("weir-tiny-q8_0.gguf") + " --port 0 ";
   const Outcome open = Weir(model + "--host 0.0.0.0");
   EXPECT_EQ(open.exit_code, 2);
   EXPECT_NE(open.err.find("--api-key-file"), std::string::npos);
   EXPECT_EQ(Weir(model + "--host nowhere").exit_code, 2);
+  EXPECT_EQ(Weir(model + "--allow-host https://llm.example.org").exit_code, 2);
   EXPECT_EQ(Weir(model + "--api-key-file /nonexistent").exit_code, 2);
   EXPECT_EQ(Weir(model + "--api-key-file /dev/null").exit_code, 2);
   EXPECT_EQ(Weir(model + "--ctx 1000000").exit_code, 2);

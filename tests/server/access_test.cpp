@@ -49,7 +49,7 @@ TEST(CheckAccess, RefusesPagesOfOthers) {
 }
 
 TEST(CheckAccess, WantsAKey) {
-  const AccessRules rules{{"first-key", "second"}, {}};
+  const AccessRules rules{{{"first-key", 1}, {"second", 5}}, {}};
   const auto with = [&](const char* value) { return Status(Head({{"authorization", value}}), rules); };
   EXPECT_EQ(with("Bearer first-key"), 200);
   EXPECT_EQ(with("bearer second"), 200);
@@ -57,6 +57,9 @@ TEST(CheckAccess, WantsAKey) {
                             "Basic first-key", "Bearer secondsecond", "Bearer first-key "}) {
     EXPECT_EQ(with(value), 401) << value;
   }
+  EXPECT_EQ(KeyLine(Head({{"authorization", "Bearer second"}}), rules), 5);
+  EXPECT_EQ(KeyLine(Head({{"x-api-key", "first-key"}}), rules), 1);
+  EXPECT_EQ(KeyLine(Head({{"x-api-key", "third"}}), rules), std::nullopt);
   EXPECT_EQ(Status(Head({}), rules), 401);
   EXPECT_EQ(Status(Head({}, "/metrics"), rules), 401);
   EXPECT_EQ(Status(Head({}, "/health"), rules), 200);
@@ -65,15 +68,18 @@ TEST(CheckAccess, WantsAKey) {
 }
 
 TEST(ParseKeys, TakesOneALine) {
-  EXPECT_EQ(ParseKeys("# team\n\n  one \r\ntwo\n\t\n#three\nfour"),
-            (std::vector<std::string>{"one", "two", "four"}));
+  std::vector<std::pair<int, std::string>> keys;
+  for (const AccessKey& key : ParseKeys("# team\n\n  one \r\ntwo\n\t\n#three\nfour")) {
+    keys.emplace_back(key.line, key.text);
+  }
+  EXPECT_EQ(keys, (std::vector<std::pair<int, std::string>>{{3, "one"}, {4, "two"}, {7, "four"}}));
   EXPECT_TRUE(ParseKeys("").empty());
   EXPECT_TRUE(ParseKeys("\n# none\n").empty());
 }
 
 TEST(Access, ClosesTheDoorBeforeTheBody) {
   ApiOptions options;
-  options.access.keys = {"open-sesame"};
+  options.access.keys = {{"open-sesame", 3}};
   Serving serving(Serving::DefaultEngine(), options);
   Client client(serving.port());
   client.Send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");

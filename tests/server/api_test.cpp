@@ -1,6 +1,9 @@
 // Endpoints, one request at a time.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <thread>
+
 #include "server/serving.h"
 
 namespace weir {
@@ -221,7 +224,8 @@ TEST(Api, NamesTheFieldThatIsWrong) {
       {R"({"prompt":[1,"a"]})", "prompt", "invalid_value"},
       {R"({"prompt":[1,-1]})", "prompt", "invalid_value"},
       {R"({"prompt":[1,1.5]})", "prompt", "invalid_value"},
-      {R"({"prompt":[2147483647]})", nullptr, "invalid_value"},
+      {R"({"prompt":[2147483647]})", "prompt", "invalid_value"},
+      {R"({"prompt":[[1,5000]]})", "prompt", "invalid_value"},
       {R"({"prompt":"a","max_tokens":0})", "max_tokens", "invalid_value"},
       {R"({"prompt":"a","max_tokens":"5"})", "max_tokens", "invalid_value"},
       {R"({"prompt":"a","max_tokens":1.5})", "max_tokens", "invalid_value"},
@@ -244,7 +248,7 @@ TEST(Api, NamesTheFieldThatIsWrong) {
       {R"({"prompt":"a","stream":true,"stream_options":{"x":1}})", "stream_options.x", "unknown_parameter"},
       {R"({"prompt":"a","logit_bias":{"a":1}})", "logit_bias", "invalid_value"},
       {R"({"prompt":"a","logit_bias":{"1":101}})", "logit_bias", "invalid_value"},
-      {R"({"prompt":"a","logit_bias":{"999999":1}})", nullptr, "invalid_value"},
+      {R"({"prompt":"a","logit_bias":{"999999":1}})", "logit_bias", "invalid_value"},
       {R"({"prompt":"a","presence_penalty":3})", "presence_penalty", "invalid_value"},
       {R"({"prompt":"a","echo":1})", "echo", "invalid_value"},
       {R"({"prompt":"a","echo":true,"logprobs":1})", "echo", "unsupported_parameter"},
@@ -269,6 +273,15 @@ TEST(Api, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(serving.Post("/v1/completions", neutral).status, 200);
 }
 
+TEST(Api, LimitsStopStringsToWhatTheEngineTakes) {
+  Serving serving;
+  const auto stopped = [&](size_t n) {
+    return serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}, {"stop", std::string(n, 'x')}});
+  };
+  EXPECT_EQ(stopped(1024).status, 200);
+  EXPECT_EQ(stopped(1025).json()["error"]["param"], "stop");
+}
+
 TEST(Api, RefusesBodiesThatAreNoJson) {
   Serving serving;
   std::string keys = "{";
@@ -283,6 +296,53 @@ TEST(Api, RefusesBodiesThatAreNoJson) {
     EXPECT_EQ(answer.status, 400) << body.substr(0, 50);
     EXPECT_EQ(answer.json()["error"]["code"], "invalid_json") << body.substr(0, 50);
   }
+}
+
+std::string Repeated(const std::string& value, int64_t n) {
+  std::string list;
+  for (int64_t i = 0; i < n; ++i) list += value + ",";
+  list.pop_back();
+  return "[" + list + "]";
+}
+
+TEST(Api, RefusesBodiesThatWouldTakeTimeAndMemory) {
+  Serving serving;
+  for (const char* value : {"{}", "[]", "null", "\"\"", "{\"a\":1}", "[{}]"}) {
+    const ClientAnswer answer = Ask(serving.port(), Post("/tokenize", "{\"x\":" + Repeated(value, 1'000'000) + "}"));
+    EXPECT_EQ(answer.status, 400) << value;
+    EXPECT_EQ(answer.json()["error"]["code"], "invalid_json") << value << answer.body;
+  }
+  const ClientAnswer numbers = Ask(serving.port(), Post("/tokenize", "{\"x\":" + Repeated("1", 3'000'000) + "}"));
+  EXPECT_EQ(numbers.json()["error"]["code"], "invalid_json") << numbers.body;
+  // What is large and of use is read: these fields are not known, and that is all.
+  for (const std::string& large : {Repeated("123456", 1'000'000), Repeated("{}", 90'000),
+                                   Repeated(Repeated("1234", 700), 2048), "\"" + std::string(8'000'000, 'a') + "\""}) {
+    const ClientAnswer answer = Ask(serving.port(), Post("/tokenize", "{\"content\":\"a\",\"x\":" + large + "}"));
+    EXPECT_EQ(answer.json()["error"]["code"], "unknown_parameter") << large.substr(0, 20) << answer.body;
+  }
+}
+
+int64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+TEST(Api, KeepsNoMemoryOfLargeRequests) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the memory would be the sanitizer's";
+#endif
+  Serving serving;
+  const std::string request =
+      Post("/tokenize", "{\"x\":" + Repeated("\"" + std::string(75, 'a') + "\"", 99'000) + "}");
+  const auto ask = [&] { EXPECT_EQ(Ask(serving.port(), request).status, 400); };
+  ask();  // what is needed once
+  const int64_t before = ResidentBytes();
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 12; ++i) clients.emplace_back(ask);
+  for (std::thread& client : clients) client.join();
+  EXPECT_TRUE(Eventually([&] { return ResidentBytes() - before < 30'000'000; })) << ResidentBytes() - before;
 }
 
 TEST(Api, LogsWhoWhatHowLongAndNothingElse) {
@@ -300,6 +360,56 @@ TEST(Api, LogsWhoWhatHowLongAndNothingElse) {
   EXPECT_GT(done.seconds, 0);
   EXPECT_EQ(refused.path, "/nowhere");
   EXPECT_EQ(refused.summary.status, 404);
+}
+
+TEST(Api, LogsWhoseKeyAndWhatWasWrong) {
+  ApiOptions options;
+  options.access.keys = {{"open-sesame", 3}};
+  Serving serving(Serving::DefaultEngine(), options, {.max_body_bytes = 1000});
+  const std::string key = "Authorization: Bearer open-sesame\r\n";
+  const auto logged = [&](const std::string& request) {
+    const size_t n = serving.log().size();
+    Ask(serving.port(), request);
+    EXPECT_TRUE(Eventually([&] { return serving.log().size() == n + 1; })) << request;
+    return serving.log().back();
+  };
+  EXPECT_EQ(logged(Get("/v1/models", key)).key_line, 3);
+  const AccessRecord unknown = logged(Get("/v1/models", "Authorization: Bearer x\r\n"));
+  EXPECT_EQ(unknown.key_line, std::nullopt);
+  EXPECT_EQ(unknown.summary.code, "invalid_api_key");
+  EXPECT_EQ(logged(Post("/v1/completions", R"({"x":1})", key)).summary.code, "invalid_value");
+  EXPECT_EQ(logged(Post("/v1/models", "", key)).summary.code, "method_not_allowed");
+  // What no handler sees.
+  const AccessRecord large = logged(Post("/v1/completions", std::string(1001, 'a'), key));
+  EXPECT_EQ(large.path, "/v1/completions");
+  EXPECT_EQ(large.key_line, 3);
+  EXPECT_EQ(large.summary.status, 413);
+  EXPECT_EQ(large.summary.code, "body_too_large");
+  const AccessRecord bad = logged("nonsense\r\n\r\n");
+  EXPECT_EQ(bad.peer.substr(0, 10), "127.0.0.1:");
+  EXPECT_EQ(bad.summary.code, "bad_request");
+  EXPECT_NE(serving.Get("/health").status, 0);
+  const std::string metrics = Ask(serving.port(), Get("/metrics", key)).body;
+  EXPECT_NE(metrics.find("\nweir_requests_total{endpoint=\"/v1/completions\",status=\"413\"} 1\n"), std::string::npos);
+  EXPECT_NE(metrics.find("\nweir_requests_total{endpoint=\"other\",status=\"400\"} 1\n"), std::string::npos);
+}
+
+TEST(Api, LogsWhomAProxyOnThisMachineSpeaksFor) {
+  Serving serving;
+  const auto forwarded = [&](const std::string& headers) {
+    const size_t n = serving.log().size();
+    Ask(serving.port(), Get("/v1/models", headers));
+    EXPECT_TRUE(Eventually([&] { return serving.log().size() == n + 1; }));
+    return serving.log().back().forwarded_for;
+  };
+  EXPECT_EQ(forwarded(""), "");
+  EXPECT_EQ(forwarded("X-Forwarded-For: 203.0.113.7\r\n"), "203.0.113.7");
+  // What the client itself has sent comes before what the proxy adds.
+  EXPECT_EQ(forwarded("X-Forwarded-For: 10.0.0.1, 2001:DB8::1\r\n"), "2001:db8::1");
+  EXPECT_EQ(forwarded("X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n"), "10.0.0.2");
+  for (const char* wrong : {"admin", "10.0.0.1:80", "10.0.0.1 200 OK", "10.0.0.1,"}) {
+    EXPECT_EQ(forwarded("X-Forwarded-For: " + std::string(wrong) + "\r\n"), "") << wrong;
+  }
 }
 
 TEST(Api, CountsWhatItDoes) {

@@ -1,6 +1,7 @@
 // Conversations: templates, thinking, reuse of earlier turns, and what users may not write.
 #include <gtest/gtest.h>
 
+#include "server/endpoints.h"
 #include "server/serving.h"
 
 namespace weir {
@@ -137,6 +138,14 @@ TEST(Chat, NamesTheFieldThatIsWrong) {
        "messages[0].content", "unsupported_value"},
       {R"("messages":[{"role":"user","content":"a"},{"role":"user","content":"a","mood":1}])",
        "messages[1].mood", "unknown_parameter"},
+      {R"("messages":[{"role":"user"}])", "messages[0].content", "invalid_value"},
+      {R"("messages":[{"role":"assistant","content":null},{"role":"user","content":"a"}])", "messages[0].content",
+       "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a","tool_call_id":"1"}])", "messages[0].tool_call_id", "invalid_value"},
+      {R"("messages":[{"role":"assistant","content":"a","tool_call_id":"1"}])", "messages[0].tool_call_id",
+       "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a","reasoning_content":"b"}])", "messages[0].reasoning_content",
+       "invalid_value"},
       {R"("prompt":"a")", "messages", "invalid_value"},
       {R"("messages":[{"role":"user","content":"a"}],"max_tokens":0)", "max_tokens", "invalid_value"},
       {R"("messages":[{"role":"user","content":"a"}],"max_tokens":512)", "messages", "context_length_exceeded"},
@@ -144,6 +153,12 @@ TEST(Chat, NamesTheFieldThatIsWrong) {
        "invalid_value"},
       {R"("messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_schema"})",
        "response_format.json_schema", "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a"}],"response_format":{"type":"text","json_schema":{"schema":{}}})",
+       "response_format.json_schema", "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a"}],"max_tokens":3,"max_completion_tokens":5)", "max_tokens",
+       "invalid_value"},
+      {R"("messages":[{"role":"user","content":"a"}],"chat_template_kwargs":{"enable_thinking":true,"zzz":1})",
+       "chat_template_kwargs.zzz", "unsupported_parameter"},
       {R"("messages":[{"role":"user","content":"a"}],"chat_template_kwargs":{"messages":[]})",
        "chat_template_kwargs", "invalid_value"},
       {R"("messages":[{"role":"user","content":"a"}],"logprobs":5)", "logprobs", "invalid_value"},
@@ -160,6 +175,67 @@ TEST(Chat, NamesTheFieldThatIsWrong) {
     EXPECT_EQ(answer.json()["error"]["param"], param) << body << answer.body;
     EXPECT_EQ(answer.json()["error"]["code"], code) << body;
   }
+}
+
+TEST(Chat, TakesWhatSaysTheSameTwice) {
+  Serving serving;
+  json body = {{"messages", {{{"role", "user"}, {"content", ""}},
+                             {{"role", "assistant"}, {"content", nullptr}, {"reasoning_content", "hm"}}}},
+               {"max_tokens", 2},
+               {"max_completion_tokens", 2}};
+  EXPECT_EQ(serving.Post("/v1/chat/completions", body).status, 200);
+}
+
+TEST(Chat, RefusesToThinkOnlyWhereThatWouldChangeNothing) {
+  Serving serving;
+  const auto read = [&](const std::string& source, const Json& fields) {
+    const ChatTemplate chat_template = ChatTemplate::Parse(source, "test").value();
+    ServedModel model = serving.model();
+    model.chat_template = &chat_template;
+    Json body{{"messages", {{{"role", "user"}, {"content", "a"}}}}};
+    body.update(fields);
+    const auto order = ReadChat(body, model);
+    return std::holds_alternative<ApiError>(order) ? std::get<ApiError>(order).param : "";
+  };
+  const std::string plain = "{{ messages[0].content }}", always = plain + "<think>\n";
+  for (const bool think : {false, true}) {
+    const Json own{{"enable_thinking", think}}, variable{{"chat_template_kwargs", own}};
+    EXPECT_EQ(read(plain, own), think ? "enable_thinking" : "");
+    EXPECT_EQ(read(plain, variable), think ? "chat_template_kwargs.enable_thinking" : "");
+    EXPECT_EQ(read(always, own), "");
+    EXPECT_EQ(read(plain + "{{ '<think>' if enable_thinking }}", own), "");
+  }
+}
+
+/// The lists of docs/api.md.
+TEST(Chat, KnowsTheKeywordsOfSchemasThatItSaysItKnows) {
+  Serving serving;
+  const auto refused = [&](const Json& schema) {
+    const Json body{{"messages", {{{"role", "user"}, {"content", "a"}}}},
+                    {"response_format", {{"type", "json_schema"}, {"json_schema", {{"schema", schema}}}}}};
+    const auto order = ReadChat(body, serving.model());
+    return std::holds_alternative<ApiError>(order) ? std::get<ApiError>(order).message : "";
+  };
+  for (const char* schema : {
+           R"({"type":["object","null"],"properties":{"a":{"type":"number"},"b":{}},"required":["b"],
+               "additionalProperties":false})",
+           R"({"type":"object","additionalProperties":{"type":"integer"}})",
+           R"({"properties":{"a":{"enum":[1,"x",null],"type":"string"},"b":{"const":[]}},"additionalProperties":true})",
+           R"({"prefixItems":[{"type":"boolean"}],"items":{"type":"string","minLength":3,"maxLength":100}})",
+           R"({"type":"array","minItems":2,"maxItems":1000})",
+           R"({"anyOf":[{"$ref":"#/$defs/a"},{"type":"null"}],"$defs":{"a":{"items":{"$ref":"#/$defs/a"}}}})",
+           R"({"title":"a","description":"a","default":1,"examples":[],"deprecated":true,"readOnly":true,
+               "writeOnly":true,"$schema":"a","$id":"a","$comment":"a","$defs":{},"definitions":{}})"}) {
+    EXPECT_EQ(refused(Json::parse(schema)), "") << schema;
+  }
+  for (const char* keyword : {"pattern", "format", "minimum", "maximum", "multipleOf", "oneOf", "allOf", "not", "if",
+                              "uniqueItems", "contains", "patternProperties", "propertyNames", "minProperties",
+                              "maxProperties"}) {
+    EXPECT_NE(refused(Json{{"type", "object"}, {keyword, 1}}), "") << keyword;
+  }
+  EXPECT_NE(refused(Json{{"type", "string"}, {"maxLength", 101}}), "");
+  EXPECT_NE(refused(Json{{"type", "array"}, {"maxItems", 1001}}), "");
+  EXPECT_NE(refused(Json{{"enum", {1}}, {"minLength", 1}}), "");
 }
 
 TEST(Chat, WritesJsonWhereItMust) {

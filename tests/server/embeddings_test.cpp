@@ -104,6 +104,7 @@ TEST(Embeddings, NameTheFieldThatIsWrong) {
       {R"({})", "input", "invalid_value"},
       {R"({"input":""})", "input", "invalid_value"},
       {R"({"input":["a",1]})", "input", "invalid_value"},
+      {R"({"input":[[1,5000]]})", "input", "invalid_value"},
       {R"({"input":"a","encoding_format":"hex"})", "encoding_format", "invalid_value"},
       {R"({"input":"a","dimensions":16})", "dimensions", "unsupported_parameter"},
       {R"({"input":"a","temperature":1})", "temperature", "unknown_parameter"},

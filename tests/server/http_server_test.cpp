@@ -138,6 +138,7 @@ TEST_F(HttpServerTest, RefusesWhatIsNotARequest) {
       {"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", 400},
       {"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello", 400},
       {"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
+      {"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", 501},
       {"GET /" + std::string(2000, 'a') + " HTTP/1.1\r\n\r\n", 431},
       {"GET / HTTP/1.1\r\nA: " + std::string(2000, 'a') + "\r\n\r\n", 431},
       {Post("/", std::string(101, 'a')), 413},
@@ -231,22 +232,45 @@ TEST_F(HttpServerTest, AsksTheSystemToNoticePeersThatVanish) {
 }
 
 TEST_F(HttpServerTest, LimitsConnectionsAndTheMemoryOfBodies) {
-  Start({.max_connections = 2, .max_body_bytes = 1000, .max_bodies_bytes = 1500});
+  Start({.max_connections = 2, .max_body_bytes = 1000, .max_bodies_bytes = 1500, .small_body_bytes = 10});
   Client first(port()), second(port());
   const std::string head = "POST /e HTTP/1.1\r\nContent-Length: 1000\r\n\r\n";
-  first.Send(head);
+  first.Send(head + std::string(900, 'a'));
   ASSERT_TRUE(Eventually([&] { return server_->n_connections() == 2; }));
   Client third(port());
-  EXPECT_EQ(third.ReadAnswer().status, 503);
-  usleep(20'000);  // the first head is read
+  const ClientAnswer turned_away = third.ReadAnswer();
+  EXPECT_EQ(turned_away.status, 503);
+  EXPECT_TRUE(turned_away.Has("Retry-After: 1\r\n"));
+  EXPECT_EQ(turned_away.json()["error"]["code"], "overloaded");
+  usleep(20'000);  // what the first has sent is read
+  second.Send(Post("/small", std::string(10, 'b')));
+  EXPECT_EQ(second.ReadAnswer().status, 200);
   second.Send(head);
   const ClientAnswer full = second.ReadAnswer();
   EXPECT_EQ(full.status, 503);
   EXPECT_TRUE(full.Has("Retry-After: 1"));
-  first.Send(std::string(1000, 'a'));
+  first.Send(std::string(100, 'a'));
   EXPECT_EQ(first.ReadAnswer().status, 200);
-  first.Send(head + std::string(1000, 'b'));  // what was reserved has been given back
+  first.Send(head + std::string(1000, 'b'));  // what was counted has been given back
   EXPECT_EQ(first.ReadAnswer().status, 200);
+}
+
+TEST_F(HttpServerTest, CountsBodiesWithoutALengthAsTheyCome) {
+  Start({.max_body_bytes = 1000, .max_bodies_bytes = 500, .small_body_bytes = 10});
+  const std::string head = "POST /e HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(Ask(port(), head + "1f4\r\n" + std::string(500, 'a') + "\r\n0\r\n\r\n").status, 200);
+  EXPECT_EQ(Ask(port(), head + "1f5\r\n" + std::string(501, 'a') + "\r\n0\r\n\r\n").status, 503);
+}
+
+TEST_F(HttpServerTest, BodiesThatAreOnlyAnnouncedKeepNobodyOut) {
+  Start({.max_body_bytes = 1000, .max_bodies_bytes = 1500, .small_body_bytes = 10});
+  std::vector<std::unique_ptr<Client>> idle;
+  for (int i = 0; i < 16; ++i) {
+    idle.push_back(std::make_unique<Client>(port()));
+    idle.back()->Send("POST /e HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n");
+    idle.back()->ReadUntil("100 Continue\r\n\r\n");  // its head has been read
+  }
+  EXPECT_EQ(Ask(port(), Post("/e", std::string(1000, 'a'))).status, 200);
 }
 
 TEST_F(HttpServerTest, SaysWhenTheClientHasGone) {

@@ -155,6 +155,7 @@ TEST(Responses, AnswerAsAChatDoes) {
   ASSERT_EQ(whole["output"].size(), 1u);
   EXPECT_EQ(whole["output"][0]["content"][0]["text"], Said(serving)["content"]);
   EXPECT_EQ(whole["usage"]["output_tokens"], 12);
+  EXPECT_EQ(whole["usage"]["output_tokens_details"]["reasoning_tokens"], 0);
 
   body["stream"] = true;
   body["enable_thinking"] = true;
@@ -169,7 +170,43 @@ TEST(Responses, AnswerAsAChatDoes) {
   const json& output = events.back().data["response"]["output"];
   EXPECT_EQ(output[0]["type"], "reasoning");
   EXPECT_EQ(output[0]["content"][0]["text"], text);
+  EXPECT_EQ(events.back().data["response"]["usage"]["output_tokens_details"]["reasoning_tokens"], 12);
   EXPECT_EQ(Said(serving, {{"enable_thinking", true}})["reasoning_content"], text);
+}
+
+TEST(Responses, GiveEachItemAnIdOfItsOwn) {
+  const auto format = [] { return MakeResponsesFormat({.id = "x", .model = "m"}); };
+  AnswerPart thought, said;
+  thought.reasoning = said.reasoning = "a";
+  said.content = "b";
+  const Json whole = format()->Whole(std::vector<const AnswerPart*>{&said}, {});
+  EXPECT_EQ(whole["output"][0]["id"], "rs_x_0");
+  EXPECT_EQ(whole["output"][1]["id"], "msg_x_1");
+  said.reasoning.clear();
+  said.finished = FinishReason::kStop;
+  const auto stream = format();
+  std::string text = stream->Part(thought);
+  text += stream->Part(said);
+  std::vector<std::pair<int, std::string>> ids;  // by their place
+  for (const NamedEvent& event : NamedEvents(text)) {
+    const json id = event.data.contains("item") ? event.data["item"]["id"] : event.data["item_id"];
+    const std::pair<int, std::string> at{event.data["output_index"], id};
+    if (ids.empty() || ids.back() != at) ids.push_back(at);
+  }
+  EXPECT_EQ(ids, (std::vector<std::pair<int, std::string>>{{0, "rs_x_0"}, {1, "msg_x_1"}}));
+}
+
+TEST(Messages, LeaveTheChoiceToModelsThatCannotThink) {
+  Serving serving;
+  const ChatTemplate plain = ChatTemplate::Parse("{{ messages[0].content }}", "test").value();
+  ServedModel model = serving.model();
+  model.chat_template = &plain;
+  for (const char* type : {"adaptive", "disabled", "enabled"}) {
+    const Json body{{"max_tokens", 1},
+                    {"messages", {{{"role", "user"}, {"content", "a"}}}},
+                    {"thinking", {{"type", type}}}};
+    EXPECT_EQ(std::holds_alternative<AnswerOrder>(ReadAnthropic(body, model)), std::string(type) != "enabled") << type;
+  }
 }
 
 TEST(OtherApis, NameTheFieldThatIsWrong) {
@@ -195,16 +232,34 @@ TEST(OtherApis, NameTheFieldThatIsWrong) {
        "thinking.budget_tokens"},
       {"/v1/responses", R"({})", "input"},
       {"/v1/responses", R"({"input":[{"type":"item_reference"}]})", "input[0].type"},
-      {"/v1/responses", R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})", "content[].type"},
+      {"/v1/responses", R"({"input":[{"role":"user","content":[{"type":"input_image"}]}]})", "input[0].content[].type"},
+      {"/v1/responses", R"({"input":[{"role":"king","content":"a"}]})", "input[0].role"},
+      {"/v1/responses", R"({"input":[{"role":"user"}]})", "input[0].content"},
+      {"/v1/responses", R"({"instructions":"a","input":[{"type":"function_call","name":"f","arguments":"["}]})",
+       "input[0].arguments"},
+      {"/v1/responses", R"({"input":"a","max_output_tokens":0})", "max_output_tokens"},
+      {"/v1/responses", R"({"input":"a","max_output_tokens":512})", "input"},
+      {"/v1/responses", R"({"input":"a","tools":[{"type":"function","name":"f","parameters":5}]})",
+       "tools[0].parameters"},
       {"/v1/responses", R"({"input":"a","previous_response_id":"x"})", "previous_response_id"},
       {"/v1/responses", R"({"input":"a","messages":[]})", "messages"},
       {"/v1/responses", R"({"input":"a","tools":[{"type":"web_search"}]})", "tools[0].type"},
-      {"/v1/responses", R"({"input":"a","text":{"format":{"type":"json_schema"}}})", "response_format.json_schema"},
+      {"/v1/responses", R"({"input":"a","text":{"format":{"type":"json_schema"}}})", "text.format"},
+      {"/v1/messages", R"({"max_tokens":1,"system":"a","messages":[{"role":"assistant",
+        "content":[{"type":"tool_use","name":"f","input":5}]},{"role":"user","content":"a"}]})",
+       "messages[0].content[].input"},
+      {"/v1/messages",
+       R"({"max_tokens":1,"messages":[{"role":"user","content":"a"}],"tools":[{"name":"f","input_schema":5}]})",
+       "tools[0].input_schema"},
+      {"/v1/messages", R"({"max_tokens":1,"messages":[{"role":"user","content":"a"}],"stop_sequences":[5]})",
+       "stop_sequences"},
   };
   for (const auto& [path, body, param] : kCases) {
     const ClientAnswer answer = Ask(serving.port(), Post(path, body));
     EXPECT_EQ(answer.status, 400) << body << answer.body;
     EXPECT_EQ(answer.json()["error"]["param"], param) << body << answer.body;
+    const std::string message = answer.json()["error"]["message"];
+    EXPECT_TRUE(message.starts_with(param) || message.find(':') == std::string::npos) << message;
     EXPECT_EQ(answer.json().value("type", ""), std::string(path) == "/v1/messages" ? "error" : "") << answer.body;
   }
 }

@@ -52,7 +52,7 @@ TEST(Page, IsSentOnce) {
 
 TEST(Page, NeedsNoKeyAndNoModel) {
   ApiOptions options;
-  options.access.keys = {"secret"};
+  options.access.keys = {{"secret", 1}};
   Serving serving(Serving::DefaultEngine(), options, {}, /*ready=*/false);
   const ClientAnswer page = serving.Get("/");
   EXPECT_EQ(page.status, 200);

@@ -32,6 +32,9 @@ class Serving {
         http_options, [this](const HttpRequest& head) { return api_->Guard(head); },
         [this](HttpRequest request, std::shared_ptr<Responder> responder) {
           api_->Handle(std::move(request), std::move(responder));
+        },
+        [this](const HttpRequest& head, int status, const std::string& code) {
+          api_->LogRefusal(head, status, code);
         });
     EXPECT_TRUE(server.ok());
     server_ = std::move(server).value();

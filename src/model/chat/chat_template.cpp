@@ -134,6 +134,10 @@ Result<ChatTemplate> ChatTemplate::Parse(std::string_view source, std::string na
       std::make_shared<const Compiled>(Compiled{std::move(checked), std::move(tree)}));
 }
 
+bool ChatTemplate::HasVariable(std::string_view variable) const {
+  return std::ranges::find(compiled_->tree.names, variable) != compiled_->tree.names.end();
+}
+
 const std::string& ChatTemplate::name() const { return compiled_->source.name(); }
 const std::string& ChatTemplate::source() const { return compiled_->source.text(); }
 

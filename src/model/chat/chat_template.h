@@ -46,6 +46,9 @@ class ChatTemplate {
   /// error in the template, one that it raises (roles that must alternate, ..), and for what costs too much.
   Result<TypedText> Render(const nlohmann::ordered_json& request, const RenderOptions& options) const;
 
+  /// Whether the template has a variable of that name.
+  bool HasVariable(std::string_view variable) const;
+
   const std::string& name() const;
   const std::string& source() const;
 
