@@ -20,6 +20,7 @@ constexpr double kRoughProbeSeconds = 1;
 constexpr int64_t kProgressNs = 500'000'000;
 // Rates are measured with an error, and a repeat can meet a better moment than the probes around it.
 constexpr double kImpossibleShare = 1.25;
+constexpr double kAbsurdShare = 3;
 constexpr int64_t kCacheTimes = 2;  // weights this many times the caches cannot come from there
 constexpr std::string_view kTimeout = "timeout";
 constexpr int kTriesPerRepeat = 3;  // with --strict
@@ -37,6 +38,15 @@ std::string WithFacts(const std::string& config, const TargetFacts& facts) {
   if (!facts.version.empty()) json["engine_version"] = facts.version;
   if (facts.threads) json["engine_threads"] = *facts.threads;
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+/// Whether a server's tokens came so that a decode rate above the limit is nobody's: whole answers, or lumps at a rate
+/// that speculation does not explain.
+bool HidesDecode(const StreamWatch& watch, double share) {
+  if (watch.AllAtOnce()) return true;
+  const std::vector<Flag> flags = watch.Flags();
+  return share > kAbsurdShare &&
+         std::any_of(flags.begin(), flags.end(), [](const Flag& flag) { return flag.name == "clumped_stream"; });
 }
 
 /// Of a model: the folders before it would push everything else out of a line.
@@ -458,9 +468,9 @@ Status CellRunner::CountWhole(RunningCell& cell, int64_t attempt, std::string re
 std::string CellRunner::WhyImpossible(const RunningCell& cell, const Store::Decoding& decoding) const {
   if (!decoding.tok_s || !decoding.limit_tok_s || !decoding.step_bytes) return "";
   if (*decoding.tok_s <= kImpossibleShare * *decoding.limit_tok_s) return "";
-  if (cell.spec.target != "engine" && cell.watch.AllAtOnce()) {
+  if (cell.spec.target != "engine" && HidesDecode(cell.watch, *decoding.tok_s / *decoding.limit_tok_s)) {
     return fmt::format(
-        "impossible: {:.4g} tok/s, where the rates measured around it allow {:.4g}: answers came all at once "
+        "impossible: {:.4g} tok/s, where the rates measured around it allow {:.4g}: answers came at once or in lumps "
         "(clumped_stream), so that decode cannot be seen: does a proxy gather them?",
         *decoding.tok_s, *decoding.limit_tok_s);
   }

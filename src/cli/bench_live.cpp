@@ -14,13 +14,6 @@ constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kQuietNs = 2 * kSecond, kLogNs = 30 * kSecond;
 constexpr size_t kSparks = 12;
 
-std::string Duration(int64_t ms) {
-  const int64_t s = std::max<int64_t>(0, ms / 1000);
-  if (s < 100) return fmt::format("{} s", s);
-  if (s < 100 * 60) return fmt::format("{} min", (s + 30) / 60);
-  return fmt::format("{:.1f} h", static_cast<double>(s) / 3600);
-}
-
 }  // namespace
 
 std::string Sparkline(const std::vector<double>& values, size_t most) {

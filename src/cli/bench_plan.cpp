@@ -343,8 +343,8 @@ int PrintDryRun(const Suite& suite, const BenchPlan& plan, bool json) {
   for (const std::string& failure : failures) {
     fmt::print("{}\n", Wrap("cannot run: " + EscapedControls(failure), TerminalWidth(), 2));
   }
-  fmt::print("{} cells, about {:.0f} minutes on a machine of ordinary speed{}\n", plan.cells.size(), std::max(1.0, total / 60),
-             suite.options.precision ? ", more if repeats spread" : "");
+  fmt::print("{} cells, about {} on a machine of ordinary speed{}\n", plan.cells.size(),
+             Duration(static_cast<int64_t>(total * 1000)), suite.options.precision ? ", more if repeats spread" : "");
   return exit_code;
 }
 

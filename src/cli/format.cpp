@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "model/text/utf8.h"
@@ -92,6 +93,13 @@ std::string ByteSize(int64_t n_bytes) {
     ++unit;
   }
   return fmt::format("{:.{}f} {}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0, kUnits[unit]);
+}
+
+std::string Duration(int64_t ms) {
+  const int64_t s = std::max<int64_t>(0, ms / 1000);
+  if (s < 100) return fmt::format("{} s", s);
+  if (s < 100 * 60) return fmt::format("{} min", (s + 30) / 60);
+  return fmt::format("{:.1f} h", static_cast<double>(s) / 3600);
 }
 
 Result<double> ParsePercent(std::string_view flag, std::string text) {

@@ -28,6 +28,9 @@ std::string Grouped(int64_t n);
 /// "801 MB", "28.6 GB": three digits, powers of ten.
 std::string ByteSize(int64_t n_bytes);
 
+/// "61 s", "12 min", "3.5 h": how long something may take.
+std::string Duration(int64_t ms);
+
 /// "3%", "3 %" or "3" as 0.03; kBadInput, with the name of the flag, for what is no percentage of 0 or more.
 Result<double> ParsePercent(std::string_view flag, std::string text);
 

@@ -65,13 +65,25 @@ int64_t NowSeconds() {
       .count();
 }
 
+/// Who asks, as far as can be told: a key, and the address that it comes from.
+std::string UserOf(const HttpRequest& request, const AccessRules& access) {
+  const std::string& from = request.forwarded_for.empty() ? request.peer : request.forwarded_for;
+  return fmt::format("{} {}", KeyLine(request, access).value_or(0), from.substr(0, from.rfind(':')));
+}
+
 }  // namespace
 
 /// Places among the users and in the queue, given back at its end.
 class Api::Admission {
  public:
-  explicit Admission(Api& api) : api_(api) {}
-  ~Admission() { api_.n_in_flight_ -= n_held_; }
+  Admission(Api& api, std::string user) : api_(api), user_(std::move(user)) {}
+  ~Admission() {
+    if (n_held_ == 0) return;
+    std::lock_guard lock(api_.users_mutex_);
+    api_.n_in_flight_ -= n_held_;
+    const auto own = api_.in_flight_of_.find(user_);
+    if ((own->second -= n_held_) == 0) api_.in_flight_of_.erase(own);
+  }
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
@@ -84,19 +96,31 @@ class Api::Admission {
                                   limit, n_held_ + n),
                       "n", "invalid_value"};
     }
-    int64_t before = api_.n_in_flight_.load();
-    do {
-      if (before + n > limit) {
-        return ApiError{429, fmt::format("{} requests are being answered or wait: try again later", before),
-                        "", "overloaded", api_.RetryAfterSeconds(before)};
-      }
-    } while (!api_.n_in_flight_.compare_exchange_weak(before, before + n));
+    std::lock_guard lock(api_.users_mutex_);
+    const int64_t before = api_.n_in_flight_;
+    const auto own = api_.in_flight_of_.find(user_);
+    const int64_t own_before = own == api_.in_flight_of_.end() ? 0 : own->second;
+    if (before + n > limit) {
+      return ApiError{429, fmt::format("{} requests are being answered or wait: try again later", before), "",
+                      "overloaded", api_.RetryAfterSeconds(before)};
+    }
+    // Somebody else finds a place however much one asks for.
+    if (own_before + n > limit - api_.options_.max_queue / 4) {
+      return ApiError{429, fmt::format("{} requests of yours are being answered or wait: try again later", own_before), "",
+                      "overloaded", api_.RetryAfterSeconds(own_before)};
+    }
+    if (n == 0) return std::nullopt;
+    api_.n_in_flight_ += n;
+    api_.in_flight_of_[user_] += n;
     n_held_ += n;
     return std::nullopt;
   }
 
+  const std::string& user() const { return user_; }
+
  private:
   Api& api_;
+  const std::string user_;
   int64_t n_held_ = 0;
 };
 
@@ -105,7 +129,7 @@ struct Api::Call {
       : request(std::move(the_request)),
         responder(std::move(the_responder)),
         begin_ns(the_begin_ns),
-        admission(api) {}
+        admission(api, UserOf(request, api.options_.access)) {}
 
   HttpRequest request;
   std::shared_ptr<Responder> responder;
@@ -287,6 +311,8 @@ void Api::ServeAnswer(Call& call, AnswerOrder order) {
   if (const auto error = call.admission.Take(static_cast<int64_t>(n_choices) - 1)) {
     return Refuse(call, *error);
   }
+  const auto user = static_cast<int64_t>(std::hash<std::string>()(call.admission.user()) >> 1);
+  for (Request& request : order.requests) request.user = user;
   order.received_ns = call.begin_ns;
   order.shape_key = options_.shape_key;
   const auto answer =

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,7 +40,7 @@ struct ApiOptions {
   std::string model_name;
   AccessRules access;
   int max_users = 1;    // of the engine
-  int max_queue = 64;   // choices that may wait beside them
+  int max_queue = 64;   // choices that may wait beside them, three quarters of them one user's
   // With work to do and no step ended for this long, the engine counts as stuck: /health turns red.
   int64_t stall_ns = 120'000'000'000;
   std::string shape_key = {};  // of a TrafficRecorder; empty: nobody records
@@ -100,6 +101,8 @@ class Api {
   Metrics metrics_;
 
   std::atomic<int64_t> n_in_flight_ = 0;
+  std::mutex users_mutex_;
+  std::map<std::string, int64_t> in_flight_of_;  // by UserOf
   std::mutex large_mutex_;  // held while a large body is read
   std::mutex answers_mutex_;
   std::set<std::shared_ptr<Answering>> answers_;  // that are computed

@@ -21,7 +21,7 @@ TEST(LiveLine, ItsNumbersFitWhereALongNameDoesNot) {
   const std::string line = LiveLine(progress, 79);
   EXPECT_THAT(line, testing::StartsWith("cell 1 of 4, 61 s left, 12.3 tok/s, TTFT 56.7 ms ▃▆█, repeat 2 of 3"));
   EXPECT_LE(CountCharacters(line), 79);
-  EXPECT_THAT(line, testing::EndsWith("m…"));
+  EXPECT_THAT(line, testing::EndsWith("…"));
   progress.doing = "repeat 2 of 3 with 2 users, m.gguf";
   EXPECT_THAT(LiveLine(progress, 120), HasSubstr(", repeat 2 of 3 with 2 users, m.gguf"));
 }

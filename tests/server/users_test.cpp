@@ -1,7 +1,9 @@
 // Many clients at once, and clients that go.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <list>
 #include <thread>
 
 #include "server/serving.h"
@@ -143,6 +145,29 @@ TEST(ManyUsers, BeyondTheQueueAreToldToComeBack) {
   EXPECT_TRUE(Eventually([&] {
     return serving.Post("/v1/completions", {{"prompt", "a"}, {"max_tokens", 1}}).status == 200;
   }));
+}
+
+TEST(ManyUsers, WhoAsksForMuchLeavesPlacesAndTurnsToOthers) {
+  ApiOptions options;
+  options.max_queue = 4;
+  options.access.keys = {{"much", 1}, {"little", 2}};
+  Serving serving(LongAnswers(1), options);
+  const std::string much = "Authorization: Bearer much\r\n", little = "Authorization: Bearer little\r\n";
+  std::list<Client> clients;
+  for (int n = 0; n < 4; ++n) {
+    clients.emplace_back(serving.port()).Send(Post("/v1/completions", LongRequest(true).dump(), much));
+    ASSERT_TRUE(Eventually([&] { return serving.engine().CurrentStatus().n_queued == n; }));
+  }
+  Client fifth(serving.port()), other(serving.port());
+  fifth.Send(Post("/v1/completions", R"({"prompt":"a"})", much));
+  const ClientAnswer full = fifth.ReadAnswer();
+  EXPECT_EQ(full.status, 429);
+  EXPECT_THAT(full.json()["error"]["message"].get<std::string>(), testing::HasSubstr("4 requests of yours"));
+  other.Send(Post("/v1/completions", R"({"prompt":"a","max_tokens":1})", little));
+  ASSERT_TRUE(Eventually([&] { return serving.engine().CurrentStatus().n_queued == 4; }));
+  clients.front().Hang();
+  EXPECT_EQ(other.ReadAnswer().status, 200);
+  EXPECT_GE(serving.engine().CurrentStatus().n_queued, 2) << "before the others of the one who came first";
 }
 
 TEST(Clients, ThatGoStopTheirAnswers) {
