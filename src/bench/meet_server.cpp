@@ -42,7 +42,12 @@ Json Fetch(StreamClient& client, const std::string& url) {
 void NameEngine(StreamClient& client, const std::string& owner, ServerFacts& server) {
   const std::string root = server.base_url.substr(0, server.base_url.size() - 3);
   if (owner == "weir") {
+    const Json said = Fetch(client, root + "/version");
     server.target.engine = "weir";
+    server.target.version = TextAt(said, "/version");
+    if (const Json threads = At(said, "/threads"); threads.is_number_unsigned() && threads < 4096) {
+      server.target.threads = threads.get<int>();
+    }
   } else if (owner == "llamacpp") {
     const Json props = Fetch(client, root + "/props");
     server.target.engine = "llama.cpp";

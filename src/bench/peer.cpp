@@ -148,7 +148,7 @@ class Peer : public Subject {
 
   void DescribeServer() {
     facts_ = http_->facts();
-    facts_.threads = ThreadsIn(options_.command);
+    if (const std::optional<int> named = ThreadsIn(options_.command)) facts_.threads = named;
     if (!facts_.threads) {
       facts_.threads = child_->CountThreads();
       facts_.flags.push_back({"threads_counted", fmt::format("nobody says how many threads the engine has: {} were "

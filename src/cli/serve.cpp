@@ -11,6 +11,7 @@
 #include "cli/hub.h"
 #include "cli/load.h"
 #include "cli/progress.h"
+#include "cli/version.h"
 #include "engine/engine.h"
 #include "model/chat/chat_template.h"
 #include "model/constrain/token_mask.h"
@@ -256,6 +257,8 @@ Result<int> RunServe(Flags& flags) {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<HttpServer> server;
   Api api({.model_name = PublicName(source->name()),
+           .version = VersionText(),
+           .threads = flags.model.threads(),
            .access = access,
            .max_users = flags.max_users,
            .max_queue = flags.max_queue,

@@ -22,6 +22,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/", false},
     {"GET", "/health", false},          {"GET", "/ready", false},
     {"GET", "/metrics", false},         {"GET", "/v1/models", false},
+    {"GET", "/version", false},
     {"POST", "/v1/completions", true},  {"POST", "/v1/chat/completions", true},
     {"POST", "/v1/embeddings", true},   {"POST", "/v1/responses", true},
     {"POST", "/v1/messages", true},     {"POST", "/v1/messages/count_tokens", true},
@@ -199,6 +200,10 @@ HttpAnswer Api::Models() const {
   return {200, Dump(Json{{"object", "list"}, {"data", Json::array({std::move(model)})}})};
 }
 
+HttpAnswer Api::Version() const {
+  return {200, Dump(Json{{"version", options_.version}, {"threads", options_.threads}})};
+}
+
 HttpAnswer Api::MetricsPage() const {
   Metrics::Gauges gauges;
   gauges.n_in_flight = n_in_flight_;
@@ -228,6 +233,8 @@ void Api::Handle(HttpRequest request, std::shared_ptr<Responder> responder) {
     answer = MetricsPage();
   } else if (request.path == "/v1/models") {
     answer = Models();
+  } else if (request.path == "/version") {
+    answer = Version();
   } else if (request.path.starts_with(kModelPrefix)) {
     // Any name is answered by the model that is loaded.
     Json list = Json::parse(Models().body);

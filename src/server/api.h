@@ -38,6 +38,8 @@ struct ServedModel {
 
 struct ApiOptions {
   std::string model_name;
+  std::string version = {};  // of this program, for GET /version
+  int threads = 1;           // of the engine, likewise
   AccessRules access;
   int max_users = 1;    // of the engine
   int max_queue = 64;   // choices that may wait beside them, three quarters of them one user's
@@ -84,6 +86,7 @@ class Api {
   HttpAnswer Health() const;
   HttpAnswer Ready() const;
   HttpAnswer Models() const;
+  HttpAnswer Version() const;
   HttpAnswer MetricsPage() const;
   void AnswerLater(HttpRequest request, std::shared_ptr<Responder> responder, int64_t begin_ns);
   void Refuse(Call& call, const ApiError& error);

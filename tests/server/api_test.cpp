@@ -30,6 +30,7 @@ TEST(Api, SaysHowItIs) {
 
 TEST(Api, ListsItsModel) {
   Serving serving;
+  EXPECT_EQ(serving.Get("/version").json(), (json{{"version", ""}, {"threads", 1}}));
   const json list = serving.Get("/v1/models").json();
   EXPECT_EQ(list["object"], "list");
   ASSERT_EQ(list["data"].size(), 1u);
