@@ -68,8 +68,8 @@ int64_t NowSeconds() {
 
 /// Who asks, as far as can be told: a key, and the address that it comes from.
 std::string UserOf(const HttpRequest& request, const AccessRules& access) {
-  const std::string& from = request.forwarded_for.empty() ? request.peer : request.forwarded_for;
-  return fmt::format("{} {}", KeyLine(request, access).value_or(0), from.substr(0, from.rfind(':')));
+  const std::string own = request.peer.substr(0, request.peer.rfind(':'));
+  return fmt::format("{} {}", KeyLine(request, access).value_or(0), request.forwarded_for.empty() ? own : request.forwarded_for);
 }
 
 }  // namespace

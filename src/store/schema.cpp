@@ -18,7 +18,7 @@ namespace {
 /// as one that was migrated.
 constexpr std::initializer_list<const char*> kVersions[] = {
     {kTablesV1, kViewsV1}, {kChangesV2}, {kTablesV3, kViewsV3}, {kTablesV4, kViewsV4}, {kTablesV5},
-    {kTablesV6, kViewsV6}, {kTablesV7}};
+    {kTablesV6, kViewsV6}, {kTablesV7, kViewsV7}};
 static_assert(std::size(kVersions) == kSchemaVersion);
 
 constexpr int kApplicationId = 0x77656972;  // "weir"

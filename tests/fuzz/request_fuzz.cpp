@@ -32,7 +32,7 @@ void Match(const Grammar& grammar, std::string_view text) {
 void Read(const Json& body) {
   Fields fields(body);
   AnswerParams params;
-  ReadAnswerParams(fields, &params);
+  ReadAnswerParams(fields, 1000, &params);
   const ToolOrder tools = ReadTools(fields);
   if (const Json* const calls = fields.Any("tool_calls")) {
     std::optional<ApiError> error;
