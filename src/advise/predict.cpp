@@ -104,15 +104,34 @@ std::vector<Experience> SameCells(const SpeedQuestion& question, const MachineEx
   return same;
 }
 
-std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const MachineExperience& experience) {
-  std::optional<Lesson> share = Learn(experience.decode_share, TraitsOf(question, question.users));
-  std::optional<Lesson> prefill = Learn(experience.prefill_gmac_s, TraitsOf(question, 1));
-  if (!share || !prefill) return std::nullopt;
-  // What was seen is possible, whatever its neighbours say.
-  for (const Experience& row : SameCells(question, experience)) {
-    share->range = {std::min(share->range.low, row.value), std::max(share->range.high, row.value)};
+namespace {
+
+/// What was seen is possible, whatever its neighbours say; where these scatter too much, it is all that is known.
+std::optional<Lesson> LearnWith(std::span<const Experience> rows, const CellTraits& traits) {
+  constexpr double kApart = 1.1;  // what one row may differ from the next of its kind
+  std::optional<Lesson> own;
+  for (const Experience& row : rows) {
+    if (row.traits != traits) continue;
+    if (!own) own = Lesson{{row.value / kApart, row.value * kApart}, {}};
+    own->range = {std::min(own->range.low, row.value / kApart), std::max(own->range.high, row.value * kApart)};
+    own->cells.push_back(row.cell);
   }
-  if (share->range.high > kWidestLesson * share->range.low) return std::nullopt;
+  std::optional<Lesson> lesson = Learn(rows, traits);
+  if (!own) return lesson;
+  if (lesson) {
+    const Range both{std::min(lesson->range.low, own->range.low * kApart),
+                     std::max(lesson->range.high, own->range.high / kApart)};
+    if (both.high <= kWidestLesson * both.low) return Lesson{both, std::move(lesson->cells)};
+  }
+  return own->range.high <= kWidestLesson * own->range.low ? own : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<SpeedLessons> LearnSpeed(const SpeedQuestion& question, const MachineExperience& experience) {
+  std::optional<Lesson> share = LearnWith(experience.decode_share, TraitsOf(question, question.users));
+  std::optional<Lesson> prefill = LearnWith(experience.prefill_gmac_s, TraitsOf(question, 1));
+  if (!share || !prefill) return std::nullopt;
   return SpeedLessons{*std::move(share), *std::move(prefill)};
 }
 

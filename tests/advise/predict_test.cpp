@@ -151,5 +151,24 @@ TEST(Predict, RowsOfTheSameModelPredictItsOtherNumbersOfUsers) {
   EXPECT_FALSE(Predict(held_out, SomeRates(), experience).has_value());
 }
 
+TEST(Predict, ARowOfTheVeryCellSpeaksForItselfWhereItsNeighboursScatter) {
+  const SpeedQuestion question = QuestionAbout("synth:qwen3.5-0.8b:Q8_0", 4, 64);
+  const auto bytes = static_cast<double>(question.footprint.file_tensor_bytes);
+  const double bits = 8 * bytes / static_cast<double>(question.footprint.n_params);
+  MachineExperience experience;
+  experience.prefill_gmac_s.push_back({7, {bits, bytes, 1}, 450});
+  EXPECT_FALSE(Predict(question, SomeRates(), experience).has_value());
+  experience.decode_share.push_back({7, {bits, bytes, 4}, 0.5});
+  const auto speed = Predict(question, SomeRates(), experience);
+  ASSERT_TRUE(speed.has_value());
+  EXPECT_NEAR(speed->decode_tok_s.high / speed->decode_tok_s.low, 1.21, 1e-9);
+  EXPECT_EQ(speed->cells, std::vector<int64_t>{7});
+  SpeedQuestion more = question;
+  more.users = 8;
+  EXPECT_FALSE(Predict(more, SomeRates(), experience).has_value()) << "one row teaches nothing about others";
+  experience.decode_share.push_back({8, {bits, bytes, 4}, 0.9});
+  EXPECT_FALSE(Predict(question, SomeRates(), experience).has_value()) << "they contradict each other";
+}
+
 }  // namespace
 }  // namespace weir
