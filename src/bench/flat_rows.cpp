@@ -5,7 +5,7 @@
 #include <set>
 
 #include "bench/document.h"
-#include "bench/open_target.h"
+#include "bench/target_name.h"
 
 namespace weir {
 namespace {

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "bench/flat_rows.h"
-#include "bench/open_target.h"
+#include "bench/target_name.h"
 #include "hub/digest.h"
 
 namespace weir {

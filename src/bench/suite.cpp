@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <set>
 
-#include "bench/open_target.h"
 #include "bench/slo.h"
 #include "bench/suggestion.h"
+#include "bench/target_name.h"
 #include "util/toml.h"
 
 namespace weir {

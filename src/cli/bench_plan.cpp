@@ -10,10 +10,10 @@
 
 #include "bench/document.h"
 #include "bench/estimate.h"
-#include "bench/open_target.h"
 #include "bench/prompts.h"
 #include "bench/questions.h"
 #include "bench/slo.h"
+#include "bench/target_name.h"
 #include "cli/command.h"
 #include "cli/format.h"
 #include "cli/hub.h"

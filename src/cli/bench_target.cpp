@@ -7,6 +7,7 @@
 #include "bench/model_row.h"
 #include "bench/open_target.h"
 #include "bench/peer.h"
+#include "bench/target_name.h"
 #include "cli/hub.h"
 #include "gguf/model_source.h"
 #include "machine/machine.h"

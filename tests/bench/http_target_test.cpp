@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bench/open_target.h"
+#include "bench/target_name.h"
 #include "fake_sse_server.h"
 #include "recorded_load.h"
 
@@ -223,7 +223,7 @@ TEST(MeetServer, SaysWhatIsWrong) {
   EXPECT_THAT(MeetServer({.url = loading.url(), .model_name = "m"}).error().message, HasSubstr("503"));
 }
 
-TEST(OpenTarget, KnowsWhichServersAreOnThisMachine) {
+TEST(TargetName, KnowsWhichServersAreOnThisMachine) {
   for (const char* here : {"http://localhost", "http://127.0.0.1:8080/v1", "https://127.3.2.1", "http://[::1]:80/v1"}) {
     EXPECT_TRUE(IsOnThisMachine(here)) << here;
   }
