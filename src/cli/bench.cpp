@@ -24,6 +24,7 @@
 #include "cli/load.h"
 #include "cli/machine.h"
 #include "cli/version.h"
+#include "machine/counters.h"
 #include "machine/machine.h"
 #include "util/interrupt.h"
 #include "util/terminal.h"
@@ -62,7 +63,7 @@ Result<ResumePlan> BeginCampaign(const BenchFlags& flags, const Suite& suite, St
   }
   run.campaign = before->id;
   WEIR_RETURN_IF_ERROR(store.SetSuite(before->id, suite.text));
-  WEIR_TRY(const std::vector<CellState> states, store.CampaignStates(before->id));
+  WEIR_TRY(const std::vector<CellState> states, store.CampaignStates(before->id, OomKills()));
   WEIR_TRY(const std::vector<CapacityRow> capacities, store.CampaignCapacities(before->id));
   plan = PlanResume(suite.cells, states, capacities);
   PrintMessage(fmt::format("campaign {} of {}: {} cells are there, {} to do\n", EscapedControls(suite.name),
@@ -83,7 +84,8 @@ Status AddDeadlyCells(const BenchPlan& plan, Store& store, const RunRow& run) {
     row.config = ConfigOf(cell.spec);
     WEIR_TRY(const int64_t ended, store.BeginCell(id, model, row));
     WEIR_RETURN_IF_ERROR(store.EndCell(ended, CellStatus::kFailed,
-                                       "weir was killed here twice, for want of memory perhaps: not tried again", {}));
+                                       "weir was killed here again and again, for want of memory perhaps: not tried again",
+                                       {}));
   }
   return store.EndRun(id);
 }

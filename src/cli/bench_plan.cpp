@@ -229,7 +229,7 @@ Result<BenchPlan> OpenCells(const std::vector<CellSpec>& cells, Isa isa, bool pr
 
 ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<CellState>& states,
                       const std::vector<CapacityRow>& found_capacities) {
-  constexpr int kDeadly = 2;
+  constexpr int kDeadly = 2, kHopeless = 5;  // whoever killed it
   std::set<std::string> answered;
   for (const CapacityRow& capacity : found_capacities) answered.insert(capacity.key);
   std::map<std::string, CellState> known;
@@ -244,7 +244,7 @@ ResumePlan PlanResume(const std::vector<CellSpec>& cells, const std::vector<Cell
     const CellStatus status = found == known.end() ? CellStatus::kInterrupted : found->second.status;
     if (status != CellStatus::kInterrupted && status != CellStatus::kFailed && status != CellStatus::kSkipped) {
       ++plan.n_done;
-    } else if (found != known.end() && found->second.n_deaths >= kDeadly) {
+    } else if (found != known.end() && (found->second.n_deaths >= kDeadly || found->second.n_ends >= kHopeless)) {
       status == CellStatus::kFailed ? void(++plan.n_done) : plan.deadly.push_back(spec);
     } else {
       plan.left.push_back(spec);

@@ -10,6 +10,7 @@
 
 #include "cli/progress.h"
 #include "cli/version.h"
+#include "machine/counters.h"
 #include "machine/stored_rates.h"
 #include "util/interrupt.h"
 #include "util/paths.h"
@@ -233,7 +234,8 @@ RunRow DescribeRun(const Machine& machine, Isa isa, int n_threads, uint64_t seed
       .build = VersionText(),
       .isa = std::string(Name(isa)),
       .threads = n_threads,
-      .seed = seed};
+      .seed = seed,
+      .oom_kills = OomKills()};
 }
 
 Command AddMachine(CLI::App& app) {

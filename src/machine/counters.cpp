@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <initializer_list>
 #include <string_view>
 
 #include "machine/memory_use.h"
@@ -78,15 +79,17 @@ void ReadOwn(const std::string& root, Counters& counters) {
   if (user && system) counters.own_s = static_cast<double>(*user + *system) * SecondsPerTick();
 }
 
-std::optional<int64_t> SwapPages(const std::string& root) {
+/// The sum of these lines of /proc/vmstat, those that are there.
+std::optional<int64_t> SumOfVmstat(const std::string& root, std::initializer_list<std::string_view> names) {
   const std::string text = ReadTextFile(root + "/proc/vmstat");
-  std::optional<int64_t> pages;
+  std::optional<int64_t> sum;
   for (const std::string_view line : Split(text, '\n')) {
-    if (!line.starts_with("pswpin ") && !line.starts_with("pswpout ")) continue;
-    const auto value = ParseInt(line.substr(line.find(' ')));
-    if (value) pages = pages.value_or(0) + *value;
+    const size_t space = std::min(line.find(' '), line.size());
+    if (std::find(names.begin(), names.end(), line.substr(0, space)) == names.end()) continue;
+    const auto value = ParseInt(line.substr(space));
+    if (value) sum = sum.value_or(0) + *value;
   }
-  return pages;
+  return sum;
 }
 
 /// Each core counts its own; the package's count is the same file for all of its cores, and only counted once per
@@ -164,12 +167,14 @@ std::optional<int64_t> ResidentBytes(const std::string& root) {
 
 }  // namespace
 
+std::optional<int64_t> OomKills(const std::string& root) { return SumOfVmstat(root, {"oom_kill"}); }
+
 Counters ReadCounters(const std::string& root) {
   Counters counters;
   counters.time_ns = NowNs();
   ReadProcessors(root, counters);
   ReadOwn(root, counters);
-  counters.swap_pages = SwapPages(root);
+  counters.swap_pages = SumOfVmstat(root, {"pswpin", "pswpout"});
   ReadCores(root, counters);
   ReadRapl(root, counters);
   ReadHwmon(root, counters);

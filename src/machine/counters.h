@@ -38,6 +38,9 @@ struct Counters {
 /// Reads below `root`, "" for the real file system.
 Counters ReadCounters(const std::string& root = "");
 
+/// Processes that the kernel has killed for want of memory since the machine started; nothing where it does not say.
+std::optional<int64_t> OomKills(const std::string& root = "");
+
 /// A reading of a meter at the wall: watts at a moment of the wall clock.
 struct WallReading {
   int64_t unix_ns = 0;

@@ -1,5 +1,7 @@
 // Campaigns, the files of their models, and what a campaign that goes on must know of its cells.
 #include "store/store.h"
+#include "util/clock.h"
+#include "util/wall_clock.h"
 
 namespace weir {
 
@@ -24,20 +26,27 @@ Result<std::optional<CampaignRow>> Store::FindCampaign(const std::string& name) 
 
 // A cell that was ended has a reason if it was interrupted; without one, nobody was left to give it. Of such cells the
 // program died at those that have an attempt without an end, or were being started and have none yet: the others of a
-// block had their turn and only waited for the next.
-Result<std::vector<CellState>> Store::CampaignStates(int64_t campaign) {
+// block had their turn and only waited for the next. The kernel killed it if it counts more by the next run, and the
+// machine died if the next run is of another boot, whose clocks stand otherwise to each other; if nothing is known of
+// that, it may have been so.
+Result<std::vector<CellState>> Store::CampaignStates(int64_t campaign, std::optional<int64_t> oom_kills) {
   WEIR_TRY(Statement query,
            database_.Prepare(
-               "SELECT c.key, max(c.id), c.status, "
-               "sum(c.status = 'interrupted' AND c.reason IS NULL AND "
+               "WITH ends AS (SELECT id, coalesce(next_kills > kills, 1) OR abs(next_boot - boot) > 60e9 AS died "
+               "FROM (SELECT id, oom_kills AS kills, started_unix_ns - started_ns AS boot, "
+               "lead(oom_kills, 1, ?) OVER (ORDER BY id) AS next_kills, "
+               "lead(started_unix_ns - started_ns, 1, ?) OVER (ORDER BY id) AS next_boot "
+               "FROM run WHERE campaign = ?)), "
+               "left_alone AS (SELECT c.key, c.id, c.status, e.died, c.status = 'interrupted' AND c.reason IS NULL AND "
                "(NOT EXISTS (SELECT 1 FROM attempt a WHERE a.cell = c.id) OR "
-               "EXISTS (SELECT 1 FROM attempt a WHERE a.cell = c.id AND a.status = 'interrupted'))) "
-               "FROM cell c JOIN run r ON r.id = c.run WHERE r.campaign = ? AND c.key IS NOT NULL "
-               "GROUP BY c.key"));
-  query.Bind(campaign);
+               "EXISTS (SELECT 1 FROM attempt a WHERE a.cell = c.id AND a.status = 'interrupted')) AS killed "
+               "FROM cell c JOIN ends e ON e.id = c.run WHERE c.key IS NOT NULL) "
+               "SELECT key, max(id), status, sum(killed), sum(killed AND died) FROM left_alone GROUP BY key"));
+  query.Bind(oom_kills, UnixNs() - NowNs(), campaign);
   std::vector<CellState> states;
   WEIR_RETURN_IF_ERROR(query.ForEach([&](const Statement& row) {
-    states.push_back({row.Text(0), row.Int(1), ParseCellStatus(row.Text(2)), static_cast<int>(row.Int(3))});
+    states.push_back({row.Text(0), row.Int(1), ParseCellStatus(row.Text(2)), static_cast<int>(row.Int(3)),
+                      static_cast<int>(row.Int(4))});
   }));
   return states;
 }

@@ -10,6 +10,9 @@ ALTER TABLE run ADD COLUMN instrument_token_ns REAL;  -- for a token of a target
 ALTER TABLE run ADD COLUMN client_token_ns REAL;      -- the same over HTTP, the null server's work included,
 ALTER TABLE run ADD COLUMN client_streams INTEGER;    -- with so many streams at once
 
+-- Processes that the kernel had killed for want of memory when the run began: whether a run died of that, the next says.
+ALTER TABLE run ADD COLUMN oom_kills INTEGER;
+
 DROP VIEW aggregate_bounds;
 )sql";
 

@@ -170,11 +170,11 @@ Result<int64_t> Store::BeginRun(const RunRow& run) {
   WEIR_TRY(const int64_t build, IdOfBuild(database_, run.build));
   WEIR_TRY(const int64_t id,
            database_.Insert("INSERT INTO run (machine, build, started_at, isa, threads, seed, campaign, "
-                            "started_ns, started_unix_ns, foreign_tool, foreign_file) "
-                            "VALUES (?, ?, datetime('now'), ?, ?, ?, ?, ?, ?, ?, ?)",
+                            "started_ns, started_unix_ns, foreign_tool, foreign_file, oom_kills) "
+                            "VALUES (?, ?, datetime('now'), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                             machine, build, run.isa, run.threads, static_cast<int64_t>(run.seed),
                             run.campaign, NowNs(), UnixNs(), NullIfEmpty(run.foreign_tool),
-                            NullIfEmpty(run.foreign_file)));
+                            NullIfEmpty(run.foreign_file), run.oom_kills));
   WEIR_RETURN_IF_ERROR(transaction.Commit());
   return id;
 }

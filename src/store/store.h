@@ -37,6 +37,7 @@ struct RunRow {
   uint64_t seed = 0;
   std::optional<int64_t> campaign = {};            // id
   std::string foreign_tool = {}, foreign_file = {};  // empty: weir measures
+  std::optional<int64_t> oom_kills = {};  // that the kernel has counted by now
 };
 
 /// What the instrument itself takes for a token of a target that computes nothing.
@@ -103,7 +104,8 @@ struct CellState {
   std::string key;
   int64_t cell = 0;
   CellStatus status = CellStatus::kInterrupted;
-  int n_deaths = 0;  // how often the program ended while it was at a cell with this key
+  int n_ends = 0;    // how often the program was killed while it was at a cell with this key,
+  int n_deaths = 0;  // and of these, how often the machine killed it as far as can be told: for want of memory, or itself
 };
 
 /// The answer of a search for the largest load that a target bears.
@@ -226,7 +228,8 @@ class Store {
   /// The last one of that name.
   Result<std::optional<CampaignRow>> FindCampaign(const std::string& name);
   /// Of each key the last cell.
-  Result<std::vector<CellState>> CampaignStates(int64_t campaign);
+  /// `oom_kills`: what the kernel has counted by now.
+  Result<std::vector<CellState>> CampaignStates(int64_t campaign, std::optional<int64_t> oom_kills);
   Result<std::vector<CellResult>> CampaignCells(int64_t campaign);
   /// All cells, or the last `most` of them, oldest first.
   Result<std::vector<CellResult>> LastCells(int64_t most);

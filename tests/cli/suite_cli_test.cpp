@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "machine/counters.h"
 #include "pseudo_terminal.h"
 #include "store/store.h"
 #include "weir_process.h"
@@ -130,6 +131,17 @@ void KillAfter(const std::string& arguments, const std::string& db, int n_cells)
   }
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
+}
+
+TEST(SuiteCli, ACampaignThatIsKilledAgainAndAgainGoesOn) {
+  if (!OomKills()) GTEST_SKIP() << "this system does not say whom it kills for want of memory";
+  const TempFolder folder;
+  std::ofstream(folder / "s.toml") << SuiteOf("1, 2");
+  const std::string db = folder / "r.db", bench = "bench " + (folder / "s.toml") + " --probe-mb 16 --resume --db " + db;
+  for (int n = 0; n < 3; ++n) KillAfter(bench, db, 0);
+  const auto json = JsonOf(Weir(bench + " --json"));
+  ASSERT_EQ(json["cells"].size(), 2u);
+  for (const auto& cell : json["cells"]) EXPECT_EQ(cell["status"], "ok") << cell["reason"];
 }
 
 TEST(SuiteCli, AKilledCampaignGoesOnAtTheCellAlsoWithAnEditedSuite) {

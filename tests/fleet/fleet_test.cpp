@@ -106,7 +106,7 @@ TEST_F(FleetTest, TheServerHasTheSameTablesAndColumns) {
 TEST_F(FleetTest, AServerOfAnEarlierVersionIsBroughtUpToDate) {
   ASSERT_TRUE(CheckFleet(url_).ok());
   Ask("DROP TABLE least_step; SELECT 1");
-  Ask("ALTER TABLE run DROP COLUMN instrument_token_ns, DROP COLUMN client_token_ns, DROP COLUMN client_streams; SELECT 1");
+  Ask("ALTER TABLE run DROP COLUMN instrument_token_ns, DROP COLUMN client_token_ns, DROP COLUMN client_streams, DROP COLUMN oom_kills; SELECT 1");
   Ask("UPDATE schema_version SET version = 5; SELECT 1");
   EXPECT_THAT(FetchFleet(url_, {}).error().message, HasSubstr("an older weir"));
   ASSERT_TRUE(CheckFleet(url_).ok());

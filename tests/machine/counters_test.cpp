@@ -25,7 +25,7 @@ TEST_F(CountersTest, OfAWholeMachine) {
   Write("proc/stat", "cpu  100 10 50 5000 30 4 6 200 7 0\ncpu0 50 5 25 2500 15 2 3 100 0 0\n"
                      "cpu1 50 5 25 2500 15 2 3 100 0 0\nintr 1 2\n");
   Write("proc/self/stat", "42 (a (b) c) R 1 1 1 0 -1 0 11 0 77 0 300 100 0 0 20 0\n");
-  Write("proc/vmstat", "pswpin 3\npswpout 4\npgmajfault 9\n");
+  Write("proc/vmstat", "pswpin 3\npswpout 4\npgmajfault 9\noom_kill 2\noom_killer 7\n");
   Write("proc/loadavg", "1.25 1.0 0.5 1/100 42\n");
   for (const char* cpu : {"cpu0", "cpu1"}) {
     const std::string folder = std::string("sys/devices/system/cpu/") + cpu;
@@ -49,6 +49,7 @@ TEST_F(CountersTest, OfAWholeMachine) {
   EXPECT_DOUBLE_EQ(*counters.own_s, 4);
   EXPECT_EQ(counters.major_faults, 77);
   EXPECT_EQ(counters.swap_pages, 7);
+  EXPECT_EQ(OomKills(root()), 2);
   EXPECT_EQ(counters.throttles, 4);
   EXPECT_DOUBLE_EQ(*counters.frequency_mhz, 2500);
   EXPECT_DOUBLE_EQ(*counters.temperature_c, 61);
@@ -76,6 +77,7 @@ TEST_F(CountersTest, NothingIsMadeUpWhereNothingIs) {
   Write("sys/class/power_supply/BAT0/status", "Charging\n");
   counters = ReadCounters(root());
   EXPECT_FALSE(counters.steal_s || counters.own_s || counters.swap_pages);
+  EXPECT_FALSE(OomKills(root()).has_value());
   EXPECT_TRUE(counters.meters.empty());
 }
 

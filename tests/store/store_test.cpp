@@ -104,11 +104,38 @@ TEST_F(StoreTest, ACampaignDiedAtTheCellThatWasInFlightOnly) {
   (void)store.BeginAttempt(measured, 1, {});
   begin("started");
   ASSERT_TRUE(store.RemoveCells({begin("removed")}).ok());
-  const Result<std::vector<CellState>> states = store.CampaignStates(*run_row.campaign);
+  const Result<std::vector<CellState>> states = store.CampaignStates(*run_row.campaign, {});
   ASSERT_TRUE(states.ok());
   std::map<std::string, int> deaths;
   for (const CellState& state : *states) deaths[state.key] = state.n_deaths;
   EXPECT_EQ(deaths, (std::map<std::string, int>{{"measured", 1}, {"started", 1}, {"stopped", 0}, {"waits", 0}}));
+}
+
+TEST_F(StoreTest, WhoeverKillsACampaignOnlyTheMachineMakesACellDeadly) {
+  Store store = OpenOrDie(Path());
+  RunRow run_row = SomeRun();
+  run_row.campaign = *store.AddCampaign("c", "");
+  const auto die = [&](std::optional<int64_t> oom_kills) {
+    run_row.oom_kills = oom_kills;
+    CellRow row{1, 8, 32, 2, 3, std::nullopt};
+    row.key = "cell";
+    (void)*store.BeginCell(*store.BeginRun(run_row), *store.AddModel(SomeModel()), row);
+  };
+  const auto state = [&](std::optional<int64_t> oom_kills) {
+    return store.CampaignStates(*run_row.campaign, oom_kills)->at(0);
+  };
+  die(5);
+  EXPECT_EQ(state(5).n_ends, 1);
+  EXPECT_EQ(state(5).n_deaths, 0) << "somebody's kill -9";
+  EXPECT_EQ(state(6).n_deaths, 1) << "the kernel's";
+  EXPECT_EQ(state({}).n_deaths, 1) << "who knows";
+  die(6);
+  EXPECT_EQ(state(6).n_deaths, 1) << "the first, as the second run tells";
+  EXPECT_EQ(state(7).n_deaths, 2);
+  // The machine has started again since: its clocks stand otherwise to each other.
+  ASSERT_TRUE(store.database().Run("UPDATE run SET started_ns = started_ns + 1000000000000").ok());
+  EXPECT_EQ(state(6).n_deaths, 2);
+  EXPECT_EQ(state(6).n_ends, 2);
 }
 
 TEST_F(StoreTest, AStatementThatWasUsedBeforeIsLikeANewOne) {
