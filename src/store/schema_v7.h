@@ -22,15 +22,16 @@ inline constexpr const char* kViewsV7 = R"sql(
 -- which the last request comes, while the load lasts.
 CREATE VIEW aggregate_bounds AS
 SELECT cell, attempt, repeat, iif(waits, n_users, 1) AS n_users, iif(waits, open_ns, began_ns) AS open_ns,
-       iif(waits, close_ns, asked_ns) AS close_ns
-FROM (SELECT u.cell, u.attempt, u.repeat, u.user, count(*) OVER users AS n_users,
-             max(u.first_ns) OVER users AS open_ns, min(u.last_ns) OVER users AS close_ns,
-             min(u.first_ns) OVER users AS began_ns,
-             (SELECT max(q.scheduled_ns) FROM request q WHERE q.attempt = u.attempt AND NOT q.warm_up) AS asked_ns,
+       iif(waits, close_ns,
+           (SELECT max(q.scheduled_ns) FROM request q WHERE q.attempt = s.attempt AND NOT q.warm_up)) AS close_ns
+FROM (SELECT u.*,
              coalesce(iif(json_valid(c.config), json_extract(c.config, '$.arrivals'), NULL), 'closed') = 'closed' AS waits
-      FROM user_span u JOIN cell c ON c.id = u.cell
-      WINDOW users AS (PARTITION BY u.cell, u.attempt, u.repeat))
-WHERE user = 0;
+      FROM (SELECT cell, attempt, repeat, user, count(*) OVER users AS n_users, max(first_ns) OVER users AS open_ns,
+                   min(last_ns) OVER users AS close_ns, min(first_ns) OVER users AS began_ns
+            FROM user_span
+            WINDOW users AS (PARTITION BY cell, attempt, repeat)) u
+      JOIN cell c ON c.id = u.cell
+      WHERE u.user = 0) s;
 )sql";
 
 }  // namespace weir
